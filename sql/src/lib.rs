@@ -1,0 +1,7 @@
+//! A SQL engine with PostgreSQL's meaning and a door for triggers.
+//!
+//! The modules stand in their order: each uses only those above it. `tests/tidy.rs` holds the list.
+
+pub mod error;
+pub mod env;
+pub mod types;
