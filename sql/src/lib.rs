@@ -5,3 +5,5 @@
 pub mod error;
 pub mod env;
 pub mod types;
+pub mod catalog;
+pub mod change;

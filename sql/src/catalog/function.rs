@@ -1,0 +1,62 @@
+//! `FunctionDef`: a function or procedure that a user made.
+
+use serde::{Deserialize, Serialize};
+
+use super::role::AclItem;
+use crate::types::{DataType, Oid};
+
+/// What it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub enum FunctionKind {
+    Function,
+    Procedure,
+    Aggregate,
+    Trigger,
+}
+
+/// A function or procedure. Comdb2 procedures keep one definition per version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FunctionDef {
+    /// OID.
+    pub oid: Oid,
+    /// OID of the schema.
+    pub schema: Oid,
+    /// Name.
+    pub name: String,
+    /// What it is.
+    pub kind: FunctionKind,
+    /// Language: "sql", "plpgsql", "lua", "amiscript".
+    pub language: String,
+    /// Dialect that wrote it; names are separate by dialect.
+    pub dialect: String,
+    /// Arguments: name and type.
+    pub arguments: Vec<(String, DataType)>,
+    /// Result type.
+    pub returns: DataType,
+    /// RETURNS SETOF.
+    #[serde(default)]
+    pub returns_set: bool,
+    /// IMMUTABLE i, STABLE s, VOLATILE v.
+    #[serde(default)]
+    pub volatility: Option<char>,
+    /// STRICT.
+    #[serde(default)]
+    pub strict: bool,
+    /// Source text.
+    pub body: String,
+    /// Version, where the dialect has versions.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// The default version.
+    #[serde(default)]
+    pub default_version: bool,
+    /// OID of the owning role.
+    pub owner: Oid,
+    /// Access privileges.
+    #[serde(default)]
+    pub acl: Vec<AclItem>,
+    /// COMMENT ON FUNCTION.
+    #[serde(default)]
+    pub comment: Option<String>,
+}

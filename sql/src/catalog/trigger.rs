@@ -1,0 +1,97 @@
+//! `TriggerDef`: a trigger of any dialect and kind, in neutral terms.
+
+use serde::{Deserialize, Serialize};
+
+use super::table::TableId;
+use crate::types::Oid;
+
+/// Identifies a trigger for ever: its OID. 0 is "the client" in log records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TriggerId(pub Oid);
+
+impl TriggerId {
+    /// Written by a client, not by a trigger.
+    pub const CLIENT: TriggerId = TriggerId(0);
+    /// Rewritten by ALTER TABLE: the row's values are what they were, in another form. No event for anybody.
+    pub const DDL: TriggerId = TriggerId(u32::MAX);
+}
+
+/// When it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Timing {
+    /// In the transaction, before the row is written.
+    Before,
+    /// In the transaction, after the row is written.
+    After,
+    /// After commit, from the change log.
+    Committed,
+}
+
+/// Per row or per statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub enum Level {
+    Row,
+    Statement,
+}
+
+/// A change that a trigger listens to, on one table; `columns` empty means all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriggerEvent {
+    /// The table.
+    pub table: TableId,
+    /// On INSERT.
+    pub insert: Option<Vec<String>>,
+    /// On UPDATE.
+    pub update: Option<Vec<String>>,
+    /// On DELETE.
+    pub delete: Option<Vec<String>>,
+}
+
+/// A trigger. Which code runs it is decided by `kind` alone; the dialect only says how it was written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TriggerDef {
+    /// OID; rises in creation order.
+    pub id: TriggerId,
+    /// OID of the schema its name lives in.
+    pub schema: Oid,
+    /// Name.
+    pub name: String,
+    /// Dialect that wrote it: "ami", "comdb2" …
+    pub dialect: String,
+    /// Kind that runs it: "amiscript", "aggregate", "lua_trigger" …
+    pub kind: String,
+    /// Tables in the order written, sources first; the last is the target where the kind has one.
+    pub tables: Vec<TableId>,
+    /// What it listens to.
+    pub events: Vec<TriggerEvent>,
+    /// When it runs.
+    pub timing: Timing,
+    /// Row or statement.
+    pub level: Level,
+    /// SQL text of the WHEN condition.
+    pub when: Option<String>,
+    /// PRIORITY: lower runs first; ties by creation.
+    pub priority: i64,
+    /// Options in the order written; keys as the kind documents them.
+    pub options: Vec<(String, String)>,
+    /// Body or name of what is called, where the dialect has one.
+    pub body: String,
+    /// The statement as the user wrote it.
+    pub text: String,
+    /// ENABLE/DISABLE.
+    pub enabled: bool,
+    /// OID of the owning role.
+    pub owner: Oid,
+    /// OIDs of internal objects that go with it (state tables, indexes).
+    #[serde(default)]
+    pub internal: Vec<Oid>,
+}
+
+impl TriggerDef {
+    /// The value of an option; keys compare without case.
+    #[must_use]
+    pub fn option(&self, key: &str) -> Option<&str> {
+        self.options.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
+    }
+}

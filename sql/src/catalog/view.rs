@@ -1,0 +1,36 @@
+//! `ViewDef`: a stored query.
+
+use serde::{Deserialize, Serialize};
+
+use super::role::AclItem;
+use super::table::Column;
+use crate::types::Oid;
+
+/// A view.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ViewDef {
+    /// OID.
+    pub oid: Oid,
+    /// OID of the schema.
+    pub schema: Oid,
+    /// Name.
+    pub name: String,
+    /// OID of the owning role.
+    pub owner: Oid,
+    /// OID of its row type in pg_type.
+    pub row_type: Oid,
+    /// SQL text of the query, as written.
+    pub query: String,
+    /// Search path under which the text was written.
+    pub search_path: Vec<String>,
+    /// Columns: names and types.
+    pub columns: Vec<Column>,
+    /// Relations that it names.
+    pub depends_on: Vec<Oid>,
+    /// Access privileges.
+    #[serde(default)]
+    pub acl: Vec<AclItem>,
+    /// COMMENT ON VIEW.
+    #[serde(default)]
+    pub comment: Option<String>,
+}

@@ -1,0 +1,170 @@
+//! The door for triggers: `Hooks` is called by the engine and implemented above it.
+//!
+//! For a statement that writes a table, `Hooks::attached` is asked once. A table without triggers answers none and
+//! pays nothing more. Otherwise the statement holds an `Attached` for its length: `before` and `after` around each row,
+//! `finish` at its end, where folded work (deltas per group or key) is written. All of it runs inside the transaction.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::{CommitNo, Position, RowChange, RowId};
+use crate::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
+use crate::error::{Result, SqlError};
+use crate::types::{DataType, Oid, Row, Value};
+
+/// A BEFORE trigger's answer. To refuse the statement is `Err`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Go on with the row as it is.
+    Keep,
+    /// Go on with this new image instead.
+    Replace(Row),
+    /// Leave the row alone; the statement goes on and does not count it.
+    Skip,
+}
+
+/// Rows of a query that a trigger ran.
+#[derive(Clone, Debug, Default)]
+pub struct QueryResult {
+    /// Column names and types; empty for a statement without rows.
+    pub columns: Vec<(String, DataType)>,
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// Rows changed (or returned).
+    pub count: u64,
+    /// The command tag: `INSERT 0 1`.
+    pub tag: String,
+}
+
+/// A statement prepared inside the engine for repeated use by triggers; made again by itself when the catalog changed.
+pub trait Prepared: Send + Sync + std::fmt::Debug {
+    /// For the engine to get its own back.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// What a trigger may do, always inside the transaction that fired it.
+///
+/// Writes go through the one door in `exec/write.rs` with depth + 1: they fire triggers of the tables they touch, and
+/// the log names the current writer (`set_writer`).
+pub trait HookContext {
+    /// The catalog as the transaction sees it.
+    fn catalog(&self) -> Arc<Catalog>;
+    /// Nesting of trigger writes: 0 for a client's statement.
+    fn depth(&self) -> u32;
+    /// Names the trigger that writes from now on; gives back the one before, to restore it.
+    fn set_writer(&mut self, trigger: TriggerId) -> TriggerId;
+    /// Runs one statement (any dialect) with `$n` parameters; plans are kept by text. Errors: any of SQL's.
+    fn query(&mut self, sql: &str, params: &[Value]) -> Result<QueryResult>;
+    /// Prepares a statement with the given parameter types (0: infer).
+    fn prepare(&mut self, sql: &str, param_types: &[Oid]) -> Result<Arc<dyn Prepared>>;
+    /// Runs a prepared statement.
+    fn run(&mut self, statement: &dyn Prepared, params: &[Value]) -> Result<QueryResult>;
+    /// All rows of a table that the current statement sees, in row order. Stops early when `visit` gives false.
+    fn scan(&mut self, table: TableId, visit: &mut dyn FnMut(RowId, &Row) -> Result<bool>) -> Result<()>;
+    /// Rows whose index key starts with `key` (values of the index's first columns, of the columns' types), in index
+    /// order, newest version; with `lock` each is locked for update first.
+    fn lookup(&mut self, table: TableId, index: Oid, key: &[Value], lock: bool) -> Result<Vec<(RowId, Row)>>;
+    /// The first (or last) row, in index order, whose index key starts with `key`; newest version, not locked.
+    fn lookup_edge(&mut self, table: TableId, index: Oid, key: &[Value], last: bool) -> Result<Option<(RowId, Row)>> {
+        let mut rows = self.lookup(table, index, key, false)?.into_iter();
+        Ok(if last { rows.next_back() } else { rows.next() })
+    }
+    /// The row's newest version, locked for update if `lock`.
+    fn fetch(&mut self, table: TableId, row: RowId, lock: bool) -> Result<Option<Row>>;
+    /// Inserts a whole row (all columns, defaults not applied); `None` if a trigger skipped it. Upserts like any INSERT.
+    fn insert(&mut self, table: TableId, row: Row) -> Result<Option<RowId>>;
+    /// Replaces a row. `old` is its current version. False if a trigger skipped it.
+    fn update(&mut self, table: TableId, row: RowId, old: &Row, new: Row) -> Result<bool>;
+    /// Deletes a row. `old` is its current version. False if a trigger skipped it.
+    fn delete(&mut self, table: TableId, row: RowId, old: &Row) -> Result<bool>;
+    /// Moves a subscriber's durable cursor with this transaction's commit; none drops it.
+    fn move_cursor(&mut self, subscriber: TriggerId, to: Option<Position>);
+    /// Creates an internal table (hidden, logged, no triggers) with the given columns and one index over its first
+    /// `key_columns` columns, unique or not; it goes with the trigger. For `Hooks::created`.
+    fn create_state_table(
+        &mut self,
+        owner: TriggerId,
+        name: &str,
+        columns: &[(String, DataType)],
+        key_columns: usize,
+        unique: bool,
+    ) -> Result<Arc<TableDef>>;
+    /// Adds a hidden non-unique index on a table for a trigger's look-ups; gives an existing one that fits.
+    fn ensure_index(&mut self, owner: TriggerId, table: TableId, columns: &[usize]) -> Result<Oid>;
+    /// Stores a changed definition of a trigger (target marks, `internal` objects are kept by the engine).
+    fn update_trigger(&mut self, def: TriggerDef) -> Result<()>;
+    /// Marks a table as written by this trigger alone (0: by anyone).
+    fn set_maintained_by(&mut self, table: TableId, trigger: TriggerId) -> Result<()>;
+    /// Sends a notice to the client whose statement fired the trigger, if there is one.
+    fn notice(&mut self, notice: SqlError);
+    /// Errors with 57014 when the statement was cancelled or timed out; long loops call it now and then.
+    fn check_cancel(&self) -> Result<()>;
+    /// Value kept for the length of the transaction under a key of the caller's, made by `Default` at first use.
+    fn scratch(&mut self, key: u64) -> &mut Option<Box<dyn Any + Send>>;
+    /// The transaction's start in microseconds since 1970.
+    fn now(&self) -> i64;
+    /// A setting of the session by name, as SHOW prints it.
+    fn setting(&self, name: &str) -> Option<String>;
+}
+
+/// The triggers of one table for the length of one statement.
+pub trait Attached: Send {
+    /// Whether `before` does anything for this kind of change: lets the engine skip building images.
+    fn has_before(&self) -> bool;
+    /// Whether `after` does anything.
+    fn has_after(&self) -> bool;
+    /// Before the row is written; runs BEFORE triggers in order, each seeing what the one before made of it. `assigned`
+    /// names the columns that the statement's SET list or column list wrote (AMI-113); `None` = all.
+    fn before(&mut self, ctx: &mut dyn HookContext, change: &RowChange, assigned: Option<&[usize]>) -> Result<Verdict>;
+    /// After the row is written.
+    fn after(&mut self, ctx: &mut dyn HookContext, row: RowId, change: &RowChange) -> Result<()>;
+    /// After the statement's last row: writes what `after` folded. Called exactly once unless the statement failed.
+    fn finish(&mut self, ctx: &mut dyn HookContext) -> Result<()>;
+}
+
+/// Implemented by the trigger layer, plugged into the engine when it opens.
+pub trait Hooks: Send + Sync {
+    /// Looks at a definition before it is stored, fills in what it implies (events, timing), and refuses a bad one.
+    fn check(&self, ctx: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef>;
+    /// After it is stored, in the same transaction: builds state, fills the target. Not called at recovery.
+    fn created(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()>;
+    /// Before it is removed, in the same transaction: gives targets free, drops the cursor.
+    fn dropped(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()>;
+    /// A definition's `enabled` changed.
+    fn toggled(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()>;
+    /// The in-transaction triggers of a table, or none. Cheap: called once per writing statement.
+    fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>) -> Option<Box<dyn Attached>>;
+    /// A function or procedure's text before it is stored: syntax errors as 42601.
+    fn check_function(&self, def: &crate::catalog::FunctionDef) -> Result<()>;
+    /// The transaction with this number is durable; wakes subscribers. Must not block.
+    fn committed(&self, commit: CommitNo);
+    /// The catalog changed durably (a trigger may have come or gone); wakes whoever runs them. Must not block.
+    fn catalog_changed(&self);
+}
+
+/// No triggers at all: for tests of the engine alone.
+#[derive(Debug, Default)]
+pub struct NoHooks;
+
+impl Hooks for NoHooks {
+    fn check(&self, _: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef> {
+        Err(SqlError::unsupported(format!("trigger kind \"{}\"", def.kind)))
+    }
+    fn created(&self, _: &mut dyn HookContext, _: &TriggerDef) -> Result<()> {
+        Ok(())
+    }
+    fn dropped(&self, _: &mut dyn HookContext, _: &TriggerDef) -> Result<()> {
+        Ok(())
+    }
+    fn toggled(&self, _: &mut dyn HookContext, _: &TriggerDef) -> Result<()> {
+        Ok(())
+    }
+    fn attached(&self, _: &Arc<Catalog>, _: &Arc<TableDef>) -> Option<Box<dyn Attached>> {
+        None
+    }
+    fn check_function(&self, _: &crate::catalog::FunctionDef) -> Result<()> {
+        Ok(())
+    }
+    fn committed(&self, _: CommitNo) {}
+    fn catalog_changed(&self) {}
+}
