@@ -7,3 +7,4 @@ pub mod env;
 pub mod types;
 pub mod catalog;
 pub mod change;
+pub mod parse;

@@ -1,0 +1,294 @@
+//! Standard PostgreSQL: leading words decide between our own grammar and the library's.
+//!
+//! A statement goes through `lex::tokenize` (errors of quoting), `lex::shape` (bounds), `rewrite` (clauses the library
+//! lacks) and then one of the files here: `session` (transactions, cursors, settings, prepared statements), `admin`
+//! (roles, databases, sequences, comments, maintenance), `copy`, `table` (ALTER forms the library lacks); everything else
+//! is the library's `parse_statement`, sorted into `Statement`'s variants in this file.
+
+mod admin;
+mod copy;
+mod cursor;
+mod grammar;
+mod rewrite;
+mod roles;
+mod session;
+
+use std::sync::Arc;
+
+use sqlparser::ast;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use crate::error::{Result, Span, SqlError, SqlState};
+use crate::parse::lex;
+use crate::parse::names::object_name;
+use crate::parse::{Parsed, Statement};
+
+pub(crate) use cursor::{Cursor, END_OF_INPUT, at_end_of_input, near};
+pub use rewrite::{element_mark, insert_statement, is_not_null_mark, lock_clause};
+
+/// Name of this dialect in `Parsed`.
+pub(crate) const NAME: &str = "postgres";
+
+/// Stack of the thread that parses what nests deeply. Reserved, not committed.
+const DEEP_STACK: usize = 256 << 20;
+
+/// Runs `f` over the tokens of a text, on a thread with a large stack when they nest deeply.
+fn with_cursor<T: Send>(text: &str, f: impl FnOnce(&mut Cursor) -> Result<T> + Send) -> Result<(T, usize)> {
+    let lexed = lex::tokenize(text)?;
+    let params = lexed.params;
+    let shape = lex::shape(&lexed.tokens);
+    if shape.depth > cursor::MAX_DEPTH || shape.chain > cursor::MAX_CHAIN {
+        return Err(cursor::too_deep());
+    }
+    let tokens = rewrite::rewrite(text, lexed.tokens)?;
+    let run = move |tokens: Vec<TokenWithSpan>| f(&mut Cursor::new(text, tokens));
+    if shape.depth <= cursor::INLINE_DEPTH && shape.chain <= 4 * cursor::INLINE_DEPTH {
+        return Ok((run(tokens)?, params));
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("parse".to_owned())
+            .stack_size(DEEP_STACK)
+            .spawn_scoped(scope, move || run(tokens))
+            .map_err(|_| cursor::too_deep())?;
+        match thread.join() {
+            Ok(result) => Ok((result?, params)),
+            Err(_) => Err(SqlError::internal("the parser stopped")),
+        }
+    })
+}
+
+/// Parses one statement's text: no semicolon, blanks and comments allowed around it.
+///
+/// # Errors
+/// 42601 and the lexer's codes, with positions in `text`; 54001 for nesting beyond the bounds; 0A000.
+pub(crate) fn statement(text: &str) -> Result<(Statement, usize)> {
+    with_cursor(text, |c| {
+        let read = dispatch(c).and_then(|statement| c.end().map(|()| statement));
+        read.map_err(|error| {
+            if error.state() != SqlState::SYNTAX_ERROR {
+                return error;
+            }
+            let tokens: Vec<TokenWithSpan> =
+                (0..).map(|at| c.parser.token_at(at)).take_while(|t| t.token != Token::EOF).cloned().collect();
+            match rewrite::unread_form(&tokens) {
+                Some(form) => SqlError::unsupported(form),
+                None => error,
+            }
+        })
+    })
+}
+
+/// Parses the rest of a cursor's statement as a statement of its own.
+pub(crate) fn rest(c: &mut Cursor) -> Result<Parsed> {
+    let offset = c.offset();
+    let text = c.text.get(offset..).unwrap_or_default();
+    if c.at_end() {
+        return Err(c.error());
+    }
+    let (statement, param_count) = statement(text).map_err(|error| shift(error, offset))?;
+    while !c.at_end() {
+        c.parser.advance_token();
+    }
+    Ok(parsed(statement, text, offset, NAME, param_count))
+}
+
+/// A part of a text, from the next token up to `end`, as a statement.
+pub(crate) fn part(c: &Cursor, start: usize, end: usize) -> Result<Parsed> {
+    let text = c.text.get(start..end).unwrap_or_default();
+    let (statement, param_count) = statement(text).map_err(|error| shift(error, start))?;
+    Ok(parsed(statement, text, start, NAME, param_count))
+}
+
+pub(crate) fn parsed(
+    statement: Statement,
+    text: &str,
+    offset: usize,
+    dialect: &'static str,
+    param_count: usize,
+) -> Parsed {
+    Parsed {
+        statement: Arc::new(statement),
+        text: Arc::from(text),
+        offset: u32::try_from(offset).unwrap_or(0),
+        dialect,
+        param_count,
+    }
+}
+
+/// Moves an error's position by the offset of the text in a larger one.
+pub(crate) fn shift(mut error: SqlError, by: usize) -> SqlError {
+    if let Some(Span(at)) = error.fields().position {
+        error.fields_mut().position = Some(Span(at.saturating_add(u32::try_from(by).unwrap_or(0))));
+    }
+    error
+}
+
+/// One expression, whole text.
+pub(crate) fn expr_text(text: &str) -> Result<ast::Expr> {
+    let (expr, _) = with_cursor(text, |c| {
+        let expr = c.expr()?;
+        c.end()?;
+        Ok(expr)
+    })?;
+    Ok(expr)
+}
+
+/// One index element: an expression with collation and operator class left out of the result.
+pub(crate) fn index_expr_text(text: &str) -> Result<ast::Expr> {
+    let (column, _) = with_cursor(text, |c| {
+        let column = c.run(|p| p.parse_create_index_expr())?;
+        c.end()?;
+        Ok(column)
+    })?;
+    Ok(column.column.expr)
+}
+
+/// One type name, whole text.
+pub(crate) fn type_text(text: &str) -> Result<ast::DataType> {
+    let (data_type, _) = with_cursor(text, |c| {
+        let data_type = c.data_type()?;
+        c.end()?;
+        Ok(data_type)
+    })?;
+    Ok(data_type)
+}
+
+fn dispatch(c: &mut Cursor) -> Result<Statement> {
+    let first = match c.peek() {
+        Token::EOF => return Ok(Statement::Empty),
+        Token::LParen => String::new(),
+        Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
+        _ => return Err(c.error()),
+    };
+    match first.as_str() {
+        "SELECT" if c.parser.peek_nth_token_ref(1).token == Token::EOF => bare_select(c),
+        "" | "SELECT" | "WITH" | "VALUES" => Ok(Statement::Query(c.query()?)),
+        "TABLE" => table_query(c),
+        "INSERT" => {
+            if c.is_word(1, "into") {
+                library(c)
+            } else {
+                Err(after(c, 1))
+            }
+        }
+        "DELETE" if !c.is_word(1, "from") => Err(after(c, 1)),
+        "UPDATE" | "DELETE" | "MERGE" | "TRUNCATE" | "CALL" => library(c),
+        "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "SET" | "RESET"
+        | "SHOW" | "DISCARD" | "PREPARE" | "EXECUTE" | "DEALLOCATE" | "DECLARE" | "FETCH" | "MOVE" | "CLOSE"
+        | "LISTEN" | "UNLISTEN" | "NOTIFY" | "LOCK" | "EXPLAIN" => session::statement(c, &first),
+        "COPY" => copy::statement(c),
+        "VACUUM" | "ANALYZE" | "ANALYSE" | "REINDEX" | "CLUSTER" | "CHECKPOINT" | "COMMENT" | "GRANT" | "REVOKE"
+        | "DO" | "REFRESH" | "REASSIGN" | "SECURITY" | "IMPORT" | "LOAD" => admin::statement(c, &first),
+        "CREATE" | "ALTER" | "DROP" => match admin::definition(c, &first)? {
+            Some(statement) => Ok(statement),
+            None => library(c),
+        },
+        _ => Err(c.error()),
+    }
+}
+
+/// Error at the `n`th token.
+fn after(c: &mut Cursor, n: usize) -> SqlError {
+    for _ in 0..n {
+        c.parser.advance_token();
+    }
+    c.error()
+}
+
+/// `SELECT` alone: one row without columns. The library wants a FROM after an empty list.
+fn bare_select(c: &mut Cursor) -> Result<Statement> {
+    c.parser.advance_token();
+    let lexed = lex::tokenize("SELECT FROM x")?;
+    let mut query = Cursor::new("SELECT FROM x", lexed.tokens).query()?;
+    if let ast::SetExpr::Select(select) = query.body.as_mut() {
+        select.from.clear();
+    }
+    Ok(Statement::Query(query))
+}
+
+/// `TABLE name …` is `SELECT * FROM name …`.
+fn table_query(c: &mut Cursor) -> Result<Statement> {
+    let start = c.offset();
+    let text = format!("SELECT * FROM {}", c.text.get(start + 5..).unwrap_or_default());
+    let (statement, _) = statement(&text).map_err(|mut error| {
+        // The replaced head is 9 bytes longer than the word.
+        if let Some(Span(at)) = error.fields().position {
+            error.fields_mut().position =
+                Some(Span((at.saturating_sub(9)).saturating_add(u32::try_from(start).unwrap_or(0))));
+        }
+        error
+    })?;
+    while !c.at_end() {
+        c.parser.advance_token();
+    }
+    Ok(statement)
+}
+
+/// The library's grammar for a whole statement, sorted into our variants.
+fn library(c: &mut Cursor) -> Result<Statement> {
+    let tree = c.run(|p| p.parse_statement())?;
+    if !c.at_end() {
+        return Err(c.error());
+    }
+    classify(tree)
+}
+
+fn classify(tree: ast::Statement) -> Result<Statement> {
+    use ast::Statement as S;
+    Ok(match tree {
+        S::Query(query) => Statement::Query(query),
+        S::Insert(insert) => Statement::Insert(Box::new(insert_statement(insert)?)),
+        S::Update(_) => Statement::Update(Box::new(tree)),
+        S::Delete(_) => Statement::Delete(Box::new(tree)),
+        S::Merge(_) => Statement::Merge(Box::new(tree)),
+        S::Truncate(truncate) => Statement::Truncate {
+            tables: truncate.table_names.iter().map(|t| object_name(&t.name)).collect(),
+            restart_identity: matches!(truncate.identity, Some(ast::TruncateIdentityOption::Restart)),
+            cascade: matches!(truncate.cascade, Some(ast::CascadeOption::Cascade)),
+        },
+        S::Call(function) => {
+            let mut args = Vec::new();
+            if let ast::FunctionArguments::List(list) = function.args {
+                for arg in list.args {
+                    match arg {
+                        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => args.push(expr),
+                        _ => return Err(SqlError::unsupported("a named argument of CALL")),
+                    }
+                }
+            }
+            Statement::Call { name: object_name(&function.name), args }
+        }
+        S::CreateTable(ref create) if create.query.is_some() => {
+            let with_data = create.with_data.as_ref().is_none_or(|with| with.data);
+            Statement::CreateTableAs { create: Box::new(tree), with_data }
+        }
+        S::CreateFunction(_) => Statement::CreateFunction(Box::new(tree)),
+        S::CreateTable(_)
+        | S::CreateView(_)
+        | S::CreateIndex(_)
+        | S::CreateSchema { .. }
+        | S::CreateType { .. }
+        | S::CreateDomain(_)
+        | S::AlterTable(_)
+        | S::AlterType(_)
+        | S::AlterView { .. }
+        | S::AlterIndex { .. }
+        | S::AlterSchema(_)
+        | S::CreateTrigger(_)
+        | S::DropTrigger(_)
+        | S::DropFunction(_)
+        | S::DropProcedure { .. }
+        | S::DropDomain(_)
+        | S::Drop { .. } => Statement::Ddl(Box::new(tree)),
+        other => Statement::Unsupported(form_name(&other)),
+    })
+}
+
+/// The first words of a statement that we do not carry out.
+fn form_name(tree: &ast::Statement) -> String {
+    let text = tree.to_string();
+    let words: Vec<&str> =
+        text.split_whitespace().take_while(|w| w.bytes().all(|b| b.is_ascii_uppercase())).take(3).collect();
+    if words.is_empty() { "this statement".to_owned() } else { words.join(" ") }
+}
