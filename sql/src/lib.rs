@@ -8,3 +8,4 @@ pub mod types;
 pub mod catalog;
 pub mod change;
 pub mod parse;
+pub mod expr;

@@ -1,0 +1,115 @@
+//! What an expression may ask of whoever runs it: parameters, outer rows, subqueries, the session.
+
+use std::sync::Arc;
+
+use super::{SubplanId, SubqueryKind};
+use crate::catalog::CatalogSet;
+use crate::error::{Result, SqlError};
+use crate::types::{Oid, Row, TextStyle, Value};
+
+/// The current row of an enclosing query, linked outwards.
+#[derive(Clone, Copy, Debug)]
+pub struct OuterRow<'a> {
+    /// The row.
+    pub row: &'a [Value],
+    /// The query further out.
+    pub parent: Option<&'a OuterRow<'a>>,
+}
+
+/// Everything an evaluation needs besides the row.
+#[derive(Clone, Copy)]
+pub struct EvalContext<'a> {
+    /// Values of `$1`, `$2` ….
+    pub params: &'a [Value],
+    /// Settings that text forms depend on.
+    pub style: &'a TextStyle,
+    /// Rows of enclosing queries.
+    pub outer: Option<&'a OuterRow<'a>>,
+    /// The rest.
+    pub runtime: &'a dyn Runtime,
+}
+
+/// Rows of a subquery, at most as many as the caller asked for.
+pub type SubqueryResult = Vec<Row>;
+
+/// The session and the executor, as expressions see them. Methods take `&self`: state changes inside.
+pub trait Runtime {
+    /// Runs a subquery whose outer row is `row` (linked to `ctx.outer`), stopping after `limit` rows. An uncorrelated
+    /// one runs once per statement and is remembered.
+    fn subquery(
+        &self,
+        plan: SubplanId,
+        ctx: &EvalContext<'_>,
+        row: &[Value],
+        limit: usize,
+    ) -> Result<Arc<SubqueryResult>>;
+    /// For a `hashable` ANY over an uncorrelated subquery: Some(whether a row equals `left`), three-valued (None inside
+    /// for unknown); outer None if the runtime does not hash it and the caller must run `test` over the rows.
+    fn hashed_any(
+        &self,
+        plan: SubplanId,
+        kind: &SubqueryKind,
+        ctx: &EvalContext<'_>,
+        row: &[Value],
+        left: &[Value],
+    ) -> Result<Option<Option<bool>>>;
+
+    /// The catalogs as the transaction sees them.
+    fn catalogs(&self) -> Arc<CatalogSet>;
+    /// OID of the session's database.
+    fn database(&self) -> Oid;
+    /// OIDs of (session user, current user).
+    fn users(&self) -> (Oid, Oid);
+    /// OIDs of the schemas on the search path that exist; with `implicit` pg_catalog (and the temporary schema) too.
+    fn search_path(&self, implicit: bool) -> Vec<Oid>;
+    /// A setting as SHOW prints it; `None` if there is none of that name.
+    fn setting(&self, name: &str) -> Option<String>;
+    /// set_config: gives the value as SHOW prints it.
+    fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<String>;
+    /// Start of the transaction, start of the statement, and now: microseconds since 2000-01-01 UTC.
+    fn transaction_time(&self) -> i64;
+    /// See `transaction_time`.
+    fn statement_time(&self) -> i64;
+    /// See `transaction_time`.
+    fn clock_time(&self) -> i64;
+    /// 64 random bits.
+    fn random(&self) -> u64;
+    /// setseed: makes `random` repeatable in this session.
+    fn set_seed(&self, seed: f64);
+    /// nextval; errors as PG-162.
+    fn next_value(&self, sequence: Oid) -> Result<i64>;
+    /// currval; 55000 before nextval in this session.
+    fn current_value(&self, sequence: Oid) -> Result<i64>;
+    /// lastval
+    fn last_value(&self) -> Result<i64>;
+    /// The row of a sequence read as a table: its last value, and whether nextval gave it.
+    fn sequence_state(&self, sequence: Oid) -> Result<(i64, bool)>;
+    /// setval
+    fn set_value(&self, sequence: Oid, value: i64, called: bool) -> Result<i64>;
+    /// pg_notify
+    fn notify(&self, channel: &str, payload: &str) -> Result<()>;
+    /// Channels this session listens to.
+    fn listening(&self) -> Vec<String>;
+    /// Advisory locks: `key` is (bigint) or (classid, objid) packed with `two_keys`. Waits unless `no_wait`; false = not got.
+    fn advisory_lock(&self, key: i64, two_keys: bool, shared: bool, transaction: bool, no_wait: bool) -> Result<bool>;
+    /// False if it was not held.
+    fn advisory_unlock(&self, key: i64, two_keys: bool, shared: bool) -> Result<bool>;
+    /// Frees all session-level ones.
+    fn advisory_unlock_all(&self);
+    /// pg_sleep: waits, ended early by cancel (57014).
+    fn sleep(&self, seconds: f64) -> Result<()>;
+    /// 57014 if the statement was cancelled or timed out.
+    fn check_cancel(&self) -> Result<()>;
+    /// pg_backend_pid
+    fn backend_pid(&self) -> i32;
+    /// pg_cancel_backend, or pg_terminate_backend with `terminate`; false if there is no such session.
+    fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool>;
+    /// txid_current: assigns an id.
+    fn transaction_id(&self) -> u64;
+    /// Sends a notice to the client.
+    fn notice(&self, notice: SqlError);
+    /// Approximate rows and bytes of a table, for pg_class.reltuples and the size functions.
+    fn table_size(&self, table: Oid) -> (u64, u64);
+    /// Deparsed definitions (pg_get_constraintdef …), computed by `catalog`-reading code above: `kind` names the function.
+    fn deparse(&self, kind: &str, args: &[Value]) -> Result<Value>;
+}
