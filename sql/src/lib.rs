@@ -9,3 +9,4 @@ pub mod catalog;
 pub mod change;
 pub mod parse;
 pub mod expr;
+pub mod store;

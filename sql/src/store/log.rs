@@ -1,0 +1,553 @@
+//! The change log: every committed transaction, one record each, in commit order; and its writer.
+//!
+//! `append` is the commit mutex: it gives the record its number and its place in a segment, and publishes the commit,
+//! without any I/O. One flusher thread takes all records that arrived while it was syncing, writes and syncs them
+//! together, and then tells everyone. A record is visible to readers of the log only once it is durable.
+//!
+//! A place is only given in a segment whose whole length is already on disk, so a full disk is met before the commit
+//! (53100), never after. If a write or a sync fails nevertheless the log is poisoned: nothing more is acknowledged and
+//! nothing more is taken (58030). A failed sync is never tried again: the kernel may have dropped the bytes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::change::{CommitNo, CommitRecord};
+use crate::env::Env;
+use crate::error::{Result, SqlError, SqlState};
+
+use super::disk::{Disk, io_error};
+use super::record::{self, HEADER};
+use super::segment::{SEGMENT_HEADER, Segment};
+
+/// Records not yet written may have this many bytes together before commits wait.
+const PENDING_MAX: u64 = 64 << 20;
+/// One write is about this long.
+const WRITE_BYTES: usize = 4 << 20;
+
+/// A record in memory: for the flusher, then for readers.
+pub(super) struct LogRecord {
+    pub(super) commit: u64,
+    pub(super) committed_at: i64,
+    pub(super) bytes: Vec<u8>,
+    decoded: Mutex<Weak<CommitRecord>>,
+}
+
+impl fmt::Debug for LogRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LogRecord({}, {} bytes)", self.commit, self.bytes.len())
+    }
+}
+
+impl LogRecord {
+    /// The record for readers; one copy is shared by those who hold it at the same time.
+    pub(super) fn decode(&self) -> Result<Arc<CommitRecord>> {
+        let mut decoded = self.decoded.lock();
+        if let Some(record) = decoded.upgrade() {
+            return Ok(record);
+        }
+        let record = Arc::new(record::decode(&self.bytes)?);
+        *decoded = Arc::downgrade(&record);
+        Ok(record)
+    }
+}
+
+#[derive(Debug)]
+struct Pending {
+    record: Arc<LogRecord>,
+    segment: Arc<Segment>,
+    offset: u64,
+}
+
+/// What the commit mutex guards.
+#[derive(Debug)]
+struct Tail {
+    segment: Arc<Segment>,
+    offset: u64,
+    spares: VecDeque<Arc<Segment>>,
+    retired: Vec<Arc<Segment>>,
+    next_number: u64,
+    pending: Vec<Pending>,
+    pending_bytes: u64,
+    /// Bytes that the next segment must have; 0 = none is asked for.
+    wanted: u64,
+    /// Tries to make a segment so far, and how the last one failed.
+    attempts: u64,
+    attempt_error: Option<SqlError>,
+    stop: bool,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    records: VecDeque<Arc<LogRecord>>,
+    bytes: usize,
+}
+
+type Callback = Box<dyn Fn(CommitNo) + Send + Sync>;
+
+/// The log of one store.
+pub(super) struct Log {
+    disk: Arc<dyn Disk>,
+    env: Env,
+    segment_bytes: u64,
+    tail_bytes: usize,
+    tail: Mutex<Tail>,
+    /// The flusher waits here for records,
+    work: Condvar,
+    /// the preparer for a wish,
+    prepare: Condvar,
+    /// commits for a segment or for room.
+    room: Condvar,
+    newest: AtomicU64,
+    durable: AtomicU64,
+    failure: OnceLock<SqlError>,
+    wakers: Mutex<Vec<(u64, Waker)>>,
+    synced: Condvar,
+    callbacks: RwLock<Vec<Callback>>,
+    ring: RwLock<Ring>,
+    /// Segments with records, oldest first; the last is the current one.
+    segments: RwLock<VecDeque<Arc<Segment>>>,
+    pub(super) bytes: AtomicU64,
+    pub(super) syncs: AtomicU64,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Log(newest {}, durable {})", self.newest().0, self.durable().0)
+    }
+}
+
+/// Where the log goes on after recovery.
+#[derive(Debug)]
+pub(super) struct LogStart {
+    pub(super) segments: VecDeque<Arc<Segment>>,
+    /// End of the last record in the last segment.
+    pub(super) offset: u64,
+    pub(super) newest: u64,
+    pub(super) next_number: u64,
+}
+
+impl Log {
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        env: Env,
+        segment_bytes: u64,
+        tail_bytes: usize,
+        start: LogStart,
+    ) -> Result<Log> {
+        let segment = start.segments.back().cloned().ok_or_else(|| SqlError::internal("a log has a segment"))?;
+        Ok(Log {
+            disk,
+            env,
+            segment_bytes,
+            tail_bytes,
+            tail: Mutex::new(Tail {
+                segment,
+                offset: start.offset,
+                spares: VecDeque::new(),
+                retired: Vec::new(),
+                next_number: start.next_number,
+                pending: Vec::new(),
+                pending_bytes: 0,
+                wanted: segment_bytes,
+                attempts: 0,
+                attempt_error: None,
+                stop: false,
+            }),
+            work: Condvar::new(),
+            prepare: Condvar::new(),
+            room: Condvar::new(),
+            newest: AtomicU64::new(start.newest),
+            durable: AtomicU64::new(start.newest),
+            failure: OnceLock::new(),
+            wakers: Mutex::default(),
+            synced: Condvar::new(),
+            callbacks: RwLock::default(),
+            ring: RwLock::default(),
+            segments: RwLock::new(start.segments),
+            bytes: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn newest(&self) -> CommitNo {
+        CommitNo(self.newest.load(Ordering::SeqCst))
+    }
+
+    pub(super) fn durable(&self) -> CommitNo {
+        CommitNo(self.durable.load(Ordering::SeqCst))
+    }
+
+    /// Why the log takes nothing any more, once it has failed.
+    pub(super) fn failure(&self) -> Option<&SqlError> {
+        self.failure.get()
+    }
+
+    /// Whether the log still works. Errors: 58030.
+    pub(super) fn check(&self) -> Result<()> {
+        self.failure.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// Runs `work` while no commit can happen.
+    pub(super) fn quiesced<T>(&self, work: impl FnOnce(CommitNo) -> T) -> T {
+        let _tail = self.tail.lock();
+        work(self.newest())
+    }
+
+    /// Commits a record: `validate` may still refuse it, `publish` makes it visible; both run in the commit mutex.
+    /// Errors: 53100, 58030, and those of `validate`.
+    pub(super) fn append(
+        &self,
+        mut bytes: Vec<u8>,
+        validate: &mut dyn FnMut() -> Result<()>,
+        publish: &mut dyn FnMut(CommitNo),
+    ) -> Result<CommitNo> {
+        if bytes.capacity() > bytes.len() * 2 {
+            bytes.shrink_to_fit();
+        }
+        let len = bytes.len() as u64;
+        let mut tail = self.tail.lock();
+        let offset = loop {
+            self.check()?;
+            if tail.stop {
+                return Err(SqlError::new(SqlState::ADMIN_SHUTDOWN, "the store is closed"));
+            }
+            if tail.pending_bytes > PENDING_MAX {
+                self.wait_for_room(&mut tail, |tail| tail.pending_bytes <= PENDING_MAX);
+                continue;
+            }
+            if tail.offset + len <= tail.segment.size {
+                break tail.offset;
+            }
+            let need = len + SEGMENT_HEADER;
+            if let Some(place) = tail.spares.iter().position(|spare| spare.size >= need) {
+                let spare = tail.spares.remove(place).expect("its place was just found");
+                // The order of numbers is the order of use: smaller ones that were ready get new numbers.
+                let (passed, kept): (Vec<_>, Vec<_>) =
+                    std::mem::take(&mut tail.spares).into_iter().partition(|other| other.number < spare.number);
+                tail.spares = VecDeque::from(kept);
+                tail.retired.extend(passed);
+                self.segments.write().push_back(spare.clone());
+                tail.segment = spare;
+                tail.offset = SEGMENT_HEADER;
+                tail.wanted = tail.wanted.max(self.segment_bytes);
+                self.prepare.notify_one();
+                continue;
+            }
+            let attempts = tail.attempts;
+            tail.wanted = tail.wanted.max(need).max(self.segment_bytes);
+            self.prepare.notify_one();
+            self.wait_for_room(&mut tail, |tail| tail.attempts != attempts);
+            if let (Some(error), true) = (&tail.attempt_error, tail.attempts != attempts) {
+                return Err(error.clone());
+            }
+        };
+        validate()?;
+        let commit = self.newest.load(Ordering::Relaxed) + 1;
+        let committed_at = self.env.clock.now();
+        record::set_commit(&mut bytes, commit, committed_at);
+        let segment = tail.segment.clone();
+        segment.note(commit, offset);
+        tail.offset += len;
+        tail.pending_bytes += len;
+        let record = Arc::new(LogRecord { commit, committed_at, bytes, decoded: Mutex::default() });
+        let idle = tail.pending.is_empty();
+        tail.pending.push(Pending { record, segment, offset });
+        publish(CommitNo(commit));
+        self.newest.store(commit, Ordering::SeqCst);
+        drop(tail);
+        if idle {
+            self.work.notify_one();
+        }
+        Ok(CommitNo(commit))
+    }
+
+    fn wait_for_room(&self, tail: &mut parking_lot::MutexGuard<'_, Tail>, ready: impl Fn(&Tail) -> bool) {
+        self.env.blocker.block(&mut || {
+            while !ready(tail) && self.failure.get().is_none() && !tail.stop {
+                self.room.wait(tail);
+            }
+        });
+    }
+
+    /// Calls back after each sync. It must not block.
+    pub(super) fn on_durable(&self, call: Callback) {
+        self.callbacks.write().push(call);
+    }
+
+    /// A record from memory, if it is durable and still there; else the oldest commit that is there.
+    pub(super) fn recent(&self, commit: u64, limit: usize, out: &mut Vec<Arc<LogRecord>>) {
+        let ring = self.ring.read();
+        let Some(first) = ring.records.front() else { return };
+        let Some(skip) = commit.checked_sub(first.commit) else { return };
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(ring.records.len());
+        out.extend(ring.records.range(skip..).take(limit).cloned());
+    }
+
+    /// Oldest commit that the files still have, if any.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.segments.read().iter().find_map(|segment| segment.first())
+    }
+
+    /// The segment that has this commit, and the one after it.
+    pub(super) fn segment_of(&self, commit: u64) -> Option<Arc<Segment>> {
+        let segments = self.segments.read();
+        segments.iter().rev().find(|segment| segment.first().is_some_and(|first| first <= commit)).cloned()
+    }
+
+    pub(super) fn segments(&self) -> Vec<Arc<Segment>> {
+        self.segments.read().iter().cloned().collect()
+    }
+
+    /// Bytes of all segments.
+    pub(super) fn size(&self) -> u64 {
+        self.segments.read().iter().map(|segment| segment.size).sum()
+    }
+
+    /// Gives up segments all of whose commits are below `commit`.
+    pub(super) fn retire(&self, commit: u64) {
+        let mut retired = Vec::new();
+        {
+            let mut segments = self.segments.write();
+            while segments.len() > 1 && segments.get(1).and_then(|next| next.first()).is_some_and(|next| next <= commit)
+            {
+                retired.extend(segments.pop_front());
+            }
+        }
+        if retired.is_empty() {
+            return;
+        }
+        let mut tail = self.tail.lock();
+        tail.retired.extend(retired);
+        self.prepare.notify_one();
+    }
+
+    /// Waits on this thread until the commit is durable. Errors: 58030.
+    pub(super) fn wait(&self, commit: CommitNo) -> Result<()> {
+        if self.durable() >= commit {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        self.env.blocker.block(&mut || {
+            let mut wakers = self.wakers.lock();
+            while self.durable() < commit {
+                if let Err(error) = self.check() {
+                    result = Err(error);
+                    return;
+                }
+                self.synced.wait(&mut wakers);
+            }
+        });
+        result
+    }
+
+    /// The flusher's thread. Ends when the log is stopped and all is written, or when it is poisoned.
+    pub(super) fn run_flusher(&self, after_sync: &dyn Fn()) {
+        let mut buffer = Vec::new();
+        loop {
+            let batch = {
+                let mut tail = self.tail.lock();
+                while tail.pending.is_empty() {
+                    if tail.stop {
+                        return;
+                    }
+                    self.work.wait(&mut tail);
+                }
+                std::mem::take(&mut tail.pending)
+            };
+            if let Err(error) = self.write(&batch, &mut buffer) {
+                self.poison(error);
+                return;
+            }
+            let bytes: u64 = batch.iter().map(|pending| pending.record.bytes.len() as u64).sum();
+            self.publish(batch);
+            after_sync();
+            let mut tail = self.tail.lock();
+            let full = tail.pending_bytes > PENDING_MAX;
+            tail.pending_bytes -= bytes;
+            if full {
+                self.room.notify_all();
+            }
+        }
+    }
+
+    fn write(&self, batch: &[Pending], buffer: &mut Vec<u8>) -> Result<()> {
+        let synced = self.durable.load(Ordering::SeqCst);
+        for run in batch.chunk_by(|a, b| a.segment.number == b.segment.number) {
+            let segment = &run[0].segment;
+            let fail = |error| io_error(self.disk.as_ref(), "write to", &segment.name, &error);
+            let mut start = run[0].offset;
+            buffer.clear();
+            for pending in run {
+                let (header, body) = pending.record.bytes.split_at(HEADER);
+                let at = buffer.len();
+                buffer.extend_from_slice(header);
+                record::seal(&mut buffer[at..at + HEADER], segment.number, synced);
+                let large = body.len() >= WRITE_BYTES;
+                if !large {
+                    buffer.extend_from_slice(body);
+                }
+                if large || buffer.len() >= WRITE_BYTES {
+                    segment.file.write_at(buffer, start).map_err(fail)?;
+                    start += buffer.len() as u64;
+                    buffer.clear();
+                }
+                if large {
+                    segment.file.write_at(body, start).map_err(fail)?;
+                    start += body.len() as u64;
+                }
+            }
+            if !buffer.is_empty() {
+                segment.file.write_at(buffer, start).map_err(fail)?;
+            }
+            segment.file.sync().map_err(fail)?;
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+        }
+        if buffer.capacity() > WRITE_BYTES * 2 {
+            *buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn publish(&self, batch: Vec<Pending>) {
+        let Some(last) = batch.last().map(|pending| pending.record.commit) else { return };
+        {
+            let mut ring = self.ring.write();
+            for Pending { record, .. } in batch {
+                ring.bytes += record.bytes.len();
+                self.bytes.fetch_add(record.bytes.len() as u64, Ordering::Relaxed);
+                ring.records.push_back(record);
+            }
+            while ring.bytes > self.tail_bytes {
+                let Some(old) = ring.records.pop_front() else { break };
+                ring.bytes -= old.bytes.len();
+            }
+        }
+        self.durable.store(last, Ordering::SeqCst);
+        let ready = {
+            let mut wakers = self.wakers.lock();
+            self.synced.notify_all();
+            let (ready, waiting) = std::mem::take(&mut *wakers).into_iter().partition(|(commit, _)| *commit <= last);
+            *wakers = waiting;
+            let ready: Vec<(u64, Waker)> = ready;
+            ready
+        };
+        for (_, waker) in ready {
+            waker.wake();
+        }
+        for call in self.callbacks.read().iter() {
+            call(CommitNo(last));
+        }
+    }
+
+    fn poison(&self, error: SqlError) {
+        tracing::error!(%error, "the change log has failed; no further commits are taken");
+        let mut error = error;
+        error.fields_mut().state = SqlState::IO_ERROR;
+        let _ = self.failure.set(error);
+        let wakers = {
+            let mut wakers = self.wakers.lock();
+            self.synced.notify_all();
+            std::mem::take(&mut *wakers)
+        };
+        for (_, waker) in wakers {
+            waker.wake();
+        }
+        let _tail = self.tail.lock();
+        self.room.notify_all();
+    }
+
+    /// The preparer's thread: makes the next segment ahead of need, out of retired ones where it can.
+    pub(super) fn run_preparer(&self) {
+        let mut tail = self.tail.lock();
+        loop {
+            if tail.stop || self.failure.get().is_some() {
+                return;
+            }
+            let wanted = std::mem::take(&mut tail.wanted);
+            let satisfied = wanted <= self.segment_bytes && !tail.spares.is_empty();
+            if wanted > 0 && !satisfied {
+                let number = tail.next_number;
+                tail.next_number += 1;
+                let fits = tail.retired.iter().position(|old| old.size == wanted && Arc::strong_count(old) == 1);
+                let old = fits.map(|place| tail.retired.remove(place));
+                let made = parking_lot::MutexGuard::unlocked(&mut tail, || match &old {
+                    Some(old) => old.recycle(self.disk.as_ref(), number),
+                    None => Segment::create(self.disk.as_ref(), number, wanted),
+                });
+                tail.attempts += 1;
+                tail.attempt_error = None;
+                match made {
+                    Ok(segment) => tail.spares.push_back(Arc::new(segment)),
+                    Err(error) => {
+                        tracing::warn!(%error, "no new log segment");
+                        tail.attempt_error = Some(error);
+                    }
+                }
+                self.room.notify_all();
+                continue;
+            }
+            let keep = usize::from(tail.spares.is_empty());
+            if tail.retired.len() > keep {
+                let surplus = tail.retired.len() - keep;
+                let gone: Vec<_> = tail.retired.drain(..surplus).collect();
+                parking_lot::MutexGuard::unlocked(&mut tail, || {
+                    for segment in &gone {
+                        if let Err(error) = self.disk.remove(&segment.name) {
+                            tracing::warn!(%error, file = segment.name, "could not remove a log segment");
+                        }
+                    }
+                    let _ = self.disk.sync_dir(super::segment::DIR);
+                });
+                continue;
+            }
+            self.prepare.wait(&mut tail);
+        }
+    }
+
+    /// Takes no more records; the threads end when all is written.
+    pub(super) fn stop(&self) {
+        let mut tail = self.tail.lock();
+        tail.stop = true;
+        self.work.notify_all();
+        self.prepare.notify_all();
+        self.room.notify_all();
+    }
+}
+
+/// Ready when a commit is durable. Errors: 58030 when the log has failed.
+#[derive(Debug)]
+pub struct DurableWait {
+    pub(super) log: Arc<Log>,
+    pub(super) commit: CommitNo,
+    pub(super) registered: Option<Waker>,
+}
+
+impl Future for DurableWait {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.log.durable() >= self.commit {
+            return Poll::Ready(Ok(()));
+        }
+        let log = self.log.clone();
+        let mut wakers = log.wakers.lock();
+        if log.durable() >= self.commit {
+            return Poll::Ready(Ok(()));
+        }
+        if let Err(error) = log.check() {
+            return Poll::Ready(Err(error));
+        }
+        if !self.registered.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            wakers.push((self.commit.0, context.waker().clone()));
+            self.registered = Some(context.waker().clone());
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,239 @@
+//! `Owner`: what a transaction (or a session that holds advisory locks) is to those who meet it from outside; and the
+//! tables that find it: by the transaction id in a version, and by the snapshot it holds against pruning.
+//!
+//! A commit is one store of the commit number into `Owner::state`: from then on every version that names the
+//! transaction counts as committed. The versions get the number itself afterwards, and only then the transaction
+//! leaves `TxnTable`. A version is read and stamped under its chunk's lock, so whoever sees a transaction in a version
+//! under that lock finds it in the table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::catalog::TableId;
+
+/// Bits of a transaction id that fit into a version.
+pub(super) const ID_BITS: u32 = 36;
+const RUNNING: u64 = 0;
+const ABORTED: u64 = u64::MAX;
+
+/// How a transaction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Running,
+    Committed(u64),
+    Aborted,
+}
+
+/// A holder of locks.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) id: u64,
+    pub(super) pid: i32,
+    state: AtomicU64,
+    /// Rises whenever it lets go of anything.
+    epoch: AtomicU64,
+    waiters: AtomicU32,
+    gate: Mutex<()>,
+    changed: Condvar,
+}
+
+impl Owner {
+    pub(super) fn new(id: u64, pid: i32) -> Owner {
+        Owner {
+            id,
+            pid,
+            state: AtomicU64::new(RUNNING),
+            epoch: AtomicU64::new(0),
+            waiters: AtomicU32::new(0),
+            gate: Mutex::new(()),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        match self.state.load(Ordering::SeqCst) {
+            RUNNING => State::Running,
+            ABORTED => State::Aborted,
+            commit => State::Committed(commit),
+        }
+    }
+
+    /// Commits: all its versions count as committed from here.
+    pub(super) fn commit(&self, commit: u64) {
+        self.state.store(commit, Ordering::SeqCst);
+    }
+
+    pub(super) fn abort(&self) {
+        self.state.store(ABORTED, Ordering::SeqCst);
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Tells waiters to look again.
+    pub(super) fn let_go(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        if self.waiters.load(Ordering::SeqCst) > 0 {
+            let _gate = self.gate.lock();
+            self.changed.notify_all();
+        }
+    }
+
+    /// Sleeps until it has let go of something since `epoch`, or the time is over; true if it has.
+    pub(super) fn wait(&self, epoch: u64, time: std::time::Duration) -> bool {
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        {
+            let mut gate = self.gate.lock();
+            if self.epoch() == epoch {
+                self.changed.wait_for(&mut gate, time);
+            }
+        }
+        self.waiters.fetch_sub(1, Ordering::SeqCst);
+        self.epoch() != epoch
+    }
+}
+
+const SHARDS: usize = 64;
+
+/// Running transactions that have written, by the id in their versions.
+#[derive(Debug)]
+pub(super) struct TxnTable {
+    shards: Vec<Mutex<HashMap<u64, Arc<Owner>>>>,
+}
+
+impl TxnTable {
+    pub(super) fn new() -> TxnTable {
+        TxnTable { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    fn shard(&self, short: u64) -> &Mutex<HashMap<u64, Arc<Owner>>> {
+        &self.shards[usize::try_from(short % SHARDS as u64).unwrap_or(0)]
+    }
+
+    pub(super) fn insert(&self, short: u64, owner: Arc<Owner>) {
+        self.shard(short).lock().insert(short, owner);
+    }
+
+    pub(super) fn remove(&self, short: u64) {
+        self.shard(short).lock().remove(&short);
+    }
+
+    pub(super) fn get(&self, short: u64) -> Option<Arc<Owner>> {
+        self.shard(short).lock().get(&short).cloned()
+    }
+
+    /// How the transaction stands, without taking a share in it.
+    pub(super) fn state(&self, short: u64) -> Option<State> {
+        self.shard(short).lock().get(&short).map(|owner| owner.state())
+    }
+}
+
+const NONE: u64 = u64::MAX;
+
+type Sitter = (Option<Arc<Owner>>, Vec<(TableId, u8)>);
+
+/// One running transaction as the whole store sees it.
+#[derive(Debug)]
+pub(super) struct Seat {
+    /// Oldest commit number that a snapshot of it needs; `NONE` without snapshots.
+    oldest: AtomicU64,
+    taken: AtomicBool,
+    /// Who sits here, and the weak table locks it holds (a bit per mode).
+    pub(super) held: Mutex<Sitter>,
+}
+
+/// All seats, and the horizon: no snapshot is older, now or ever, so a version that is older than the newest one at or
+/// below it is garbage.
+///
+/// A snapshot is published (`Seats::pin`) before it is used: the transaction stores the number, then looks whether
+/// the horizon has passed it meanwhile and if so takes a newer one. `advance` raises the horizon first and only then looks at
+/// the seats a second time. Each sees the other's store, or the other sees its own; so no one prunes what is pinned.
+#[derive(Debug)]
+pub(super) struct Seats {
+    seats: RwLock<Vec<Arc<Seat>>>,
+    free: Mutex<Vec<Arc<Seat>>>,
+    claimed: AtomicU64,
+    horizon: AtomicU64,
+}
+
+impl Seats {
+    pub(super) fn new(horizon: u64) -> Seats {
+        Seats {
+            seats: RwLock::default(),
+            free: Mutex::default(),
+            claimed: AtomicU64::new(horizon),
+            horizon: AtomicU64::new(horizon),
+        }
+    }
+
+    pub(super) fn sit(&self, owner: Option<Arc<Owner>>) -> Arc<Seat> {
+        let free = self.free.lock().pop();
+        let seat = free.unwrap_or_else(|| {
+            let oldest = AtomicU64::new(NONE);
+            let seat = Arc::new(Seat { oldest, taken: AtomicBool::new(false), held: Mutex::default() });
+            self.seats.write().push(seat.clone());
+            seat
+        });
+        seat.taken.store(true, Ordering::SeqCst);
+        seat.held.lock().0 = owner;
+        seat
+    }
+
+    pub(super) fn leave(&self, seat: Arc<Seat>) {
+        seat.oldest.store(NONE, Ordering::SeqCst);
+        {
+            let mut held = seat.held.lock();
+            held.0 = None;
+            held.1.clear();
+        }
+        seat.taken.store(false, Ordering::SeqCst);
+        self.free.lock().push(seat);
+    }
+
+    /// Pins a snapshot chosen by `choose`, which must never give less than the durable commit.
+    pub(super) fn pin(&self, seat: &Seat, choose: impl Fn() -> u64) -> u64 {
+        loop {
+            let commit = choose();
+            seat.oldest.store(commit, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+            if self.claimed.load(Ordering::SeqCst) <= commit {
+                return commit;
+            }
+        }
+    }
+
+    /// Sets what the seat still needs; none = nothing.
+    pub(super) fn set(seat: &Seat, oldest: Option<u64>) {
+        seat.oldest.store(oldest.unwrap_or(NONE), Ordering::SeqCst);
+    }
+
+    pub(super) fn horizon(&self) -> u64 {
+        self.horizon.load(Ordering::SeqCst)
+    }
+
+    /// Raises the horizon as far as the snapshots allow; `durable` is the oldest that a new snapshot can be.
+    pub(super) fn advance(&self, durable: u64) {
+        let seats = self.seats.read();
+        let oldest = || seats.iter().map(|seat| seat.oldest.load(Ordering::SeqCst)).min().unwrap_or(NONE);
+        let wish = durable.min(oldest());
+        self.claimed.fetch_max(wish, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let sure = wish.min(oldest());
+        self.horizon.fetch_max(sure, Ordering::SeqCst);
+    }
+
+    /// Owners, other than `me`, that hold one of the weak lock modes of `mask` on a table.
+    pub(super) fn weak_holders(&self, table: TableId, mask: u8, me: u64, out: &mut Vec<Arc<Owner>>) {
+        for seat in self.seats.read().iter() {
+            let held = seat.held.lock();
+            let Some(owner) = held.0.as_ref().filter(|owner| owner.id != me) else { continue };
+            if held.1.iter().any(|(id, modes)| *id == table && modes & mask != 0) {
+                out.push(owner.clone());
+            }
+        }
+    }
+}

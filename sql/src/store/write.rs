@@ -1,0 +1,604 @@
+//! Writing and locking rows.
+//!
+//! A write looks at the newest version under the chunk's lock and then either puts its own on top, or waits for the
+//! transaction whose version that is, or tells the caller that the row has changed. Unique keys are checked after the
+//! version is in place, so that of two writers of one key one always sees the other.
+
+use std::sync::Arc;
+
+use crate::catalog::{TableDef, TableId};
+use crate::change::RowId;
+use crate::error::{Result, SqlError, SqlState};
+use crate::types::{Oid, Row, Value, encode_row};
+
+use super::heap::{self, Version, write_stamp};
+use super::index::{IndexStore, Key};
+use super::lock::Target;
+use super::outcome::{
+    InsertOutcome, Isolation, LockMode, LockOutcome, Snapshot, TableLockMode, WaitPolicy, WriteOutcome,
+};
+use super::owner::{Owner, State};
+use super::record::difference;
+use super::table::StaleKey;
+use super::txn::{Txn, Write};
+
+/// What stands on top of a row's chain.
+enum Newest {
+    Own(u32),
+    /// Another transaction's write, with its epoch; and whether it changed keys.
+    Other(Arc<Owner>, u64, bool),
+    Committed(u64),
+    /// Just being settled.
+    Again,
+}
+
+/// Why a row could not be written or locked at once.
+enum Step<T> {
+    Done(T),
+    Wait(Arc<Owner>, u64),
+    Again,
+}
+
+/// Who else has a key.
+enum Rival {
+    None,
+    Has,
+    Wait(Arc<Owner>, u64),
+}
+
+fn changed_meanwhile(deleted: bool) -> SqlError {
+    let what = if deleted { "delete" } else { "update" };
+    SqlError::new(SqlState::SERIALIZATION_FAILURE, format!("could not serialize access due to concurrent {what}"))
+}
+
+impl Txn {
+    fn newest_of(&self, version: &Version) -> Newest {
+        let Some((short, command)) = version.writer() else { return Newest::Committed(version.stamp) };
+        if self.registered && short == self.short {
+            return Newest::Own(command);
+        }
+        let Some(owner) = self.inner.txns.get(short) else { return Newest::Again };
+        let epoch = owner.epoch();
+        match owner.state() {
+            State::Running => Newest::Other(owner, epoch, version.keys_changed()),
+            State::Committed(commit) => Newest::Committed(commit),
+            State::Aborted => Newest::Again,
+        }
+    }
+
+    /// Inserts a row. It waits for other transactions that have a unique key of it. Errors: those of a wait, of index
+    /// expressions, 54000.
+    pub fn insert(&mut self, table: &Arc<TableDef>, row: &[Value]) -> Result<InsertOutcome> {
+        let place = self.handle(table.id)?;
+        let command = self.use_command()?;
+        let mut bytes = std::mem::take(&mut self.scratch);
+        bytes.clear();
+        encode_row(row, &mut bytes);
+        let handle = self.tables[place].clone();
+        let row_id = handle.store.heap.allocate();
+        if let Some(mut chunk) = handle.store.heap.write_new(row_id) {
+            heap::fill(&mut chunk, row_id, write_stamp(self.short, command, false), Box::from(bytes.as_slice()));
+        }
+        self.writes.push(Write { table: u32::try_from(place).unwrap_or(u32::MAX), row: row_id });
+        match self.add_keys(place, &handle.indexes, row, row_id, None) {
+            Ok(None) => {}
+            failed => {
+                self.writes.pop();
+                if let Some(mut chunk) = handle.store.heap.write(row_id) {
+                    handle.store.heap.free(&mut chunk, row_id);
+                }
+                self.owner.let_go();
+                self.scratch = bytes;
+                let conflict = failed?;
+                return Ok(match conflict {
+                    Some((index, row)) => InsertOutcome::Conflict { index, row },
+                    None => InsertOutcome::Done(row_id),
+                });
+            }
+        }
+        if handle.store.is_logged() {
+            self.record.insert(table.id, table.schema_version, self.writer, row_id, &bytes);
+        }
+        self.scratch = bytes;
+        Ok(InsertOutcome::Done(row_id))
+    }
+
+    /// Adds the row's entries; the index and row of a conflict, after which none of them is there. `old` limits it to
+    /// keys that differ.
+    fn add_keys(
+        &mut self,
+        place: usize,
+        indexes: &Arc<Vec<Arc<IndexStore>>>,
+        row: &[Value],
+        row_id: RowId,
+        old: Option<&[Value]>,
+    ) -> Result<Option<(Oid, RowId)>> {
+        let mut added: Vec<(usize, Key)> = Vec::new();
+        let mut result = Ok(None);
+        for (at, index) in indexes.iter().enumerate() {
+            let key = match old {
+                Some(old) if !index.may_differ(old, row) => continue,
+                _ => index.key(row),
+            };
+            let (key, free) = match key {
+                Ok(Some(key)) => key,
+                Ok(None) => continue,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            };
+            if !index.unique || free {
+                index.insert(key.clone(), row_id.0);
+            } else {
+                match self.add_unique(place, index, &key, row_id) {
+                    Ok(None) => {}
+                    Ok(Some(other)) => {
+                        result = Ok(Some((index.oid, other)));
+                        break;
+                    }
+                    Err(error) => {
+                        result = Err(error);
+                        break;
+                    }
+                }
+            }
+            if at + 1 < indexes.len() {
+                added.push((at, key));
+            }
+        }
+        if !matches!(result, Ok(None)) {
+            let handle = &self.tables[place];
+            for (at, key) in added {
+                if old.is_none() {
+                    indexes[at].remove(&key, row_id.0);
+                } else {
+                    // The version is still in place; the caller takes it off and clears these.
+                    let (table, index) = (handle.store.clone(), indexes[at].clone());
+                    self.stale.push(StaleKey { table, index, key, row: row_id });
+                }
+            }
+        }
+        result
+    }
+
+    fn add_unique(&mut self, place: usize, index: &Arc<IndexStore>, key: &Key, row_id: RowId) -> Result<Option<RowId>> {
+        let mut others = std::mem::take(&mut self.scratch_rows);
+        let result = loop {
+            let stripe = index.stripe(key);
+            if index.insert_if_free(key, row_id.0, &mut others) {
+                break Ok(None);
+            }
+            let mut verdict = Rival::None;
+            let mut rival = row_id;
+            for other in &others {
+                rival = RowId(*other);
+                verdict = match self.rival(place, index, key, rival) {
+                    Ok(verdict) => verdict,
+                    Err(error) => {
+                        self.scratch_rows = others;
+                        return Err(error);
+                    }
+                };
+                if !matches!(verdict, Rival::None) {
+                    break;
+                }
+            }
+            match verdict {
+                Rival::None => {
+                    index.insert(key.clone(), row_id.0);
+                    break Ok(None);
+                }
+                Rival::Has => break Ok(Some(rival)),
+                Rival::Wait(owner, epoch) => {
+                    drop(stripe);
+                    if let Err(error) = self.wait_for(&owner, epoch, Target::Transaction) {
+                        break Err(error);
+                    }
+                }
+            }
+        };
+        self.scratch_rows = others;
+        result
+    }
+
+    /// Whether another row has the key, now or if some running transaction ends one way or the other.
+    fn rival(&mut self, place: usize, index: &IndexStore, key: &Key, row: RowId) -> Result<Rival> {
+        let table = self.tables[place].clone();
+        loop {
+            let Some(chunk) = table.store.heap.read(row) else { return Ok(Rival::None) };
+            let Some(slot) = heap::slot(&chunk, row) else { return Ok(Rival::None) };
+            let has = |version: &Version| -> Result<bool> {
+                let Some(data) = version.data.as_deref() else { return Ok(false) };
+                Ok(index.key(&table.shape.decode(data)?)?.is_some_and(|(found, _)| found == *key))
+            };
+            match self.newest_of(slot) {
+                Newest::Own(_) => return Ok(if has(slot)? { Rival::Has } else { Rival::None }),
+                Newest::Committed(commit) => {
+                    let has = has(slot)?;
+                    drop(chunk);
+                    self.note(commit);
+                    return Ok(if has { Rival::Has } else { Rival::None });
+                }
+                Newest::Other(owner, epoch, _) => {
+                    for version in slot.chain() {
+                        if has(version)? {
+                            return Ok(Rival::Wait(owner, epoch));
+                        }
+                        if version.committed(&self.inner.txns).is_some() {
+                            break;
+                        }
+                    }
+                    return Ok(Rival::None);
+                }
+                Newest::Again => {}
+            }
+            drop(chunk);
+            std::thread::yield_now();
+        }
+    }
+
+    /// The live row that has this row's key in a unique index, for ON CONFLICT; waits for transactions in progress.
+    /// Errors: those of a wait, XX001.
+    pub fn find_conflict(&mut self, table: &Arc<TableDef>, index: Oid, row: &[Value]) -> Result<Option<(RowId, Row)>> {
+        let place = self.handle(table.id)?;
+        let index = self.tables[place].indexes.iter().find(|other| other.oid == index).cloned();
+        let index = index.ok_or_else(|| SqlError::internal("no such index"))?;
+        let Some((key, free)) = index.key(row)? else { return Ok(None) };
+        if free {
+            return Ok(None);
+        }
+        'look: loop {
+            let mut rows = Vec::new();
+            index.rows_of(&key, &mut rows);
+            for row in rows.into_iter().map(RowId) {
+                match self.rival(place, &index, &key, row)? {
+                    Rival::None => {}
+                    Rival::Wait(owner, epoch) => {
+                        self.wait_for(&owner, epoch, Target::Transaction)?;
+                        continue 'look;
+                    }
+                    Rival::Has => match self.newest(table.id, row)? {
+                        Some(found) => return Ok(Some((row, found))),
+                        None => continue 'look,
+                    },
+                }
+            }
+            return Ok(None);
+        }
+    }
+
+    /// Replaces a row. `old` is the version that the caller saw. Errors: 40001, those of a wait, of index expressions.
+    pub fn update(
+        &mut self,
+        table: &Arc<TableDef>,
+        row_id: RowId,
+        old: &Row,
+        new: &[Value],
+        snapshot: &Snapshot,
+    ) -> Result<WriteOutcome> {
+        let place = self.handle(table.id)?;
+        let mut indexes = self.tables[place].indexes.clone();
+        if indexes.len() != table.indexes.len() {
+            // An index that this transaction dropped stays until commit; it takes no entries any more.
+            let live = |oid| table.indexes.iter().any(|def| def.oid == oid);
+            indexes = Arc::new(indexes.iter().filter(|index| live(index.oid)).cloned().collect());
+        }
+        let mut keys_differ = false;
+        let mut mode = LockMode::NoKeyUpdate;
+        for index in indexes.iter() {
+            if index.may_differ(old, new) {
+                keys_differ = true;
+                if index.referenced {
+                    mode = LockMode::Update;
+                }
+            }
+        }
+        let mut bytes = std::mem::take(&mut self.scratch);
+        bytes.clear();
+        encode_row(new, &mut bytes);
+        let outcome = self.put(place, row_id, snapshot, mode, Some(bytes.as_slice()), keys_differ);
+        let done = matches!(outcome, Ok(WriteOutcome::Done));
+        if !done {
+            self.scratch = bytes;
+            return outcome;
+        }
+        if keys_differ {
+            let stale = self.stale.len();
+            match self.add_keys(place, &indexes, new, row_id, Some(old)) {
+                Ok(None) => {
+                    self.note_stale(place, &indexes, old, new, row_id)?;
+                    self.prune_row(place, row_id);
+                }
+                failed => {
+                    let handle = self.tables[place].clone();
+                    if let Some(mut chunk) = handle.store.heap.write(row_id)
+                        && let Some(slot) = heap::slot_mut(&mut chunk, row_id)
+                    {
+                        slot.pop();
+                    }
+                    for added in self.stale.drain(stale..) {
+                        added.clear();
+                    }
+                    self.scratch = bytes;
+                    return Ok(match failed? {
+                        Some((index, row)) => WriteOutcome::Conflict { index, row },
+                        None => WriteOutcome::Done,
+                    });
+                }
+            }
+        }
+        if self.tables[place].store.is_logged() {
+            let (mut bitmap, mut values) = (Vec::new(), Vec::new());
+            difference(old, new, &mut bitmap, &mut values);
+            self.record.update(table.id, table.schema_version, self.writer, row_id, &bytes, &bitmap, &values);
+        }
+        self.scratch = bytes;
+        Ok(WriteOutcome::Done)
+    }
+
+    fn prune_row(&self, place: usize, row: RowId) {
+        if let Some(mut chunk) = self.tables[place].store.heap.write(row)
+            && let Some(slot) = heap::slot_mut(&mut chunk, row)
+        {
+            slot.prune(self.short, &self.boundaries(), self.inner.seats.horizon());
+        }
+    }
+
+    /// Remembers the keys that the row has no longer.
+    fn note_stale(
+        &mut self,
+        place: usize,
+        indexes: &[Arc<IndexStore>],
+        old: &[Value],
+        new: &[Value],
+        row: RowId,
+    ) -> Result<()> {
+        for index in indexes {
+            if !index.may_differ(old, new) {
+                continue;
+            }
+            if let Some((key, _)) = index.key(old)?
+                && index.key(new)?.is_none_or(|(newer, _)| newer != key)
+            {
+                let table = self.tables[place].store.clone();
+                self.stale.push(StaleKey { table, index: index.clone(), key, row });
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a row. `old` is the version that the caller saw. Errors: 40001, those of a wait.
+    pub fn delete(
+        &mut self,
+        table: &Arc<TableDef>,
+        row_id: RowId,
+        old: &Row,
+        snapshot: &Snapshot,
+    ) -> Result<WriteOutcome> {
+        let place = self.handle(table.id)?;
+        let outcome = self.put(place, row_id, snapshot, LockMode::Update, None, false)?;
+        if outcome != WriteOutcome::Done {
+            return Ok(outcome);
+        }
+        let handle = self.tables[place].clone();
+        let own_before = handle.store.heap.read(row_id).is_some_and(|chunk| {
+            let before = heap::slot(&chunk, row_id).and_then(|slot| slot.prev.as_deref());
+            before.is_none_or(|version| version.writer().is_some())
+        });
+        if own_before {
+            for index in handle.indexes.iter() {
+                if let Some((key, _)) = index.key(old)? {
+                    self.stale.push(StaleKey { table: handle.store.clone(), index: index.clone(), key, row: row_id });
+                }
+            }
+        }
+        if handle.store.is_logged() {
+            let mut bytes = std::mem::take(&mut self.scratch);
+            bytes.clear();
+            encode_row(old, &mut bytes);
+            self.record.delete(table.id, table.schema_version, self.writer, row_id, &bytes);
+            self.scratch = bytes;
+        }
+        Ok(outcome)
+    }
+
+    /// Puts a version on a row: the new data or a tombstone. With `keep` nothing under it is pruned, so that it can be
+    /// taken off again.
+    fn put(
+        &mut self,
+        place: usize,
+        row: RowId,
+        snapshot: &Snapshot,
+        mode: LockMode,
+        data: Option<&[u8]>,
+        keep: bool,
+    ) -> Result<WriteOutcome> {
+        loop {
+            match self.try_put(place, row, snapshot, mode, data, keep)? {
+                Step::Done(outcome) => return Ok(outcome),
+                Step::Wait(owner, epoch) => self.wait_for(&owner, epoch, Target::Transaction)?,
+                Step::Again => std::thread::yield_now(),
+            }
+        }
+    }
+
+    fn try_put(
+        &mut self,
+        place: usize,
+        row: RowId,
+        snapshot: &Snapshot,
+        mode: LockMode,
+        data: Option<&[u8]>,
+        keep: bool,
+    ) -> Result<Step<WriteOutcome>> {
+        let command = self.use_command()?;
+        let store = self.tables[place].store.clone();
+        let me = self.owner.id;
+        let Some(mut chunk) = store.heap.write(row) else { return Ok(Step::Done(WriteOutcome::Gone)) };
+        let Some(slot) = heap::slot_mut(&mut chunk, row) else { return Ok(Step::Done(WriteOutcome::Gone)) };
+        let has_row_locks = store.locks.rows.load(std::sync::atomic::Ordering::SeqCst) > 0;
+        let mut keys = mode == LockMode::Update;
+        let mut fresh = true;
+        match self.newest_of(slot) {
+            Newest::Again => return Ok(Step::Again),
+            Newest::Other(owner, epoch, _) => return Ok(Step::Wait(owner, epoch)),
+            Newest::Own(at) if at >= snapshot.command => return Ok(Step::Done(WriteOutcome::SelfModified)),
+            Newest::Own(_) if slot.data.is_none() => return Ok(Step::Done(WriteOutcome::Gone)),
+            Newest::Own(at) => {
+                keys |= slot.keys_changed();
+                fresh = at < self.level_command();
+            }
+            Newest::Committed(commit) => {
+                let newer = commit > snapshot.commit.0;
+                let strict = self.options.isolation != Isolation::ReadCommitted;
+                if newer && strict {
+                    return Err(changed_meanwhile(slot.data.is_none()));
+                }
+                let Some(current) = slot.data.as_deref() else {
+                    self.note(commit);
+                    return Ok(Step::Done(WriteOutcome::Gone));
+                };
+                let held = || has_row_locks.then(|| self.inner.locks.row_held(store.id, row, me)).flatten();
+                if newer && held().is_none_or(|mode| mode < LockMode::NoKeyUpdate) {
+                    if let Some((owner, epoch)) = self.inner.locks.row_conflict(store.id, row, LockMode::Update, me) {
+                        return Ok(Step::Wait(owner, epoch));
+                    }
+                    let current = self.tables[place].shape.decode(current)?;
+                    if self.inner.locks.row_lock(&store.locks, store.id, row, LockMode::Update, &self.owner) {
+                        self.row_locks.push((store.clone(), row, LockMode::Update));
+                    }
+                    self.locked = true;
+                    self.note(commit);
+                    return Ok(Step::Done(WriteOutcome::Newer(current)));
+                }
+                self.note(commit);
+            }
+        }
+        if has_row_locks && let Some((owner, epoch)) = self.inner.locks.row_conflict(store.id, row, mode, me) {
+            return Ok(Step::Wait(owner, epoch));
+        }
+        slot.push(write_stamp(self.short, command, keys), data.map(Box::from));
+        if !keep {
+            slot.prune(self.short, &self.boundaries(), self.inner.seats.horizon());
+        }
+        if fresh {
+            self.writes.push(Write { table: u32::try_from(place).unwrap_or(u32::MAX), row });
+        }
+        Ok(Step::Done(WriteOutcome::Done))
+    }
+
+    /// Locks a row to the end of the transaction. Errors: 40001, 55P03 under NOWAIT, those of a wait.
+    pub fn lock_row(
+        &mut self,
+        table: TableId,
+        row: RowId,
+        mode: LockMode,
+        wait: WaitPolicy,
+        snapshot: &Snapshot,
+    ) -> Result<LockOutcome> {
+        let place = self.handle(table)?;
+        self.locked = true;
+        loop {
+            let (owner, epoch) = match self.try_lock_row(place, row, mode, snapshot)? {
+                Step::Done(outcome) => return Ok(outcome),
+                Step::Wait(owner, epoch) => (owner, epoch),
+                Step::Again => {
+                    std::thread::yield_now();
+                    continue;
+                }
+            };
+            match wait {
+                WaitPolicy::Wait => self.wait_for(&owner, epoch, Target::Transaction)?,
+                WaitPolicy::SkipLocked => return Ok(LockOutcome::Skipped),
+                WaitPolicy::NoWait => {
+                    let name = self.catalog.table(table).map_or_else(String::new, |def| def.name.clone());
+                    let message = format!("could not obtain lock on row in relation \"{name}\"");
+                    return Err(SqlError::new(SqlState::LOCK_NOT_AVAILABLE, message));
+                }
+            }
+        }
+    }
+
+    fn try_lock_row(
+        &mut self,
+        place: usize,
+        row: RowId,
+        mode: LockMode,
+        snapshot: &Snapshot,
+    ) -> Result<Step<LockOutcome>> {
+        let table = self.tables[place].clone();
+        let store = &table.store;
+        let gone = || Ok(Step::Done(LockOutcome::Gone));
+        let Some(chunk) = store.heap.read(row) else { return gone() };
+        let Some(slot) = heap::slot(&chunk, row) else { return gone() };
+        let mut commit = 0;
+        let version = match self.newest_of(slot) {
+            Newest::Again => return Ok(Step::Again),
+            Newest::Own(_) if slot.data.is_none() => return gone(),
+            Newest::Own(at) if at >= snapshot.command => return Ok(Step::Done(LockOutcome::SelfModified)),
+            Newest::Own(_) => slot,
+            Newest::Other(owner, epoch, keys) => {
+                if keys || mode != LockMode::KeyShare {
+                    return Ok(Step::Wait(owner, epoch));
+                }
+                let below = slot.chain().find_map(|version| {
+                    // It may be committed without its stamp yet.
+                    version.committed(&self.inner.txns).map(|committed| (version, committed))
+                });
+                let Some((version, committed)) = below else { return Ok(Step::Wait(owner, epoch)) };
+                commit = committed;
+                version
+            }
+            Newest::Committed(committed) => {
+                commit = committed;
+                slot
+            }
+        };
+        let newer = commit > snapshot.commit.0;
+        if newer && self.options.isolation != Isolation::ReadCommitted {
+            return Err(changed_meanwhile(version.data.is_none()));
+        }
+        let Some(data) = version.data.as_deref() else {
+            drop(chunk);
+            self.note(commit);
+            return gone();
+        };
+        let me = self.owner.id;
+        if let Some((owner, epoch)) = self.inner.locks.row_conflict(store.id, row, mode, me) {
+            return Ok(Step::Wait(owner, epoch));
+        }
+        let current = table.shape.decode(data)?;
+        let taken = self.inner.locks.row_lock(&store.locks, store.id, row, mode, &self.owner);
+        drop(chunk);
+        if taken {
+            self.row_locks.push((store.clone(), row, mode));
+        }
+        self.note(commit);
+        Ok(Step::Done(if newer { LockOutcome::Newer(current) } else { LockOutcome::Current(current) }))
+    }
+
+    /// Deletes all rows, each as a change of its own; the number deleted. It takes the strongest table lock.
+    pub fn truncate(&mut self, table: &Arc<TableDef>) -> Result<u64> {
+        self.lock_table(table.id, TableLockMode::AccessExclusive, WaitPolicy::Wait)?;
+        let snapshot = self.begin_statement(true);
+        let result = self.delete_all(table, &snapshot);
+        self.end_statement(snapshot);
+        result
+    }
+
+    fn delete_all(&mut self, table: &Arc<TableDef>, snapshot: &Snapshot) -> Result<u64> {
+        let (mut cursor, mut rows, mut count) = (super::read::ScanCursor::default(), Vec::new(), 0);
+        loop {
+            let more = self.scan_batch(table.id, snapshot, &mut cursor, &mut rows)?;
+            for (row, old) in rows.drain(..) {
+                if self.delete(table, row, &old, snapshot)? == WriteOutcome::Done {
+                    count += 1;
+                }
+            }
+            if !more {
+                return Ok(count);
+            }
+        }
+    }
+}
