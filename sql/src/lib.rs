@@ -10,3 +10,4 @@ pub mod change;
 pub mod parse;
 pub mod expr;
 pub mod store;
+pub mod plan;

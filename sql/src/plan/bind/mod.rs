@@ -1,0 +1,345 @@
+//! Binding: a syntax tree → nodes and expressions with every name and type resolved.
+//!
+//! `Binder` holds what is one per statement: parameters, subplans, WITH queries in scope, and the stack of frames (see
+//! `scope`). Literals and parameters start with type `unknown`; `coerce` gives them their type from their surroundings,
+//! so a literal of the wrong form fails here, with its position. Depth is counted: what is nested deeper than
+//! `DEPTH_MAX` fails with 54001.
+
+mod aggregate;
+mod call;
+mod coerce;
+mod dml;
+mod expr;
+mod from;
+mod names;
+mod operator;
+mod params;
+mod query;
+mod scope;
+mod sublink;
+mod text;
+mod types;
+mod window;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlparser::tokenizer::Span as SqlSpan;
+
+use self::params::Params;
+use self::query::CteBinding;
+use self::scope::Frame;
+use super::{AggregateCall, OutputColumn, SetCall, Subplan, SystemRelation, WindowCall, WriteTarget};
+use crate::catalog::{Catalog, CatalogSet, Privilege, Relation, TableDef, TableId};
+use crate::error::{Result, Span, SqlError, SqlState};
+use crate::expr::{Expr, SubplanId};
+use crate::types::{DataType, Oid, TextStyle};
+
+pub use self::dml::write_target;
+pub use self::text::{
+    bind_check, bind_default, bind_generated, bind_index_expr, bind_scalar, bind_unfolded, resolve_type,
+    resolve_type_text,
+};
+
+/// How deeply expressions and queries may nest.
+pub const DEPTH_MAX: usize = 1000;
+
+/// What binding asks of the session besides the catalogs.
+pub trait PlanSource {
+    /// A relation of pg_catalog, information_schema or tripline by name; without a schema the ones of pg_catalog.
+    fn system_relation(&self, schema: Option<&str>, name: &str) -> Option<&'static SystemRelation>;
+    /// One by OID.
+    fn system_relation_by_oid(&self, oid: Oid) -> Option<&'static SystemRelation>;
+    /// A write target made earlier under the same catalog version.
+    fn kept_target(&self, table: TableId) -> Option<Arc<WriteTarget>> {
+        let _ = table;
+        None
+    }
+    /// Keeps a write target for this catalog version.
+    fn keep_target(&self, target: &Arc<WriteTarget>) {
+        let _ = target;
+    }
+}
+
+/// Under what a statement is bound.
+#[derive(Clone, Copy)]
+pub struct BindContext<'a> {
+    /// The catalogs as the transaction sees them.
+    pub catalogs: &'a CatalogSet,
+    /// OID of the session's database.
+    pub database: Oid,
+    /// Schemas searched for names, in order, the implicit ones (pg_temp, pg_catalog) included.
+    pub search_path: &'a [Oid],
+    /// Settings that the reading of literals depends on.
+    pub style: &'a TextStyle,
+    /// OID of the current user.
+    pub user: Oid,
+    /// System relations, kept write targets.
+    pub source: &'a dyn PlanSource,
+    /// Script variables that may stand where a column may: name → (parameter counted from 0, type).
+    pub variables: Option<&'a HashMap<String, (usize, DataType)>>,
+}
+
+/// The clause that an expression stands in, for what is allowed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clause {
+    Select,
+    Where,
+    JoinOn,
+    FromFunction,
+    GroupBy,
+    Having,
+    OrderBy,
+    DistinctOn,
+    Window,
+    Limit,
+    Offset,
+    Values,
+    Returning,
+    UpdateSet,
+    MergeWhen,
+    Check,
+    Default,
+    Generated,
+    IndexExpr,
+    IndexPredicate,
+    Filter,
+    Transform,
+    Execute,
+}
+
+impl Clause {
+    /// How messages name it.
+    fn text(self) -> &'static str {
+        match self {
+            Clause::Select => "SELECT",
+            Clause::Where => "WHERE",
+            Clause::JoinOn => "JOIN conditions",
+            Clause::FromFunction => "functions in FROM",
+            Clause::GroupBy => "GROUP BY",
+            Clause::Having => "HAVING",
+            Clause::OrderBy => "ORDER BY",
+            Clause::DistinctOn => "DISTINCT ON",
+            Clause::Window => "window definitions",
+            Clause::Limit => "LIMIT",
+            Clause::Offset => "OFFSET",
+            Clause::Values => "VALUES",
+            Clause::Returning => "RETURNING",
+            Clause::UpdateSet => "UPDATE",
+            Clause::MergeWhen => "MERGE WHEN conditions",
+            Clause::Check => "check constraints",
+            Clause::Default => "DEFAULT expressions",
+            Clause::Generated => "column generation expressions",
+            Clause::IndexExpr => "index expressions",
+            Clause::IndexPredicate => "index predicates",
+            Clause::Filter => "FILTER",
+            Clause::Transform => "transform expressions",
+            Clause::Execute => "EXECUTE parameters",
+        }
+    }
+}
+
+/// Places from here up stand for aggregate results until the Aggregate node is placed.
+const AGGREGATE_MARK: usize = 1 << 40;
+/// Places from here up stand for window results.
+const WINDOW_MARK: usize = 1 << 41;
+/// Places from here up stand for GROUPING results.
+const GROUPING_MARK: usize = 1 << 42;
+/// Places from here up stand for results of set-returning functions.
+const SET_MARK: usize = 1 << 43;
+
+/// What one query level has collected from its expressions.
+#[derive(Default)]
+struct Level {
+    /// Aggregate calls, found as `AGGREGATE_MARK + i`.
+    pub aggregates: Vec<AggregateCall>,
+    /// GROUPING calls.
+    pub grouping: Vec<Vec<Expr>>,
+    /// Window calls.
+    pub windows: Vec<WindowCall>,
+    /// Set-returning calls, inner ones first.
+    pub sets: Vec<SetCall>,
+    /// Named windows.
+    pub named_windows: Vec<(String, window::Spec)>,
+    /// Inside the arguments of an aggregate.
+    pub in_aggregate: bool,
+    /// Inside the arguments of a window call.
+    pub in_window: bool,
+}
+
+/// A statement being bound.
+pub(in crate::plan) struct Binder<'a> {
+    context: BindContext<'a>,
+    catalog: Arc<Catalog>,
+    /// The dialect is AMI's: names are looked up without case, `"…"` may be a string.
+    ami: bool,
+    /// Spans of the tree are byte offsets of the client's statement (not of a view or default).
+    positions: bool,
+    search_path: Arc<[Oid]>,
+    frames: Vec<Frame>,
+    levels: Vec<Level>,
+    clause: Clause,
+    depth: usize,
+    params: Params,
+    pub(in crate::plan) subplans: Vec<Option<Subplan>>,
+    ctes: Vec<CteBinding>,
+    cte_count: u32,
+    pub(in crate::plan) tables: Vec<(TableId, bool)>,
+    pub(in crate::plan) privileges: Vec<(Oid, Privilege)>,
+    pub(in crate::plan) writes: bool,
+    pub(in crate::plan) locks: bool,
+    volatile: bool,
+    view_depth: usize,
+    /// Frames from here up are left sides of the joins of the FROM clause being bound.
+    lateral_base: usize,
+    /// Locking clauses of the query being bound.
+    lock_clauses: Vec<crate::parse::RowLock>,
+    /// The columns that the INSERT being bound names, for messages.
+    insert_names: Vec<(String, SqlSpan)>,
+    /// Casts of constants stay, as printing needs them.
+    keep_casts: bool,
+    /// The statement's text, to find operators in.
+    text: Arc<str>,
+}
+
+impl<'a> Binder<'a> {
+    /// A binder for one statement. Errors: 3D000 if the database is gone.
+    pub(in crate::plan) fn new(
+        context: &BindContext<'a>,
+        ami: bool,
+        declared: &[Oid],
+        param_count: usize,
+    ) -> Result<Binder<'a>> {
+        let catalog = context.catalogs.database(context.database).cloned().ok_or_else(|| {
+            SqlError::new(SqlState::INVALID_CATALOG_NAME, "the database of this session does not exist")
+        })?;
+        Ok(Binder {
+            context: *context,
+            catalog,
+            ami,
+            positions: true,
+            search_path: Arc::from(context.search_path),
+            frames: Vec::new(),
+            levels: vec![Level::default()],
+            clause: Clause::Select,
+            depth: 0,
+            params: Params::new(declared, param_count, context.variables),
+            subplans: Vec::new(),
+            ctes: Vec::new(),
+            cte_count: 0,
+            tables: Vec::new(),
+            privileges: Vec::new(),
+            writes: false,
+            locks: false,
+            volatile: false,
+            view_depth: 0,
+            lateral_base: 0,
+            lock_clauses: Vec::new(),
+            insert_names: Vec::new(),
+            keep_casts: false,
+            text: Arc::from(""),
+        })
+    }
+
+    /// Keeps the statement's text.
+    pub(in crate::plan) fn set_text(&mut self, text: &Arc<str>) {
+        self.text = text.clone();
+    }
+
+    /// The types of the parameters. Errors: 42P18, 42P08.
+    pub(in crate::plan) fn finish_params(&self) -> Result<Vec<DataType>> {
+        self.params.finish(self)
+    }
+
+    /// Byte offset of a span.
+    fn position(&self, span: SqlSpan) -> Option<Span> {
+        if !self.positions || span.start.line != 1 || span.start.column == 0 {
+            return None;
+        }
+        u32::try_from(span.start.column - 1).ok().map(Span)
+    }
+
+    /// Counts one level of nesting. Errors: 54001.
+    fn enter(&mut self) -> Result<()> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            self.depth -= 1;
+            return Err(SqlError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .hint("The statement nests expressions or queries too deeply."));
+        }
+        Ok(())
+    }
+
+    /// The row that expressions are over.
+    fn frame(&mut self) -> &mut Frame {
+        if self.frames.is_empty() {
+            self.frames.push(Frame::default());
+        }
+        let last = self.frames.len() - 1;
+        &mut self.frames[last]
+    }
+
+    /// What the innermost query collects.
+    fn level(&mut self) -> &mut Level {
+        if self.levels.is_empty() {
+            self.levels.push(Level::default());
+        }
+        let last = self.levels.len() - 1;
+        &mut self.levels[last]
+    }
+
+    /// Runs `work` with another clause.
+    fn in_clause<T>(&mut self, clause: Clause, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let before = std::mem::replace(&mut self.clause, clause);
+        let result = work(self);
+        self.clause = before;
+        result
+    }
+
+    /// Notes that the plan touches a table.
+    fn touch(&mut self, table: TableId, write: bool, privilege: Privilege) {
+        match self.tables.iter_mut().find(|(id, _)| *id == table) {
+            Some((_, writes)) => *writes |= write,
+            None => self.tables.push((table, write)),
+        }
+        self.need(table.0, privilege);
+    }
+
+    /// Notes a privilege to check.
+    fn need(&mut self, relation: Oid, privilege: Privilege) {
+        // What a view reads is the view owner's business.
+        if self.view_depth == 0 && !self.privileges.contains(&(relation, privilege)) {
+            self.privileges.push((relation, privilege));
+        }
+    }
+
+    /// Keeps a subquery's plan.
+    fn add_subplan(&mut self, root: super::Node, columns: Vec<OutputColumn>, correlated: bool) -> SubplanId {
+        let id = SubplanId(u32::try_from(self.subplans.len()).unwrap_or(u32::MAX));
+        self.subplans.push(Some(Subplan { id, root, columns, correlated }));
+        id
+    }
+
+    /// A user's relation by folded names: in the schema, or along the search path.
+    fn find_relation_in(&self, schema: Option<&str>, name: &str) -> Result<Option<Relation>> {
+        match schema {
+            Some(schema) => match self.schema_oid(schema) {
+                Some(oid) => Ok(self.catalog.relation(oid, name)),
+                None => Ok(None),
+            },
+            None => Ok(self.search_path.iter().find_map(|schema| self.catalog.relation(*schema, name))),
+        }
+    }
+
+    /// An AMI table by name without case, along the search path, when exactly one matches (AMI-8).
+    fn find_ami_table(&self, name: &str) -> Option<Arc<TableDef>> {
+        let mut matching = self.catalog.tables().filter(|def| {
+            (self.ami || def.dialect == "ami")
+                && !def.hidden
+                && def.name.eq_ignore_ascii_case(name)
+                && self.search_path.contains(&def.schema)
+        });
+        let found = matching.next()?.clone();
+        if matching.next().is_some() { None } else { Some(found) }
+    }
+}

@@ -1,0 +1,312 @@
+//! Types as written in a statement → `DataType`; names given as text → OIDs (regclass and its relatives).
+
+use sqlparser::ast;
+use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, ExactNumberInfo, TimezoneInfo};
+
+use super::Binder;
+use crate::catalog::{PG_CATALOG, Relation};
+use crate::error::{Result, SqlError, SqlState};
+use crate::types::{
+    DataType, Oid, apply_type_modifiers, array_type_of, oid, sql_type_by_name, type_by_name, type_info,
+};
+
+/// Splits a name given as text (`'public."T"'`) into folded parts. Errors: 42602.
+pub(super) fn split_name(text: &str) -> Result<Vec<String>> {
+    let invalid = || SqlError::new(SqlState::INVALID_NAME, "invalid name syntax");
+    let mut parts = Vec::new();
+    let mut chars = text.trim().chars().peekable();
+    loop {
+        let mut part = String::new();
+        if chars.peek() == Some(&'"') {
+            chars.next();
+            loop {
+                match chars.next() {
+                    Some('"') if chars.peek() == Some(&'"') => {
+                        chars.next();
+                        part.push('"');
+                    }
+                    Some('"') => break,
+                    Some(other) => part.push(other),
+                    None => return Err(invalid()),
+                }
+            }
+        } else {
+            while let Some(&c) = chars.peek() {
+                if c == '.' || c == '"' || c.is_whitespace() {
+                    break;
+                }
+                part.push(c.to_ascii_lowercase());
+                chars.next();
+            }
+        }
+        if part.is_empty() {
+            return Err(invalid());
+        }
+        parts.push(part);
+        match chars.next() {
+            None => return Ok(parts),
+            Some('.') => {}
+            Some(_) => return Err(invalid()),
+        }
+    }
+}
+
+impl Binder<'_> {
+    /// The type that a statement names, with modifier. Errors: 42704.
+    pub(super) fn data_type(&self, ty: &ast::DataType) -> Result<DataType> {
+        use ast::DataType as T;
+        let plain = |oid: Oid| Ok(DataType::new(oid));
+        let sized = |oid: Oid, size: &Option<u64>| match size {
+            Some(n) => apply_type_modifiers(oid, &[i64::try_from(*n).unwrap_or(i64::MAX)]),
+            None => Ok(DataType::new(oid)),
+        };
+        match ty {
+            T::Bool | T::Boolean => plain(oid::BOOL),
+            T::SmallInt(_) | T::Int2(_) => plain(oid::INT2),
+            T::Int(_) | T::Int4(_) | T::Integer(_) => plain(oid::INT4),
+            T::BigInt(_) | T::Int8(_) => plain(oid::INT8),
+            T::Real | T::Float4 => plain(oid::FLOAT4),
+            T::DoublePrecision | T::Float8 | T::Double(_) => plain(oid::FLOAT8),
+            T::Float(info) => match info {
+                ExactNumberInfo::Precision(p) if *p <= 24 => plain(oid::FLOAT4),
+                _ => plain(oid::FLOAT8),
+            },
+            T::Numeric(info) | T::Decimal(info) | T::Dec(info) => match info {
+                ExactNumberInfo::None => plain(oid::NUMERIC),
+                ExactNumberInfo::Precision(p) => {
+                    apply_type_modifiers(oid::NUMERIC, &[i64::try_from(*p).unwrap_or(i64::MAX)])
+                }
+                ExactNumberInfo::PrecisionAndScale(p, s) => {
+                    apply_type_modifiers(oid::NUMERIC, &[i64::try_from(*p).unwrap_or(i64::MAX), *s])
+                }
+            },
+            T::Char(length) | T::Character(length) => match length {
+                Some(CharacterLength::IntegerLength { length, .. }) => sized(oid::BPCHAR, &Some(*length)),
+                _ => sized(oid::BPCHAR, &Some(1)),
+            },
+            T::Varchar(length) | T::CharacterVarying(length) | T::CharVarying(length) => match length {
+                Some(CharacterLength::IntegerLength { length, .. }) => sized(oid::VARCHAR, &Some(*length)),
+                _ => plain(oid::VARCHAR),
+            },
+            T::Text => plain(oid::TEXT),
+            T::Bytea => plain(oid::BYTEA),
+            T::Uuid => plain(oid::UUID),
+            T::JSON => plain(oid::JSON),
+            T::JSONB => plain(oid::JSONB),
+            T::Regclass => plain(oid::REGCLASS),
+            T::Date => plain(oid::DATE),
+            T::Time(size, zone) => {
+                let with = matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz);
+                sized(if with { oid::TIMETZ } else { oid::TIME }, size)
+            }
+            T::Timestamp(size, zone) => {
+                let with = matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz);
+                sized(if with { oid::TIMESTAMPTZ } else { oid::TIMESTAMP }, size)
+            }
+            T::Interval { fields, precision } => {
+                let mask = fields.as_ref().map(interval_mask);
+                match (mask, precision) {
+                    (None, None) => plain(oid::INTERVAL),
+                    (mask, Some(p)) => apply_type_modifiers(
+                        oid::INTERVAL,
+                        &[mask.unwrap_or(0x7FFF), i64::try_from(*p).unwrap_or(i64::MAX)],
+                    ),
+                    (Some(mask), None) => apply_type_modifiers(oid::INTERVAL, &[mask]),
+                }
+            }
+            T::Bit(size) => sized(oid::BIT, &Some(size.unwrap_or(1))),
+            T::BitVarying(size) | T::VarBit(size) => sized(oid::VARBIT, size),
+            T::Trigger => plain(oid::TRIGGER),
+            T::AnyType => plain(oid::ANY),
+            T::Array(definition) => match definition {
+                ArrayElemTypeDef::SquareBracket(element, _)
+                | ArrayElemTypeDef::AngleBracket(element)
+                | ArrayElemTypeDef::Parenthesis(element)
+                | ArrayElemTypeDef::Qualified(element, _) => self.array_of(self.data_type(element)?),
+                ArrayElemTypeDef::None => Err(SqlError::unsupported("an array type without an element type")),
+            },
+            T::Custom(name, modifiers) => self.custom_type(name, modifiers),
+            other => self.named_type(&[other.to_string().to_ascii_lowercase()], &other.to_string()),
+        }
+    }
+
+    fn array_of(&self, element: DataType) -> Result<DataType> {
+        if type_info(element.oid).is_some_and(|info| info.element != 0 && info.name.starts_with('_')) {
+            return Ok(element); // int[][] is int[]
+        }
+        let array = array_type_of(element.oid).or_else(|| {
+            let mut tables = self.catalog.tables();
+            tables.find(|table| table.row_type == element.oid).map(|table| table.array_type)
+        });
+        let name = || crate::types::format_type(element);
+        array.filter(|oid| *oid != 0).map(|oid| DataType::with_typmod(oid, element.typmod)).ok_or_else(|| {
+            SqlError::new(SqlState::UNDEFINED_OBJECT, format!("could not find array type for data type {}", name()))
+        })
+    }
+
+    fn custom_type(&self, name: &ast::ObjectName, modifiers: &[String]) -> Result<DataType> {
+        let parts = self.name_parts(name);
+        let base = self.named_type(&parts, &parts.join(".")).map_err(|e| e.at(self.name_position(name)))?;
+        if modifiers.is_empty() {
+            return Ok(base);
+        }
+        let invalid = |_| SqlError::new(SqlState::INVALID_PARAMETER_VALUE, "type modifiers must be simple constants");
+        let numbers: Vec<i64> =
+            modifiers.iter().map(|m| m.trim().parse::<i64>().map_err(invalid)).collect::<Result<_>>()?;
+        apply_type_modifiers(base.oid, &numbers)
+    }
+
+    fn named_type(&self, parts: &[String], shown: &str) -> Result<DataType> {
+        let missing = || SqlError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{shown}\" does not exist"));
+        let (schema, name) = match parts {
+            [name] => (None, name.as_str()),
+            [schema, name] => (Some(schema.as_str()), name.as_str()),
+            [_, schema, name] => (Some(schema.as_str()), name.as_str()),
+            _ => return Err(missing()),
+        };
+        if schema.is_none_or(|schema| schema == "pg_catalog") {
+            let serial = match name {
+                "serial" | "serial4" => Some(oid::INT4),
+                "bigserial" | "serial8" => Some(oid::INT8),
+                "smallserial" | "serial2" => Some(oid::INT2),
+                _ => None,
+            };
+            if let (None, Some(oid)) = (schema, serial) {
+                return Ok(DataType::new(oid));
+            }
+            if let Some(info) = type_by_name(name).or_else(|| sql_type_by_name(name)) {
+                return Ok(DataType::new(info.oid));
+            }
+            if let Some(element) = name.strip_suffix("[]") {
+                return self.array_of(self.named_type(&[element.trim().to_owned()], element)?);
+            }
+        }
+        if schema == Some("information_schema") {
+            let base = match name {
+                "sql_identifier" => Some(oid::NAME),
+                "character_data" | "yes_or_no" => Some(oid::VARCHAR),
+                "cardinal_number" => Some(oid::INT4),
+                "time_stamp" => Some(oid::TIMESTAMPTZ),
+                _ => None,
+            };
+            return base.map(DataType::new).ok_or_else(missing);
+        }
+        // The row types of tables and views.
+        match self.find_relation_in(schema, name)? {
+            Some(Relation::Table(def)) => Ok(DataType::new(def.row_type)),
+            Some(Relation::View(def)) => Ok(DataType::new(def.row_type)),
+            _ => Err(missing()),
+        }
+    }
+
+    /// The OID that a `reg…` type's text names. Errors: 42P01, 42704, 42883, 3F000.
+    pub(super) fn reg_oid(&self, text: &str, ty: Oid) -> Result<Oid> {
+        let text = text.trim();
+        if text == "-" {
+            return Ok(0);
+        }
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map_err(|_| {
+                SqlError::new(
+                    SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+                    format!("value \"{text}\" is out of range for type oid"),
+                )
+            });
+        }
+        let undefined =
+            |what: &str| SqlError::new(SqlState::UNDEFINED_OBJECT, format!("{what} \"{text}\" does not exist"));
+        match ty {
+            oid::REGCLASS => {
+                let parts = split_name(text)?;
+                let (schema, name) = match parts.as_slice() {
+                    [name] => (None, name),
+                    [schema, name] | [_, schema, name] => (Some(schema.as_str()), name),
+                    _ => return Err(SqlError::new(SqlState::INVALID_NAME, "invalid name syntax")),
+                };
+                self.relation_oid(schema, name)?.ok_or_else(|| {
+                    SqlError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{}\" does not exist", parts.join(".")))
+                })
+            }
+            oid::REGTYPE => Ok(self.type_from_text(text)?.oid),
+            oid::REGNAMESPACE => {
+                let parts = split_name(text)?;
+                let schema = self.schema_oid(&parts[0]);
+                schema.ok_or_else(|| {
+                    SqlError::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{}\" does not exist", parts[0]))
+                })
+            }
+            oid::REGROLE => {
+                let parts = split_name(text)?;
+                let role = self.context.catalogs.shared.role_by_name(&parts[0]);
+                role.map(|role| role.oid).ok_or_else(|| undefined("role"))
+            }
+            _ => {
+                let bare = text.split('(').next().unwrap_or(text);
+                let parts = split_name(bare)?;
+                let name = parts.last().map_or("", String::as_str);
+                let missing =
+                    || SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist"));
+                crate::expr::functions_named(name).next().map(|function| function.oid).ok_or_else(missing)
+            }
+        }
+    }
+
+    /// A type given as text, as in `'int4'::regtype`.
+    pub(super) fn type_from_text(&self, text: &str) -> Result<DataType> {
+        let lower = text.trim().to_ascii_lowercase();
+        if let Some(info) = sql_type_by_name(&lower) {
+            return Ok(DataType::new(info.oid));
+        }
+        let ty = super::text::parse_type(text)
+            .map_err(|_| SqlError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")))?;
+        self.data_type(&ty)
+    }
+
+    /// OID of a relation of any kind by folded names.
+    pub(super) fn relation_oid(&self, schema: Option<&str>, name: &str) -> Result<Option<Oid>> {
+        if schema.is_none_or(|schema| schema == "pg_catalog") {
+            if let Some(relation) = self.context.source.system_relation(Some("pg_catalog"), name) {
+                return Ok(Some(relation.oid));
+            }
+        }
+        if let Some(relation) = self.find_relation_in(schema, name)? {
+            return Ok(Some(relation.oid()));
+        }
+        Ok(self.context.source.system_relation(schema, name).map(|relation| relation.oid))
+    }
+
+    /// OID of a schema by name.
+    pub(super) fn schema_oid(&self, name: &str) -> Option<Oid> {
+        match name {
+            "pg_catalog" => Some(PG_CATALOG),
+            "information_schema" => Some(crate::catalog::INFORMATION_SCHEMA),
+            "tripline" => Some(crate::catalog::TRIPLINE),
+            _ => self.catalog.schema_by_name(name).map(|schema| schema.oid),
+        }
+    }
+}
+
+fn interval_mask(fields: &ast::IntervalFields) -> i64 {
+    use ast::IntervalFields as F;
+    const MONTH: i64 = 1 << 1;
+    const YEAR: i64 = 1 << 2;
+    const DAY: i64 = 1 << 3;
+    const HOUR: i64 = 1 << 10;
+    const MINUTE: i64 = 1 << 11;
+    const SECOND: i64 = 1 << 12;
+    match fields {
+        F::Year => YEAR,
+        F::Month => MONTH,
+        F::Day => DAY,
+        F::Hour => HOUR,
+        F::Minute => MINUTE,
+        F::Second => SECOND,
+        F::YearToMonth => YEAR | MONTH,
+        F::DayToHour => DAY | HOUR,
+        F::DayToMinute => DAY | HOUR | MINUTE,
+        F::DayToSecond => DAY | HOUR | MINUTE | SECOND,
+        F::HourToMinute => HOUR | MINUTE,
+        F::HourToSecond => HOUR | MINUTE | SECOND,
+        F::MinuteToSecond => MINUTE | SECOND,
+    }
+}
