@@ -11,3 +11,4 @@ pub mod parse;
 pub mod expr;
 pub mod store;
 pub mod plan;
+pub mod system;

@@ -1,0 +1,510 @@
+//! Built-in objects as catalog rows: types, functions, operators, casts, access methods, collations, languages (PG-133).
+
+use crate::catalog::FunctionKind;
+use crate::error::Result;
+use crate::expr::{Function, FunctionBody, Volatility, aggregates, functions, operators, window_functions};
+use crate::plan::SystemContext;
+use crate::types::{CastContext, CastKind, Oid, Row, TypeInfo, Value, builtin_types, find_cast, oid, type_info};
+
+use super::type_storage::{TYPE_FUNCTIONS, type_storage};
+use super::{catalog, flag, int2, name, text_array, vector, wanted_oid};
+
+const PG_CATALOG: Value = Value::Oid(crate::catalog::PG_CATALOG);
+const OWNER: Value = Value::Oid(crate::catalog::BOOTSTRAP_ROLE);
+
+/// OID, access method, name, family, input type, default.
+#[rustfmt::skip]
+pub(super) const OPERATOR_CLASSES: &[(Oid, Oid, &str, Oid, Oid, bool)] = &[
+    (1978, 403, "int4_ops", 1976, 23, true), (1979, 403, "int2_ops", 1976, 21, true),
+    (1981, 403, "oid_ops", 1989, 26, true), (3122, 403, "date_ops", 434, 1082, true),
+    (3123, 403, "float8_ops", 1970, 701, true), (3124, 403, "int8_ops", 1976, 20, true),
+    (3125, 403, "numeric_ops", 1988, 1700, true), (3126, 403, "text_ops", 1994, 25, true),
+    (3127, 403, "timestamptz_ops", 434, 1184, true), (3128, 403, "timestamp_ops", 434, 1114, true),
+    (4217, 403, "text_pattern_ops", 2095, 25, false), (4218, 403, "varchar_pattern_ops", 2095, 25, false),
+    (4219, 403, "bpchar_pattern_ops", 2097, 1042, false), (10000, 403, "array_ops", 397, 2277, true),
+    (10001, 405, "array_ops", 627, 2277, true), (10003, 403, "bool_ops", 424, 16, true),
+    (10004, 403, "bpchar_ops", 426, 1042, true), (10005, 405, "bpchar_ops", 427, 1042, true),
+    (10006, 403, "bytea_ops", 428, 17, true), (10007, 403, "char_ops", 429, 18, true),
+    (10008, 405, "char_ops", 431, 18, true), (10011, 405, "date_ops", 435, 1082, true),
+    (10012, 403, "float4_ops", 1970, 700, true), (10013, 405, "float4_ops", 1971, 700, true),
+    (10014, 405, "float8_ops", 1971, 701, true), (10019, 405, "int2_ops", 1977, 21, true),
+    (10020, 405, "int4_ops", 1977, 23, true), (10021, 405, "int8_ops", 1977, 20, true),
+    (10022, 403, "interval_ops", 1982, 1186, true), (10023, 405, "interval_ops", 1983, 1186, true),
+    (10028, 403, "name_ops", 1994, 19, true), (10029, 405, "name_ops", 1995, 19, true),
+    (10030, 405, "numeric_ops", 1998, 1700, true), (10031, 405, "oid_ops", 1990, 26, true),
+    (10034, 403, "record_ops", 2994, 2249, true), (10037, 405, "text_ops", 1995, 25, true),
+    (10038, 403, "time_ops", 1996, 1083, true), (10039, 405, "time_ops", 1997, 1083, true),
+    (10040, 405, "timestamptz_ops", 1999, 1184, true), (10041, 403, "timetz_ops", 2000, 1266, true),
+    (10042, 405, "timetz_ops", 2001, 1266, true), (10044, 403, "varchar_ops", 1994, 25, false),
+    (10045, 405, "varchar_ops", 1995, 25, false), (10046, 405, "timestamp_ops", 2040, 1114, true),
+    (10048, 405, "bool_ops", 2222, 16, true), (10049, 405, "bytea_ops", 2223, 17, true),
+    (10065, 403, "uuid_ops", 2968, 2950, true), (10066, 405, "uuid_ops", 2969, 2950, true),
+    (10069, 403, "enum_ops", 3522, 3500, true), (10088, 403, "jsonb_ops", 4033, 3802, true),
+    (10089, 405, "jsonb_ops", 4034, 3802, true),
+];
+
+/// OID of the operator class of a key: the named one, else the type's default; 0 if unknown.
+pub(super) fn operator_class(method: Oid, class: Option<&str>, ty: Oid) -> Oid {
+    let array_type = type_info(ty).is_some_and(|info| info.category.letter() == b'A');
+    let ty = match ty {
+        oid::VARCHAR => oid::TEXT,
+        _ if array_type => oid::ANYARRAY,
+        other => other,
+    };
+    let fits = |entry: &&(Oid, Oid, &str, Oid, Oid, bool)| match class {
+        Some(class) => entry.1 == method && entry.2 == class,
+        None => entry.1 == method && entry.4 == ty && entry.5,
+    };
+    OPERATOR_CLASSES.iter().find(fits).map_or(0, |entry| entry.0)
+}
+
+struct TypeRow<'a> {
+    oid: Oid,
+    name: &'a str,
+    schema: Oid,
+    owner: Oid,
+    len: i16,
+    kind: u8,
+    category: u8,
+    preferred: bool,
+    relation: Oid,
+    element: Oid,
+    array: Oid,
+    facts: Oid,
+}
+
+fn type_row(row: &TypeRow<'_>) -> Row {
+    let facts = type_storage(row.facts);
+    let [input, output, receive, send, modin, modout, subscript] = facts.functions;
+    vec![
+        Value::Oid(row.oid),
+        name(row.name),
+        Value::Oid(row.schema),
+        Value::Oid(row.owner),
+        Value::Int2(row.len),
+        Value::Bool(facts.by_value),
+        flag(row.kind),
+        flag(row.category),
+        Value::Bool(row.preferred),
+        Value::Bool(true),
+        flag(facts.delimiter),
+        Value::Oid(row.relation),
+        Value::Oid(subscript),
+        Value::Oid(row.element),
+        Value::Oid(row.array),
+        Value::Oid(input),
+        Value::Oid(output),
+        Value::Oid(receive),
+        Value::Oid(send),
+        Value::Oid(modin),
+        Value::Oid(modout),
+        Value::Oid(0),
+        flag(facts.align),
+        flag(facts.storage),
+        Value::Bool(false),
+        Value::Oid(0),
+        Value::Int4(-1),
+        Value::Int4(0),
+        Value::Oid(facts.collation),
+        Value::Null,
+        Value::Null,
+        Value::Null,
+    ]
+}
+
+fn builtin_type_row(info: &TypeInfo) -> Row {
+    type_row(&TypeRow {
+        oid: info.oid,
+        name: info.name,
+        schema: crate::catalog::PG_CATALOG,
+        owner: 10,
+        len: info.len,
+        kind: info.kind,
+        category: info.category.letter(),
+        preferred: info.preferred,
+        relation: 0,
+        element: info.element,
+        array: info.array,
+        facts: info.oid,
+    })
+}
+
+/// Rows of `pg_type`: built-in types, and the row types of tables and views with their arrays.
+pub(super) fn pg_type(context: &dyn SystemContext, keys: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let only = wanted_oid(keys, 0);
+    if let Some(info) = only.and_then(type_info) {
+        return Ok(vec![builtin_type_row(info)]);
+    }
+    let (_, own) = catalog(context)?;
+    let mut rows: Vec<Row> = builtin_types().iter().map(builtin_type_row).collect();
+    let mut composite = |relation: Oid, row_type: Oid, array_type: Oid, schema: Oid, owner: Oid, text: &str| {
+        let (len, facts) = (-1, oid::RECORD);
+        let mut row = TypeRow {
+            oid: row_type,
+            name: text,
+            schema,
+            owner,
+            len,
+            kind: b'c',
+            category: b'C',
+            preferred: false,
+            relation,
+            element: 0,
+            array: array_type,
+            facts,
+        };
+        rows.push(type_row(&row));
+        if array_type != 0 {
+            let array_name = format!("_{text}");
+            row = TypeRow {
+                oid: array_type,
+                kind: b'b',
+                category: b'A',
+                relation: 0,
+                element: row_type,
+                array: 0,
+                facts: 2287,
+                ..row
+            };
+            rows.push(type_row(&TypeRow { name: &array_name, ..row }));
+        }
+    };
+    for def in own.tables().filter(|def| !def.hidden && def.row_type != 0) {
+        composite(def.id.0, def.row_type, def.array_type, def.schema, def.owner, &def.name);
+    }
+    for def in own.views().filter(|def| def.row_type != 0) {
+        composite(def.oid, def.row_type, 0, def.schema, def.owner, &def.name);
+    }
+    if let Some(oid) = only {
+        rows.retain(|row| row[0] == Value::Oid(oid));
+    }
+    Ok(rows)
+}
+
+struct ProcRow<'a> {
+    oid: Oid,
+    name: &'a str,
+    schema: Oid,
+    owner: Oid,
+    language: Oid,
+    variadic: Oid,
+    kind: u8,
+    strict: bool,
+    set: bool,
+    volatility: u8,
+    defaults: usize,
+    result: Oid,
+    args: &'a [Oid],
+    names: Vec<String>,
+    source: String,
+}
+
+fn proc_row(row: ProcRow<'_>) -> Row {
+    vec![
+        Value::Oid(row.oid),
+        name(row.name),
+        Value::Oid(row.schema),
+        Value::Oid(row.owner),
+        Value::Oid(row.language),
+        Value::Float4(1.0),
+        Value::Float4(if row.set { 1000.0 } else { 0.0 }),
+        Value::Oid(row.variadic),
+        Value::Oid(0),
+        flag(row.kind),
+        Value::Bool(false),
+        Value::Bool(false),
+        Value::Bool(row.strict),
+        Value::Bool(row.set),
+        flag(row.volatility),
+        flag(b's'),
+        int2(row.args.len()),
+        int2(row.defaults),
+        Value::Oid(row.result),
+        vector(oid::OID, row.args.iter().map(|arg| Value::Oid(*arg)).collect()),
+        Value::Null,
+        Value::Null,
+        if row.names.iter().all(String::is_empty) { Value::Null } else { text_array(row.names) },
+        Value::Null,
+        Value::Null,
+        row.source.into(),
+        Value::Null,
+        Value::Null,
+        Value::Null,
+        Value::Null,
+    ]
+}
+
+fn builtin_proc(oid: Oid, text: &str, args: &[Oid], result: Oid, kind: u8) -> Row {
+    proc_row(ProcRow {
+        oid,
+        name: text,
+        schema: crate::catalog::PG_CATALOG,
+        owner: 10,
+        language: 12,
+        variadic: 0,
+        kind,
+        strict: kind == b'f',
+        set: false,
+        volatility: b'i',
+        defaults: 0,
+        result,
+        args,
+        names: Vec::new(),
+        source: text.to_owned(),
+    })
+}
+
+fn function_row(function: &Function) -> Row {
+    let volatility = match function.volatility {
+        Volatility::Immutable => b'i',
+        Volatility::Stable => b's',
+        Volatility::Volatile => b'v',
+    };
+    proc_row(ProcRow {
+        oid: function.oid,
+        name: function.name,
+        schema: crate::catalog::PG_CATALOG,
+        owner: 10,
+        language: 12,
+        variadic: if function.variadic { function.args.last().copied().unwrap_or(0) } else { 0 },
+        kind: b'f',
+        strict: function.strict,
+        set: matches!(function.body, FunctionBody::Set(_)),
+        volatility,
+        defaults: function.defaults.len(),
+        result: function.result,
+        args: function.args,
+        names: Vec::new(),
+        source: function.name.to_owned(),
+    })
+}
+
+/// Rows of `pg_proc`: built-in functions, aggregates, window functions, type functions, and the user's.
+pub(super) fn pg_proc(context: &dyn SystemContext, keys: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let mut rows: Vec<Row> = functions().iter().map(function_row).collect();
+    rows.extend(aggregates().iter().map(|def| builtin_proc(def.oid, def.name, def.args, def.result, b'a')));
+    rows.extend(window_functions().iter().map(|def| builtin_proc(def.oid, def.name, def.args, def.result, b'w')));
+    rows.extend(TYPE_FUNCTIONS.iter().map(|(oid, text, result, count)| {
+        let args = vec![oid::INTERNAL; usize::try_from(*count).unwrap_or(0)];
+        builtin_proc(*oid, text, &args, *result, b'f')
+    }));
+    rows.extend(own.functions().map(|def| {
+        let args: Vec<Oid> = def.arguments.iter().map(|(_, ty)| ty.oid).collect();
+        proc_row(ProcRow {
+            oid: def.oid,
+            name: &def.name,
+            schema: def.schema,
+            owner: def.owner,
+            language: if def.language == "sql" { 14 } else { 13563 },
+            variadic: 0,
+            kind: if def.kind == FunctionKind::Procedure { b'p' } else { b'f' },
+            strict: def.strict,
+            set: def.returns_set,
+            volatility: def.volatility.and_then(|letter| u8::try_from(letter).ok()).unwrap_or(b'v'),
+            defaults: 0,
+            result: def.returns.oid,
+            args: &args,
+            names: def.arguments.iter().map(|(text, _)| text.clone()).collect(),
+            source: def.body.clone(),
+        })
+    }));
+    if let Some(oid) = wanted_oid(keys, 0) {
+        rows.retain(|row| row[0] == Value::Oid(oid));
+    }
+    Ok(rows)
+}
+
+/// Rows of `pg_operator`.
+pub(super) fn pg_operator(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    Ok(operators()
+        .iter()
+        .map(|def| {
+            vec![
+                Value::Oid(def.oid),
+                name(def.name),
+                PG_CATALOG,
+                OWNER,
+                flag(if def.left == 0 { b'l' } else { b'b' }),
+                Value::Bool(def.name == "="),
+                Value::Bool(def.name == "="),
+                Value::Oid(def.left),
+                Value::Oid(def.right),
+                Value::Oid(def.function.result),
+                Value::Oid(0),
+                Value::Oid(0),
+                Value::Oid(def.function.oid),
+                Value::Oid(0),
+                Value::Oid(0),
+            ]
+        })
+        .collect())
+}
+
+/// Rows of `pg_aggregate`: which functions are aggregates; how they work inside is not PostgreSQL's.
+pub(super) fn pg_aggregate(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    Ok(aggregates()
+        .iter()
+        .map(|def| {
+            let mut row = vec![Value::Oid(def.oid), flag(b'n'), Value::Int2(0)];
+            row.extend(std::iter::repeat_n(Value::Oid(0), 8));
+            row.extend([Value::Bool(false), Value::Bool(false), flag(b'r'), flag(b'r'), Value::Oid(0), Value::Oid(0)]);
+            row.extend([Value::Int4(0), Value::Oid(0), Value::Int4(0), Value::Null, Value::Null]);
+            row
+        })
+        .collect())
+}
+
+/// Rows of `pg_cast`, from the table that casts are looked up in.
+pub(super) fn pg_cast(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let plain = || builtin_types().iter().filter(|info| info.element == 0 && info.kind == b'b');
+    let mut rows = Vec::new();
+    for from in plain() {
+        for to in plain().filter(|to| to.oid != from.oid) {
+            let contexts =
+                [(CastContext::Implicit, b'i'), (CastContext::Assignment, b'a'), (CastContext::Explicit, b'e')];
+            let found =
+                contexts.iter().find_map(|(context, letter)| Some((find_cast(from.oid, to.oid, *context)?, *letter)));
+            if let Some((kind @ (CastKind::Binary | CastKind::Function), letter)) = found {
+                let number = Oid::try_from(rows.len()).unwrap_or(0);
+                rows.push(vec![
+                    Value::Oid(13_800 + number),
+                    Value::Oid(from.oid),
+                    Value::Oid(to.oid),
+                    Value::Oid(0),
+                    flag(letter),
+                    flag(if kind == CastKind::Binary { b'b' } else { b'f' }),
+                ]);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// Rows of `pg_am`.
+pub(super) fn pg_am(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let methods = [
+        (2, "heap", 3, b't'),
+        (403, "btree", 330, b'i'),
+        (405, "hash", 331, b'i'),
+        (783, "gist", 332, b'i'),
+        (2742, "gin", 333, b'i'),
+        (4000, "spgist", 334, b'i'),
+        (3580, "brin", 335, b'i'),
+    ];
+    let rows = methods
+        .iter()
+        .map(|(oid, text, handler, kind)| vec![Value::Oid(*oid), name(text), Value::Oid(*handler), flag(*kind)]);
+    Ok(rows.collect())
+}
+
+/// Rows of `pg_opclass`.
+pub(super) fn pg_opclass(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let rows = OPERATOR_CLASSES.iter().map(|(oid, method, text, family, ty, default)| {
+        vec![
+            Value::Oid(*oid),
+            Value::Oid(*method),
+            name(text),
+            PG_CATALOG,
+            OWNER,
+            Value::Oid(*family),
+            Value::Oid(*ty),
+            Value::Bool(*default),
+            Value::Oid(0),
+        ]
+    });
+    Ok(rows.collect())
+}
+
+/// Rows of `pg_opfamily`: those of the operator classes.
+pub(super) fn pg_opfamily(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let mut seen = std::collections::BTreeMap::new();
+    for (_, method, text, family, _, _) in OPERATOR_CLASSES {
+        seen.entry(*family).or_insert((*method, *text));
+    }
+    let rows = seen
+        .iter()
+        .map(|(family, (method, text))| vec![Value::Oid(*family), Value::Oid(*method), name(text), PG_CATALOG, OWNER]);
+    Ok(rows.collect())
+}
+
+/// Rows of `pg_collation` (PG-97).
+pub(super) fn pg_collation(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let collations = [(100, "default", b'd', None), (950, "C", b'c', Some("C")), (951, "POSIX", b'c', Some("POSIX"))];
+    let rows = collations.iter().map(|(oid, text, provider, locale)| {
+        vec![
+            Value::Oid(*oid),
+            name(text),
+            PG_CATALOG,
+            OWNER,
+            flag(*provider),
+            Value::Bool(true),
+            Value::Int4(-1),
+            (*locale).into(),
+            (*locale).into(),
+            Value::Null,
+            Value::Null,
+        ]
+    });
+    Ok(rows.collect())
+}
+
+/// Rows of `pg_language`.
+pub(super) fn pg_language(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let languages = [
+        (12, "internal", false, false),
+        (13, "c", false, false),
+        (14, "sql", false, true),
+        (13563, "plpgsql", true, true),
+    ];
+    let rows = languages.iter().map(|(oid, text, procedural, trusted)| {
+        vec![
+            Value::Oid(*oid),
+            name(text),
+            OWNER,
+            Value::Bool(*procedural),
+            Value::Bool(*trusted),
+            Value::Oid(0),
+            Value::Oid(0),
+            Value::Oid(0),
+            Value::Null,
+        ]
+    });
+    Ok(rows.collect())
+}
+
+/// Rows of `pg_tablespace`.
+pub(super) fn pg_tablespace(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let spaces = [(1663, "pg_default"), (1664, "pg_global")];
+    Ok(spaces.iter().map(|(oid, text)| vec![Value::Oid(*oid), name(text), OWNER, Value::Null, Value::Null]).collect())
+}
+
+/// Rows of `pg_extension`.
+pub(super) fn pg_extension(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let row = vec![
+        Value::Oid(13564),
+        name("plpgsql"),
+        OWNER,
+        PG_CATALOG,
+        Value::Bool(false),
+        Value::from("1.0"),
+        Value::Null,
+        Value::Null,
+    ];
+    Ok(vec![row])
+}
+
+/// Rows of `pg_available_extensions`.
+pub(super) fn pg_available_extensions(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let list = [("plpgsql", "1.0", Some("1.0")), ("pgcrypto", "1.3", None), ("uuid-ossp", "1.1", None)];
+    Ok(list
+        .iter()
+        .map(|(text, version, installed)| vec![name(text), (*version).into(), (*installed).into(), Value::Null])
+        .collect())
+}
+
+/// Rows of `pg_timezone_names`: the zones of the bundled database; offsets are not told.
+pub(super) fn pg_timezone_names(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let zones = jiff::tz::db().available();
+    Ok(zones.map(|zone| vec![Value::from(zone.as_str()), Value::Null, Value::Null, Value::Null]).collect())
+}

@@ -1,0 +1,168 @@
+//! The relations that users of Comdb2 know: procedures, triggers, queues (CDB-1102 to CDB-1105), in the schema `tripline`.
+//!
+//! Found by their bare names from every session. What only the engine knows of a queue is taken from
+//! `tripline.subscriptions`; nothing is kept here.
+
+use crate::catalog::{Catalog, TRIPLINE, TriggerDef};
+use crate::error::Result;
+use crate::plan::{SystemContext, SystemRelation};
+use crate::types::{Oid, Row, Value, oid};
+
+use super::catalog;
+
+const DIALECT: &str = "comdb2";
+
+const PROCEDURES: &[(&str, Oid)] = &[
+    ("name", oid::TEXT),
+    ("version", oid::TEXT),
+    ("client_versioned", oid::TEXT),
+    ("default", oid::TEXT),
+    ("src", oid::TEXT),
+];
+
+const TRIGGERS: &[(&str, Oid)] = &[
+    ("name", oid::TEXT),
+    ("type", oid::TEXT),
+    ("tbl_name", oid::TEXT),
+    ("event", oid::TEXT),
+    ("col", oid::TEXT),
+    ("seq", oid::TEXT),
+];
+
+const QUEUES: &[(&str, Oid)] = &[
+    ("queuename", oid::TEXT),
+    ("spname", oid::TEXT),
+    ("head_age", oid::INT8),
+    ("depth", oid::INT8),
+    ("total_enqueued", oid::INT8),
+    ("total_dequeued", oid::INT8),
+];
+
+const STATUS: &[(&str, Oid)] = &[
+    ("name", oid::TEXT),
+    ("type", oid::TEXT),
+    ("state", oid::TEXT),
+    ("holder_pid", oid::INT4),
+    ("waiters", oid::INT8),
+    ("retries", oid::INT8),
+    ("last_error", oid::TEXT),
+    ("last_error_time", oid::TIMESTAMPTZ),
+];
+
+/// The relations of the dialect.
+pub(super) fn relations() -> Vec<SystemRelation> {
+    let relation = |oid, name, columns, rows| SystemRelation { oid, schema: TRIPLINE, name, columns, view: true, rows };
+    vec![
+        relation(15_111, "comdb2_procedures", PROCEDURES, procedures),
+        relation(15_112, "comdb2_triggers", TRIGGERS, triggers),
+        relation(15_113, "comdb2_queues", QUEUES, queues),
+        relation(15_114, "comdb2_trigger_status", STATUS, status),
+    ]
+}
+
+fn yes_no(yes: bool) -> Value {
+    Value::text(if yes { "Y" } else { "N" })
+}
+
+fn procedures(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let mut defs: Vec<_> = own.functions().filter(|def| def.dialect == DIALECT).collect();
+    defs.sort_by_key(|def| def.oid);
+    let row = |def: &crate::catalog::FunctionDef| {
+        let version = def.version.as_deref().unwrap_or_default();
+        // The server numbers what the user did not name.
+        let named = version.parse::<u64>().is_err();
+        vec![
+            Value::text(&def.name),
+            Value::text(version),
+            yes_no(named),
+            yes_no(def.default_version),
+            Value::text(&def.body),
+        ]
+    };
+    Ok(defs.into_iter().map(|def| row(def)).collect())
+}
+
+/// The dialect's triggers in the order of their creation.
+fn definitions(own: &Catalog) -> Vec<&TriggerDef> {
+    let mut defs: Vec<&TriggerDef> = own.triggers().filter(|def| def.dialect == DIALECT).map(AsRef::as_ref).collect();
+    defs.sort_by_key(|def| def.id);
+    defs
+}
+
+/// `trigger` or `consumer`.
+fn kind(def: &TriggerDef) -> Value {
+    Value::text(if def.kind.contains("consumer") { "consumer" } else { "trigger" })
+}
+
+fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let mut rows = Vec::new();
+    for def in definitions(&own) {
+        let sequence = def.options.iter().any(|(name, value)| name == "sequence" && value == "true");
+        for event in &def.events {
+            let table = own.table(event.table).map(|table| table.name.clone()).unwrap_or_default();
+            for (name, columns) in [("add", &event.insert), ("upd", &event.update), ("del", &event.delete)] {
+                for column in columns.iter().flatten() {
+                    rows.push(vec![
+                        Value::text(&def.name),
+                        kind(def),
+                        Value::text(&table),
+                        Value::text(name),
+                        Value::text(column),
+                        yes_no(sequence),
+                    ]);
+                }
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The dialect's triggers with their rows of `tripline.subscriptions`.
+fn subscribed(context: &dyn SystemContext, row: impl Fn(&TriggerDef, &[Value]) -> Row) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let all = context.engine_rows("subscriptions")?;
+    let of = |def: &TriggerDef| all.iter().find(|row| row.first() == Some(&Value::Oid(def.id.0)));
+    Ok(definitions(&own).into_iter().filter_map(|def| of(def).map(|found| row(def, found))).collect())
+}
+
+/// A field of a subscription by its name.
+fn field(subscription: &[Value], name: &str) -> Value {
+    let place = super::tripline::SUBSCRIPTIONS.iter().position(|(column, _)| *column == name);
+    place.and_then(|place| subscription.get(place)).cloned().unwrap_or(Value::Null)
+}
+
+fn queues(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    subscribed(context, |def, found| {
+        let age = match field(found, "oldest_age") {
+            Value::Interval(age) => age.micros.div_euclid(1_000_000),
+            _ => 0,
+        };
+        let number = |name| field(found, name).as_i64().unwrap_or(0);
+        let (depth, delivered) = (number("depth"), number("delivered"));
+        vec![
+            Value::from(format!("__q{}", def.name)),
+            Value::text(&def.name),
+            Value::Int8(age),
+            Value::Int8(depth),
+            Value::Int8(delivered.saturating_add(depth)),
+            Value::Int8(delivered),
+        ]
+    })
+}
+
+fn status(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    subscribed(context, |def, found| {
+        vec![
+            Value::text(&def.name),
+            kind(def),
+            field(found, "state"),
+            Value::Null,
+            Value::Int8(0),
+            field(found, "attempts"),
+            field(found, "last_error"),
+            field(found, "last_error_at"),
+        ]
+    })
+}

@@ -1,0 +1,621 @@
+//! Functions that describe objects (PG-110, PG-112): pg_get_constraintdef, pg_get_expr, visibility, privileges, names.
+//!
+//! `describe` is the one list: a function's name and its arguments as they are. What it does not know fails with 0A000.
+//! A description of an object that does not exist is NULL, as in PostgreSQL.
+
+use std::sync::Arc;
+
+use crate::catalog::{
+    Catalog, Constraint, ConstraintKind, ForeignKeyAction, IndexDef, IndexMethod, MatchType, Privilege, Relation,
+    TableDef, TableId, TriggerId,
+};
+use crate::error::{Result, SqlError, SqlState};
+use crate::expr::{Runtime, aggregates, function_by_oid, window_functions};
+use crate::plan::BindContext;
+use crate::plan::deparse::{quote_name, relation_name, stored_text};
+use crate::types::{DataType, ObjectNames, Oid, Value, format_type, oid};
+
+use super::{CatalogNames, schema_name};
+
+/// What is asked, with where to look.
+struct Question<'a> {
+    bind: &'a BindContext<'a>,
+    runtime: &'a dyn Runtime,
+    catalog: Arc<Catalog>,
+    args: &'a [Value],
+}
+
+/// The value of a describing function. Errors: 0A000 for an unknown one, and what binding stored texts says.
+pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args: &[Value]) -> Result<Value> {
+    let catalog = bind.catalogs.database(bind.database).cloned();
+    let catalog = catalog.ok_or_else(|| SqlError::internal("the session's database is gone"))?;
+    let question = Question { bind, runtime, catalog, args };
+    match kind {
+        "pg_get_expr" => question.expression(),
+        "pg_get_constraintdef" => question.constraint(),
+        "pg_get_indexdef" => question.index(),
+        "pg_get_viewdef" => question.view(),
+        "pg_get_triggerdef" => Ok(question.trigger()),
+        "format_type" => Ok(question.row_type_name()),
+        "pg_get_serial_sequence" => question.serial_sequence(),
+        "obj_description" => Ok(question.comment(0)),
+        "col_description" => Ok(question.comment(question.number(1).unwrap_or(0))),
+        "shobj_description" => Ok(question.shared_comment()),
+        "pg_table_is_visible" => Ok(question.visible_relation()),
+        "pg_type_is_visible"
+        | "pg_function_is_visible"
+        | "pg_operator_is_visible"
+        | "pg_opclass_is_visible"
+        | "pg_opfamily_is_visible"
+        | "pg_collation_is_visible"
+        | "pg_conversion_is_visible" => Ok(Value::Bool(true)),
+        "pg_ts_config_is_visible"
+        | "pg_ts_dict_is_visible"
+        | "pg_ts_parser_is_visible"
+        | "pg_ts_template_is_visible"
+        | "pg_statistics_obj_is_visible"
+        | "pg_relation_is_publishable" => Ok(Value::Bool(false)),
+        "pg_get_function_arguments" | "pg_get_function_identity_arguments" => Ok(question.function_arguments()),
+        "pg_get_function_result" => Ok(question.function_result()),
+        "pg_get_functiondef" => Ok(question.function_text()),
+        "to_regclass" => Ok(question.find(oid::REGCLASS)),
+        "to_regtype" => Ok(question.find(oid::REGTYPE)),
+        "to_regproc" | "to_regprocedure" => Ok(question.find(oid::REGPROC)),
+        "to_regnamespace" => Ok(question.find(oid::REGNAMESPACE)),
+        "to_regrole" => Ok(question.find(oid::REGROLE)),
+        "regclass" => question.must_find(oid::REGCLASS),
+        "regtypein" => question.must_find(oid::REGTYPE),
+        "regprocin" => question.must_find(oid::REGPROC),
+        "regprocedurein" => question.must_find(oid::REGPROCEDURE),
+        "regnamespacein" => question.must_find(oid::REGNAMESPACE),
+        "regrolein" => question.must_find(oid::REGROLE),
+        "regclassout" => Ok(question.name(oid::REGCLASS)),
+        "regtypeout" => Ok(question.name(oid::REGTYPE)),
+        "regprocout" => Ok(question.name(oid::REGPROC)),
+        "regprocedureout" => Ok(question.name(oid::REGPROCEDURE)),
+        "regnamespaceout" => Ok(question.name(oid::REGNAMESPACE)),
+        "regroleout" => Ok(question.name(oid::REGROLE)),
+        "has_table_privilege" | "has_sequence_privilege" | "has_any_column_privilege" => question.relation_privilege(2),
+        "has_column_privilege" => question.relation_privilege(3),
+        "has_schema_privilege" => question.schema_privilege(),
+        "has_database_privilege"
+        | "has_function_privilege"
+        | "has_language_privilege"
+        | "has_tablespace_privilege"
+        | "has_type_privilege"
+        | "has_server_privilege"
+        | "has_foreign_data_wrapper_privilege"
+        | "has_parameter_privilege" => Ok(Value::Bool(true)),
+        "pg_has_role" => question.has_role(),
+        "pg_index_column_has_property" => Ok(question.index_column_property()),
+        "pg_index_has_property" | "pg_indexam_has_property" => Ok(Value::Null),
+        "pg_relation_filenode" => Ok(question.oid(0).map_or(Value::Null, Value::Oid)),
+        "pg_relation_is_updatable" => Ok(Value::Int4(28)),
+        "pg_column_is_updatable" => Ok(Value::Bool(true)),
+        "_pg_char_max_length" => Ok(question.char_length()),
+        "_pg_numeric_precision"
+        | "_pg_numeric_precision_radix"
+        | "_pg_numeric_scale"
+        | "_pg_datetime_precision"
+        | "_pg_char_octet_length"
+        | "_pg_interval_type"
+        | "_pg_index_position" => Ok(Value::Null),
+        "acldefault"
+        | "aclexplode"
+        | "pg_relation_filepath"
+        | "pg_get_partkeydef"
+        | "pg_get_partition_constraintdef"
+        | "pg_partition_ancestors"
+        | "pg_partition_root"
+        | "pg_partition_tree"
+        | "pg_get_statisticsobjdef"
+        | "pg_get_statisticsobjdef_columns"
+        | "pg_get_statisticsobjdef_expressions"
+        | "pg_get_function_sqlbody"
+        | "pg_get_function_arg_default"
+        | "pg_get_ruledef"
+        | "pg_get_replica_identity_index"
+        | "pg_sequence_last_value"
+        | "pg_settings_get_flags"
+        | "pg_prepared_xact"
+        | "pg_tablespace_databases"
+        | "pg_timezone_abbrevs"
+        | "pg_collation_for"
+        | "pg_describe_object"
+        | "pg_identify_object" => Ok(Value::Null),
+        "pg_stat_get_numscans" => Ok(Value::Int8(0)),
+        other => Err(SqlError::unsupported(format!("function {other}"))),
+    }
+}
+
+impl Question<'_> {
+    fn oid(&self, place: usize) -> Option<Oid> {
+        self.number(place).and_then(|number| Oid::try_from(number).ok())
+    }
+
+    fn number(&self, place: usize) -> Option<i64> {
+        self.args.get(place).and_then(Value::as_i64)
+    }
+
+    fn text(&self, place: usize) -> Option<&str> {
+        self.args.get(place).and_then(Value::as_str)
+    }
+
+    /// Whether the last argument asks for the pretty form.
+    fn pretty(&self) -> bool {
+        matches!(self.args.last(), Some(Value::Bool(true)))
+    }
+
+    fn names(&self) -> CatalogNames {
+        CatalogNames::new(Arc::new(self.bind.catalogs.clone()), self.bind.database, self.bind.search_path.to_vec())
+    }
+
+    fn find(&self, ty: Oid) -> Value {
+        let found = self.text(0).map(|text| self.names().find(ty, text));
+        found.and_then(Result::ok).map_or(Value::Null, Value::Oid)
+    }
+
+    fn must_find(&self, ty: Oid) -> Result<Value> {
+        match self.text(0) {
+            Some(text) => self.names().find(ty, text).map(Value::Oid),
+            None => Ok(Value::Null),
+        }
+    }
+
+    fn name(&self, ty: Oid) -> Value {
+        let Some(object) = self.oid(0) else { return Value::Null };
+        self.names().name(ty, object).unwrap_or_else(|| object.to_string()).into()
+    }
+
+    fn table(&self, oid: Oid) -> Option<&Arc<TableDef>> {
+        self.catalog.table(TableId(oid))
+    }
+
+    /// pg_get_expr: what catalogs hold is the SQL text; it is bound over its table and printed.
+    fn expression(&self) -> Result<Value> {
+        let Some(text) = self.text(0) else { return Ok(Value::Null) };
+        let table = self.oid(1).and_then(|oid| self.table(oid)).cloned();
+        // A default is printed with its column's type: find the column that it is the default of.
+        let ty = table.as_ref().and_then(|table| {
+            let own = |column: &&crate::catalog::Column| column.default.as_deref() == Some(text);
+            table.live_columns().map(|(_, column)| column).find(own).map(|column| column.ty)
+        });
+        Ok(stored_text(self.bind, text, table.as_ref(), ty, self.pretty()).unwrap_or_else(|_| text.to_owned()).into())
+    }
+
+    fn find_constraint(&self, oid: Oid) -> Option<(Arc<TableDef>, Constraint)> {
+        self.catalog.tables().find_map(|table| {
+            table
+                .constraints
+                .iter()
+                .find(|constraint| constraint.oid == oid)
+                .map(|found| (table.clone(), found.clone()))
+        })
+    }
+
+    fn constraint(&self) -> Result<Value> {
+        let Some((table, constraint)) = self.oid(0).and_then(|oid| self.find_constraint(oid)) else {
+            return Ok(Value::Null);
+        };
+        let columns = |table: &TableDef, places: &[usize]| {
+            places.iter().map(|place| quote_name(&table.columns[*place].name)).collect::<Vec<_>>().join(", ")
+        };
+        let key_columns = |index: Oid| {
+            let index = table.indexes.iter().find(|found| found.oid == index);
+            let keys: Vec<usize> =
+                index.map(|index| index.keys.iter().filter_map(|key| key.column).collect()).unwrap_or_default();
+            let include = index.map(|index| index.include.clone()).unwrap_or_default();
+            let mut text = format!("({})", columns(&table, &keys));
+            if !include.is_empty() {
+                text += &format!(" INCLUDE ({})", columns(&table, &include));
+            }
+            text
+        };
+        let mut text = match &constraint.kind {
+            ConstraintKind::PrimaryKey { index } => format!("PRIMARY KEY {}", key_columns(*index)),
+            ConstraintKind::Unique { index } => {
+                let found = table.indexes.iter().find(|found| found.oid == *index);
+                let nulls =
+                    if found.is_some_and(|found| found.nulls_not_distinct) { " NULLS NOT DISTINCT" } else { "" };
+                format!("UNIQUE{nulls} {}", key_columns(*index))
+            }
+            ConstraintKind::Check { expr, .. } => {
+                format!("CHECK ({})", stored_text(self.bind, expr, Some(&table), None, self.pretty())?)
+            }
+            ConstraintKind::ForeignKey(key) => {
+                let Some(parent) = self.catalog.table(key.parent) else { return Ok(Value::Null) };
+                let parent_name = relation_name(&self.catalog, self.bind.search_path, &Relation::Table(parent.clone()));
+                let mut text = format!(
+                    "FOREIGN KEY ({}) REFERENCES {parent_name}({})",
+                    columns(&table, &key.columns),
+                    columns(parent, &key.parent_columns)
+                );
+                if key.match_type == MatchType::Full {
+                    text += " MATCH FULL";
+                }
+                if let Some(action) = action(key.on_update) {
+                    text += &format!(" ON UPDATE {action}");
+                }
+                if let Some(action) = action(key.on_delete) {
+                    text += &format!(" ON DELETE {action}");
+                }
+                text
+            }
+        };
+        if constraint.deferrable {
+            text += " DEFERRABLE";
+        }
+        if constraint.deferred {
+            text += " INITIALLY DEFERRED";
+        }
+        if !constraint.validated {
+            text += " NOT VALID";
+        }
+        Ok(text.into())
+    }
+
+    /// pg_get_indexdef: the whole statement, or with a column number that key alone.
+    fn index(&self) -> Result<Value> {
+        let Some((table, index)) = self.oid(0).and_then(|oid| self.catalog.index(oid)) else { return Ok(Value::Null) };
+        let wanted = self.number(1).unwrap_or(0);
+        if wanted > 0 {
+            let place = usize::try_from(wanted - 1).unwrap_or(usize::MAX);
+            if let Some(key) = index.keys.get(place) {
+                return self.key_text(table, key, false, self.args.len() > 2 && self.pretty()).map(Value::from);
+            }
+            let included = index.include.get(place - index.keys.len().min(place));
+            return Ok(included.map_or(Value::Null, |place| quote_name(&table.columns[*place].name).into()));
+        }
+        self.index_text(table, index).map(Value::from)
+    }
+
+    fn key_text(
+        &self,
+        table: &Arc<TableDef>,
+        key: &crate::catalog::IndexKey,
+        whole: bool,
+        pretty: bool,
+    ) -> Result<String> {
+        let mut text = match (key.column, &key.expr) {
+            (Some(place), _) => quote_name(&table.columns[place].name),
+            (None, Some(expr)) => {
+                let text = stored_text(self.bind, expr, Some(table), None, pretty)?;
+                let call = text.ends_with(')') && !text.starts_with('(');
+                if call || text.starts_with('(') { text } else { format!("({text})") }
+            }
+            (None, None) => String::new(),
+        };
+        if !whole {
+            return Ok(text);
+        }
+        if let Some(collation) = &key.collation {
+            text += &format!(
+                " COLLATE {}",
+                if collation == "default" { "\"default\"".to_owned() } else { format!("\"{collation}\"") }
+            );
+        }
+        if let Some(class) = &key.operator_class {
+            text += &format!(" {class}");
+        }
+        match (key.descending, key.nulls_first) {
+            (false, false) => {}
+            (false, true) => text += " NULLS FIRST",
+            (true, true) => text += " DESC",
+            (true, false) => text += " DESC NULLS LAST",
+        }
+        Ok(text)
+    }
+
+    fn index_text(&self, table: &Arc<TableDef>, index: &IndexDef) -> Result<String> {
+        let pretty = self.args.len() > 2 && self.pretty();
+        let method = match index.method {
+            IndexMethod::Btree => "btree",
+            IndexMethod::Hash => "hash",
+            IndexMethod::Gin => "gin",
+            IndexMethod::Gist => "gist",
+            IndexMethod::SpGist => "spgist",
+            IndexMethod::Brin => "brin",
+        };
+        let keys: Vec<String> =
+            index.keys.iter().map(|key| self.key_text(table, key, true, pretty)).collect::<Result<_>>()?;
+        let mut text = format!(
+            "CREATE {}INDEX {} ON {}.{} USING {method} ({})",
+            if index.unique { "UNIQUE " } else { "" },
+            quote_name(&index.name),
+            quote_name(&schema_name(&self.catalog, table.schema)),
+            quote_name(&table.name),
+            keys.join(", ")
+        );
+        if !index.include.is_empty() {
+            let included: Vec<String> =
+                index.include.iter().map(|place| quote_name(&table.columns[*place].name)).collect();
+            text += &format!(" INCLUDE ({})", included.join(", "));
+        }
+        if index.nulls_not_distinct && !index.upsert {
+            text += " NULLS NOT DISTINCT";
+        }
+        if let Some(predicate) = &index.predicate {
+            let shown = stored_text(self.bind, predicate, Some(table), None, pretty)?;
+            text += &format!(" WHERE {shown}");
+        }
+        Ok(text)
+    }
+
+    /// The row type of a relation by the relation's name, `[]` for its array.
+    fn row_type_name(&self) -> Value {
+        let Some(ty) = self.oid(0) else { return Value::Null };
+        let table = self.catalog.tables().find(|def| def.row_type == ty || def.array_type == ty);
+        let relation = match table {
+            Some(def) => Some(Relation::Table(def.clone())),
+            None => self.catalog.views().find(|def| def.row_type == ty).map(|def| Relation::View(def.clone())),
+        };
+        let Some(relation) = relation else { return "???".into() };
+        let name = relation_name(&self.catalog, self.bind.search_path, &relation);
+        let array = table.is_some_and(|def| def.array_type == ty);
+        Value::from(if array { format!("{name}[]") } else { name })
+    }
+
+    fn view(&self) -> Result<Value> {
+        let oid = match self.args.first() {
+            Some(Value::Text(name)) => self.names().find(oid::REGCLASS, name)?,
+            _ => match self.oid(0) {
+                Some(oid) => oid,
+                None => return Ok(Value::Null),
+            },
+        };
+        Ok(self.catalog.view(oid).map_or(Value::Null, |def| format!(" {};", def.query.trim_end_matches(';')).into()))
+    }
+
+    fn trigger(&self) -> Value {
+        let def = self.oid(0).and_then(|oid| self.catalog.trigger(TriggerId(oid)));
+        def.map_or(Value::Null, |def| def.text.as_str().into())
+    }
+
+    fn serial_sequence(&self) -> Result<Value> {
+        let (Some(table), Some(column)) = (self.text(0), self.text(1)) else { return Ok(Value::Null) };
+        let oid = self.names().find(oid::REGCLASS, table)?;
+        let Some(def) = self.table(oid) else { return Ok(Value::Null) };
+        let place = def.column_index(column).ok_or_else(|| {
+            SqlError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{column}\" of relation \"{}\" does not exist", def.name),
+            )
+        })?;
+        let owned = self.catalog.sequences().find(|sequence| sequence.owned_by == Some((def.id, place)));
+        Ok(owned.map_or(Value::Null, |sequence| {
+            let schema = schema_name(&self.catalog, sequence.schema);
+            format!("{}.{}", quote_name(&schema), quote_name(&sequence.name)).into()
+        }))
+    }
+
+    fn comment(&self, column: i64) -> Value {
+        let Some(object) = self.oid(0) else { return Value::Null };
+        let of_relation = || match self.catalog.relation_by_oid(object)? {
+            Relation::Table(def) => match usize::try_from(column) {
+                Ok(0) | Err(_) => def.comment.clone(),
+                Ok(number) => def.columns.get(number - 1).and_then(|column| column.comment.clone()),
+            },
+            Relation::View(def) => match usize::try_from(column) {
+                Ok(0) | Err(_) => def.comment.clone(),
+                Ok(number) => def.columns.get(number - 1).and_then(|column| column.comment.clone()),
+            },
+            Relation::Sequence(def) => def.comment.clone(),
+            Relation::Index(def, place) => def.indexes[place].comment.clone(),
+        };
+        let of_schema = || self.catalog.schema(object).and_then(|def| def.comment.clone());
+        let of_function = || self.catalog.function(object).and_then(|def| def.comment.clone());
+        let of_constraint = || self.find_constraint(object).and_then(|(_, found)| found.comment);
+        of_relation().or_else(of_schema).or_else(of_function).or_else(of_constraint).into()
+    }
+
+    fn shared_comment(&self) -> Value {
+        let Some(object) = self.oid(0) else { return Value::Null };
+        let shared = &self.bind.catalogs.shared;
+        let database = shared.database(object).and_then(|def| def.comment.clone());
+        database.or_else(|| shared.role(object).and_then(|def| def.comment.clone())).into()
+    }
+
+    fn visible_relation(&self) -> Value {
+        let Some(object) = self.oid(0) else { return Value::Null };
+        if let Some(system) = super::relation_by_oid(object) {
+            return Value::Bool(self.bind.search_path.contains(&system.schema));
+        }
+        let Some(relation) = self.catalog.relation_by_oid(object) else { return Value::Null };
+        let name = match &relation {
+            Relation::Table(def) => def.name.clone(),
+            Relation::View(def) => def.name.clone(),
+            Relation::Sequence(def) => def.name.clone(),
+            Relation::Index(def, place) => def.indexes[*place].name.clone(),
+        };
+        let first = self.bind.search_path.iter().find_map(|schema| {
+            let system = super::relation(*schema, &name).map(|found| found.oid);
+            system.or_else(|| self.catalog.relation(*schema, &name).map(|found| found.oid()))
+        });
+        Value::Bool(first == Some(object))
+    }
+
+    fn function_arguments(&self) -> Value {
+        let Some(object) = self.oid(0) else { return Value::Null };
+        let types = |list: &[Oid]| list.iter().map(|ty| format_type(DataType::new(*ty))).collect::<Vec<_>>().join(", ");
+        if let Some(def) = function_by_oid(object) {
+            return types(def.args).into();
+        }
+        if let Some(def) = aggregates().iter().find(|def| def.oid == object) {
+            return types(def.args).into();
+        }
+        if let Some(def) = window_functions().iter().find(|def| def.oid == object) {
+            return types(def.args).into();
+        }
+        let Some(def) = self.catalog.function(object) else { return Value::Null };
+        let one = |(name, ty): &(String, DataType)| {
+            let ty = format_type(*ty);
+            if name.is_empty() { ty } else { format!("{} {ty}", quote_name(name)) }
+        };
+        def.arguments.iter().map(one).collect::<Vec<_>>().join(", ").into()
+    }
+
+    fn function_result(&self) -> Value {
+        let Some(object) = self.oid(0) else { return Value::Null };
+        let built_in = function_by_oid(object).map(|def| def.result);
+        let built_in =
+            built_in.or_else(|| window_functions().iter().find(|def| def.oid == object).map(|def| def.result));
+        let result = built_in.or_else(|| self.catalog.function(object).map(|def| def.returns.oid));
+        result.map_or(Value::Null, |ty| format_type(DataType::new(ty)).into())
+    }
+
+    fn function_text(&self) -> Value {
+        self.oid(0).and_then(|oid| self.catalog.function(oid)).map_or(Value::Null, |def| def.body.as_str().into())
+    }
+
+    /// The role and the remaining arguments of a privilege function, whose role may be left out.
+    fn role_and_rest(&self, width: usize) -> Result<(Oid, &[Value])> {
+        if self.args.len() < width + 1 {
+            return Ok((self.runtime.users().1, self.args));
+        }
+        let shared = &self.bind.catalogs.shared;
+        let role = match &self.args[0] {
+            Value::Text(name) if &**name == "public" => 0,
+            Value::Text(name) => {
+                let found = shared.role_by_name(name).map(|def| def.oid);
+                found.ok_or_else(|| {
+                    SqlError::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"))
+                })?
+            }
+            other => other.as_i64().and_then(|number| Oid::try_from(number).ok()).unwrap_or(0),
+        };
+        Ok((role, &self.args[1..]))
+    }
+
+    fn granted(&self, role: Oid, owner: Oid, acl: &[crate::catalog::AclItem], words: &str) -> Result<Value> {
+        let shared = &self.bind.catalogs.shared;
+        let mut roles = vec![role];
+        let mut at = 0;
+        while at < roles.len() {
+            let more = shared.role(roles[at]).map(|def| def.member_of.clone()).unwrap_or_default();
+            roles.extend(more.into_iter().map(|(oid, _)| oid).filter(|oid| !roles.contains(oid)).collect::<Vec<_>>());
+            at += 1;
+        }
+        let superuser = shared.role(role).is_some_and(|def| def.superuser);
+        for word in words.split(',') {
+            let word = word.trim().to_uppercase();
+            let wanted = privilege(word.trim_end_matches(" WITH GRANT OPTION")).ok_or_else(|| {
+                SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("unrecognized privilege type: \"{word}\""))
+            })?;
+            let listed = acl.iter().any(|item| {
+                (item.grantee == 0 || roles.contains(&item.grantee))
+                    && item.privileges.iter().any(|(found, _)| *found == wanted)
+            });
+            if superuser || roles.contains(&owner) || listed {
+                return Ok(Value::Bool(true));
+            }
+        }
+        Ok(Value::Bool(false))
+    }
+
+    fn relation_privilege(&self, width: usize) -> Result<Value> {
+        let (role, rest) = self.role_and_rest(width)?;
+        let object = match rest.first() {
+            Some(Value::Text(name)) => self.names().find(oid::REGCLASS, name)?,
+            Some(other) => other.as_i64().and_then(|number| Oid::try_from(number).ok()).unwrap_or(0),
+            None => return Ok(Value::Null),
+        };
+        let words = rest.last().and_then(Value::as_str).unwrap_or_default();
+        if super::relation_by_oid(object).is_some() {
+            return Ok(Value::Bool(words.to_uppercase().contains("SELECT")));
+        }
+        match self.catalog.relation_by_oid(object) {
+            Some(Relation::Table(def) | Relation::Index(def, _)) => self.granted(role, def.owner, &def.acl, words),
+            Some(Relation::View(def)) => self.granted(role, def.owner, &def.acl, words),
+            Some(Relation::Sequence(def)) => self.granted(role, def.owner, &def.acl, words),
+            None => Ok(Value::Null),
+        }
+    }
+
+    fn schema_privilege(&self) -> Result<Value> {
+        let (role, rest) = self.role_and_rest(2)?;
+        let words = rest.last().and_then(Value::as_str).unwrap_or_default();
+        let schema = match rest.first() {
+            Some(Value::Text(name)) => self.names().find(oid::REGNAMESPACE, name)?,
+            Some(other) => other.as_i64().and_then(|number| Oid::try_from(number).ok()).unwrap_or(0),
+            None => return Ok(Value::Null),
+        };
+        let Some(def) = self.catalog.schema(schema) else {
+            return Ok(Value::Bool(words.to_uppercase().contains("USAGE")));
+        };
+        if schema == crate::catalog::PUBLIC && words.eq_ignore_ascii_case("usage") {
+            return Ok(Value::Bool(true));
+        }
+        self.granted(role, def.owner, &def.acl, words)
+    }
+
+    fn has_role(&self) -> Result<Value> {
+        let (role, rest) = self.role_and_rest(2)?;
+        let group = match rest.first() {
+            Some(Value::Text(name)) => self.names().find(oid::REGROLE, name)?,
+            Some(other) => other.as_i64().and_then(|number| Oid::try_from(number).ok()).unwrap_or(0),
+            None => return Ok(Value::Null),
+        };
+        let shared = &self.bind.catalogs.shared;
+        let mut open = vec![role];
+        let mut seen = Vec::new();
+        while let Some(next) = open.pop() {
+            if next == group || shared.role(next).is_some_and(|def| def.superuser) {
+                return Ok(Value::Bool(true));
+            }
+            if !seen.contains(&next) {
+                seen.push(next);
+                open.extend(shared.role(next).into_iter().flat_map(|def| def.member_of.iter().map(|(oid, _)| *oid)));
+            }
+        }
+        Ok(Value::Bool(false))
+    }
+
+    fn index_column_property(&self) -> Value {
+        let found = self.oid(0).and_then(|oid| self.catalog.index(oid));
+        let place = self.number(1).and_then(|number| usize::try_from(number - 1).ok());
+        let (Some((_, index)), Some(place), Some(property)) = (found, place, self.text(2)) else { return Value::Null };
+        let Some(key) = index.keys.get(place) else { return Value::Null };
+        match property {
+            "asc" => Value::Bool(!key.descending),
+            "desc" => Value::Bool(key.descending),
+            "nulls_first" => Value::Bool(key.nulls_first),
+            "nulls_last" => Value::Bool(!key.nulls_first),
+            "orderable" => Value::Bool(index.method == IndexMethod::Btree),
+            _ => Value::Null,
+        }
+    }
+
+    fn char_length(&self) -> Value {
+        match (self.oid(0), self.number(1)) {
+            (Some(oid::VARCHAR | oid::BPCHAR), Some(typmod)) if typmod > 4 => {
+                Value::Int4(i32::try_from(typmod - 4).unwrap_or(i32::MAX))
+            }
+            _ => Value::Null,
+        }
+    }
+}
+
+fn action(action: ForeignKeyAction) -> Option<&'static str> {
+    match action {
+        ForeignKeyAction::NoAction => None,
+        ForeignKeyAction::Restrict => Some("RESTRICT"),
+        ForeignKeyAction::Cascade => Some("CASCADE"),
+        ForeignKeyAction::SetNull => Some("SET NULL"),
+        ForeignKeyAction::SetDefault => Some("SET DEFAULT"),
+    }
+}
+
+fn privilege(word: &str) -> Option<Privilege> {
+    Some(match word {
+        "SELECT" => Privilege::Select,
+        "INSERT" => Privilege::Insert,
+        "UPDATE" => Privilege::Update,
+        "DELETE" => Privilege::Delete,
+        "TRUNCATE" => Privilege::Truncate,
+        "REFERENCES" => Privilege::References,
+        "TRIGGER" => Privilege::Trigger,
+        "USAGE" => Privilege::Usage,
+        "CREATE" => Privilege::Create,
+        _ => return None,
+    })
+}

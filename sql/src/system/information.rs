@@ -1,0 +1,499 @@
+//! information_schema: the views that clients read (section 11); the others exist and are empty.
+
+use crate::catalog::{
+    Catalog, Column, ConstraintKind, ForeignKeyAction, Identity, MatchType, Relation, TableDef, TableId,
+};
+use crate::error::Result;
+use crate::plan::{SystemContext, SystemRows};
+use crate::types::{DataType, Oid, Row, TypeInfo, Value, format_type, oid, type_info};
+
+use super::access::role_name;
+use super::relations::{default_text, has_default, user_relations};
+use super::{catalog, int4, schema_name};
+
+/// The one list of which function computes which view.
+pub(super) fn rows(name: &str) -> Option<SystemRows> {
+    Some(match name {
+        "columns" => columns,
+        "tables" => tables,
+        "schemata" => schemata,
+        "sequences" => sequences,
+        "views" => views,
+        "table_constraints" => table_constraints,
+        "key_column_usage" => key_column_usage,
+        "constraint_column_usage" => constraint_column_usage,
+        "referential_constraints" => referential_constraints,
+        "check_constraints" => check_constraints,
+        "triggers" => triggers,
+        "information_schema_catalog_name" => |context, _| Ok(vec![vec![database_name(context)]]),
+        "enabled_roles" | "applicable_roles" => enabled_roles,
+        _ => return None,
+    })
+}
+
+fn database_name(context: &dyn SystemContext) -> Value {
+    let set = context.runtime().catalogs();
+    set.shared.database(context.runtime().database()).map_or(Value::Null, |def| Value::from(def.name.as_str()))
+}
+
+fn yes_no(yes: bool) -> Value {
+    Value::from(if yes { "YES" } else { "NO" })
+}
+
+/// Length, octets; precision, radix, scale; date and time precision of a type, as information_schema tells them.
+struct Measures {
+    length: Value,
+    octets: Value,
+    precision: Value,
+    radix: Value,
+    scale: Value,
+    time: Value,
+}
+
+fn measures(ty: DataType) -> Measures {
+    let mut found = Measures {
+        length: Value::Null,
+        octets: Value::Null,
+        precision: Value::Null,
+        radix: Value::Null,
+        scale: Value::Null,
+        time: Value::Null,
+    };
+    let number = |precision: i32, radix: i32, scale: Value| (Value::Int4(precision), Value::Int4(radix), scale);
+    match ty.oid {
+        oid::VARCHAR | oid::BPCHAR if ty.typmod > 4 => {
+            found.length = Value::Int4(ty.typmod - 4);
+            found.octets = Value::Int4((ty.typmod - 4).saturating_mul(4));
+        }
+        oid::TEXT | oid::VARCHAR | oid::BPCHAR => found.octets = Value::Int4(1_073_741_824),
+        oid::INT2 => (found.precision, found.radix, found.scale) = number(16, 2, Value::Int4(0)),
+        oid::INT4 => (found.precision, found.radix, found.scale) = number(32, 2, Value::Int4(0)),
+        oid::INT8 => (found.precision, found.radix, found.scale) = number(64, 2, Value::Int4(0)),
+        oid::FLOAT4 => (found.precision, found.radix, found.scale) = number(24, 2, Value::Null),
+        oid::FLOAT8 => (found.precision, found.radix, found.scale) = number(53, 2, Value::Null),
+        oid::NUMERIC if ty.typmod >= 4 => {
+            let (precision, scale) = ((ty.typmod - 4) >> 16 & 0xffff, (ty.typmod - 4) & 0x7ff);
+            (found.precision, found.radix, found.scale) = number(precision, 10, Value::Int4(scale));
+        }
+        oid::NUMERIC => found.radix = Value::Int4(10),
+        oid::DATE => found.time = Value::Int4(0),
+        oid::TIME | oid::TIMETZ | oid::TIMESTAMP | oid::TIMESTAMPTZ => {
+            found.time = Value::Int4(if ty.typmod >= 0 { ty.typmod } else { 6 });
+        }
+        oid::INTERVAL => found.time = Value::Int4(6),
+        _ => {}
+    }
+    found
+}
+
+fn data_type(ty: DataType, info: Option<&TypeInfo>) -> String {
+    match info {
+        Some(info) if info.element != 0 && info.category.letter() == b'A' => "ARRAY".to_owned(),
+        Some(_) => format_type(DataType::new(ty.oid)),
+        None => "USER-DEFINED".to_owned(),
+    }
+}
+
+struct Owner<'a> {
+    context: &'a dyn SystemContext,
+    own: &'a Catalog,
+    schema: Oid,
+    name: &'a str,
+    updatable: bool,
+}
+
+fn column_row(owner: &Owner<'_>, place: usize, column: &Column) -> Row {
+    let database = database_name(owner.context);
+    let info = type_info(column.ty.oid);
+    let found = measures(column.ty);
+    let shown_default = column.generated.is_none() && column.identity.is_none() && has_default(column);
+    let default = if shown_default {
+        let text = default_text(owner.own, column).unwrap_or_default();
+        let args = [Value::from(text.as_str()), Value::Null];
+        owner.context.runtime().deparse("pg_get_expr", &args).unwrap_or_else(|_| Value::from(text))
+    } else {
+        Value::Null
+    };
+    let sequence = column.identity.and_then(|_| owner.own.sequence(column.sequence?));
+    let number = |pick: fn(&crate::catalog::SequenceDef) -> i64| {
+        sequence.map_or(Value::Null, |def| Value::from(pick(def).to_string()))
+    };
+    let null = || Value::Null;
+    vec![
+        database.clone(),
+        schema_name(owner.own, owner.schema).into(),
+        owner.name.into(),
+        column.name.as_str().into(),
+        int4(place + 1),
+        default,
+        yes_no(!column.not_null),
+        data_type(column.ty, info).into(),
+        found.length,
+        found.octets,
+        found.precision,
+        found.radix,
+        found.scale,
+        found.time,
+        null(),
+        null(),
+        null(),
+        null(),
+        null(),
+        null(),
+        null(),
+        null(),
+        null(),
+        null(),
+        null(),
+        database,
+        "pg_catalog".into(),
+        info.map_or(Value::Null, |info| info.name.into()),
+        null(),
+        null(),
+        null(),
+        null(),
+        (place + 1).to_string().into(),
+        "NO".into(),
+        yes_no(column.identity.is_some()),
+        match column.identity {
+            None => Value::Null,
+            Some(Identity::Always) => "ALWAYS".into(),
+            Some(Identity::ByDefault) => "BY DEFAULT".into(),
+        },
+        number(|def| def.start),
+        number(|def| def.increment),
+        number(|def| def.max),
+        number(|def| def.min),
+        yes_no(sequence.is_some_and(|def| def.cycle)),
+        Value::from(if column.generated.is_some() { "ALWAYS" } else { "NEVER" }),
+        column.generated.as_ref().map(|generated| generated.expr.clone()).into(),
+        yes_no(owner.updatable),
+    ]
+}
+
+fn columns(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let mut rows = Vec::new();
+    for relation in user_relations(&own) {
+        match relation {
+            Relation::Table(def) => {
+                let owner = Owner { context, own: &own, schema: def.schema, name: &def.name, updatable: true };
+                rows.extend(def.live_columns().map(|(place, column)| column_row(&owner, place, column)));
+            }
+            Relation::View(def) => {
+                let owner = Owner { context, own: &own, schema: def.schema, name: &def.name, updatable: false };
+                rows.extend(def.columns.iter().enumerate().map(|(place, column)| column_row(&owner, place, column)));
+            }
+            Relation::Sequence(_) | Relation::Index(..) => {}
+        }
+    }
+    let system = super::relations().iter();
+    rows.extend(system.flat_map(|relation| {
+        let owner = Owner { context, own: &own, schema: relation.schema, name: relation.name, updatable: false };
+        let column = |(place, (name, ty)): (usize, &(&str, Oid))| {
+            let column = Column {
+                name: (*name).to_owned(),
+                ty: DataType::new(*ty),
+                not_null: false,
+                default: None,
+                identity: None,
+                generated: None,
+                sequence: None,
+                missing: None,
+                collation: None,
+                dropped: false,
+                comment: None,
+            };
+            column_row(&owner, place, &column)
+        };
+        relation.columns.iter().enumerate().map(column).collect::<Vec<_>>()
+    }));
+    Ok(rows)
+}
+
+fn tables(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let database = database_name(context);
+    let row = |schema: Oid, name: &str, kind: &str, insertable: bool, temporary: bool| {
+        vec![
+            database.clone(),
+            schema_name(&own, schema).into(),
+            name.into(),
+            kind.into(),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            yes_no(insertable),
+            "NO".into(),
+            if temporary { "PRESERVE".into() } else { Value::Null },
+        ]
+    };
+    let mut rows = Vec::new();
+    for def in own.tables().filter(|def| !def.hidden) {
+        let temporary = def.persistence == crate::catalog::Persistence::Temporary;
+        rows.push(row(
+            def.schema,
+            &def.name,
+            if temporary { "LOCAL TEMPORARY" } else { "BASE TABLE" },
+            true,
+            temporary,
+        ));
+    }
+    rows.extend(own.views().map(|def| row(def.schema, &def.name, "VIEW", false, false)));
+    let system = super::relations().iter();
+    rows.extend(system.map(|relation| {
+        row(relation.schema, relation.name, if relation.view { "VIEW" } else { "BASE TABLE" }, false, false)
+    }));
+    Ok(rows)
+}
+
+fn schemata(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (set, own) = catalog(context)?;
+    let database = database_name(context);
+    let row = |name: &str, owner: Oid| {
+        let owner = role_name(&set, owner);
+        vec![database.clone(), name.into(), owner.into(), Value::Null, Value::Null, Value::Null, Value::Null]
+    };
+    let mut rows: Vec<Row> = own.schemas().map(|def| row(&def.name, def.owner)).collect();
+    for name in ["pg_catalog", "information_schema", "tripline"] {
+        if own.schema_by_name(name).is_none() {
+            rows.push(row(name, 10));
+        }
+    }
+    Ok(rows)
+}
+
+fn sequences(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let free = own.sequences().filter(|def| !def.identity);
+    Ok(free
+        .map(|def| {
+            let found = measures(DataType::new(def.data_type));
+            vec![
+                database_name(context),
+                schema_name(&own, def.schema).into(),
+                def.name.as_str().into(),
+                format_type(DataType::new(def.data_type)).into(),
+                found.precision,
+                found.radix,
+                Value::Int4(0),
+                def.start.to_string().into(),
+                def.min.to_string().into(),
+                def.max.to_string().into(),
+                def.increment.to_string().into(),
+                yes_no(def.cycle),
+            ]
+        })
+        .collect())
+}
+
+fn views(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    Ok(own
+        .views()
+        .map(|def| {
+            let mut row = vec![database_name(context), schema_name(&own, def.schema).into(), def.name.as_str().into()];
+            row.extend([def.query.as_str().into(), "NONE".into()]);
+            row.extend(std::iter::repeat_n(Value::from("NO"), 5));
+            row
+        })
+        .collect())
+}
+
+/// Every constraint with its table.
+fn each_constraint(own: &Catalog, mut visit: impl FnMut(&TableDef, &crate::catalog::Constraint)) {
+    for def in own.tables().filter(|def| !def.hidden) {
+        for constraint in &def.constraints {
+            visit(def, constraint);
+        }
+    }
+}
+
+fn table_constraints(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let database = database_name(context);
+    let mut rows = Vec::new();
+    let row = |def: &TableDef, name: &str, kind: &str, deferrable: bool, deferred: bool| {
+        let schema: Value = schema_name(&own, def.schema).into();
+        let unique = matches!(kind, "UNIQUE" | "PRIMARY KEY");
+        vec![
+            database.clone(),
+            schema.clone(),
+            name.into(),
+            database.clone(),
+            schema,
+            def.name.as_str().into(),
+            kind.into(),
+            yes_no(deferrable),
+            yes_no(deferred),
+            "YES".into(),
+            if unique { "YES".into() } else { Value::Null },
+        ]
+    };
+    each_constraint(&own, |def, constraint| {
+        let kind = match constraint.kind {
+            ConstraintKind::PrimaryKey { .. } => "PRIMARY KEY",
+            ConstraintKind::Unique { .. } => "UNIQUE",
+            ConstraintKind::Check { .. } => "CHECK",
+            ConstraintKind::ForeignKey(_) => "FOREIGN KEY",
+        };
+        rows.push(row(def, &constraint.name, kind, constraint.deferrable, constraint.deferred));
+    });
+    for def in own.tables().filter(|def| !def.hidden) {
+        for (place, _) in def.live_columns().filter(|(_, column)| column.not_null) {
+            rows.push(row(def, &format!("{}_{}_{}_not_null", def.schema, def.id.0, place + 1), "CHECK", false, false));
+        }
+    }
+    Ok(rows)
+}
+
+/// Columns of a key constraint, and for a foreign key the columns that it refers to.
+fn key_columns(def: &TableDef, kind: &ConstraintKind) -> Option<(Vec<usize>, Option<(TableId, Vec<usize>)>)> {
+    match kind {
+        ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => {
+            let index = def.indexes.iter().find(|found| found.oid == *index)?;
+            Some((index.keys.iter().filter_map(|key| key.column).collect(), None))
+        }
+        ConstraintKind::ForeignKey(key) => Some((key.columns.clone(), Some((key.parent, key.parent_columns.clone())))),
+        ConstraintKind::Check { .. } => None,
+    }
+}
+
+fn key_column_usage(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let database = database_name(context);
+    let mut rows = Vec::new();
+    each_constraint(&own, |def, constraint| {
+        let Some((places, parent)) = key_columns(def, &constraint.kind) else { return };
+        let schema: Value = schema_name(&own, def.schema).into();
+        for (number, place) in places.iter().enumerate() {
+            rows.push(vec![
+                database.clone(),
+                schema.clone(),
+                constraint.name.as_str().into(),
+                database.clone(),
+                schema.clone(),
+                def.name.as_str().into(),
+                def.columns[*place].name.as_str().into(),
+                int4(number + 1),
+                if parent.is_some() { int4(number + 1) } else { Value::Null },
+            ]);
+        }
+    });
+    Ok(rows)
+}
+
+fn constraint_column_usage(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let database = database_name(context);
+    let mut rows = Vec::new();
+    each_constraint(&own, |def, constraint| {
+        let (table, places) = match (&constraint.kind, key_columns(def, &constraint.kind)) {
+            (_, Some((_, Some((parent, places))))) => (own.table(parent).cloned(), places),
+            (_, Some((places, None))) => (own.table(def.id).cloned(), places),
+            (ConstraintKind::Check { columns, .. }, None) => (own.table(def.id).cloned(), columns.clone()),
+            (_, None) => return,
+        };
+        let Some(table) = table else { return };
+        for place in places {
+            rows.push(vec![
+                database.clone(),
+                schema_name(&own, table.schema).into(),
+                table.name.as_str().into(),
+                table.columns[place].name.as_str().into(),
+                database.clone(),
+                schema_name(&own, def.schema).into(),
+                constraint.name.as_str().into(),
+            ]);
+        }
+    });
+    Ok(rows)
+}
+
+fn action(action: ForeignKeyAction) -> Value {
+    Value::from(match action {
+        ForeignKeyAction::NoAction => "NO ACTION",
+        ForeignKeyAction::Restrict => "RESTRICT",
+        ForeignKeyAction::Cascade => "CASCADE",
+        ForeignKeyAction::SetNull => "SET NULL",
+        ForeignKeyAction::SetDefault => "SET DEFAULT",
+    })
+}
+
+fn referential_constraints(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let database = database_name(context);
+    let mut rows = Vec::new();
+    each_constraint(&own, |def, constraint| {
+        let ConstraintKind::ForeignKey(key) = &constraint.kind else { return };
+        let Some((parent, index)) = own.index(key.parent_index) else { return };
+        let named = parent.constraints.iter().find(|found| found.oid == index.constraint);
+        rows.push(vec![
+            database.clone(),
+            schema_name(&own, def.schema).into(),
+            constraint.name.as_str().into(),
+            database.clone(),
+            schema_name(&own, parent.schema).into(),
+            named.map_or(Value::Null, |found| found.name.as_str().into()),
+            Value::from(if key.match_type == MatchType::Full { "FULL" } else { "NONE" }),
+            action(key.on_update),
+            action(key.on_delete),
+        ]);
+    });
+    Ok(rows)
+}
+
+fn check_constraints(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let mut rows = Vec::new();
+    each_constraint(&own, |def, constraint| {
+        if let ConstraintKind::Check { expr, .. } = &constraint.kind {
+            let schema = schema_name(&own, def.schema).into();
+            rows.push(vec![
+                database_name(context),
+                schema,
+                constraint.name.as_str().into(),
+                format!("({expr})").into(),
+            ]);
+        }
+    });
+    for def in own.tables().filter(|def| !def.hidden) {
+        for (place, column) in def.live_columns().filter(|(_, column)| column.not_null) {
+            let name = format!("{}_{}_{}_not_null", def.schema, def.id.0, place + 1);
+            let schema = schema_name(&own, def.schema).into();
+            rows.push(vec![database_name(context), schema, name.into(), format!("{} IS NOT NULL", column.name).into()]);
+        }
+    }
+    Ok(rows)
+}
+
+fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    use crate::catalog::{Level, Timing};
+    let (_, own) = catalog(context)?;
+    let mut rows = Vec::new();
+    for def in own.triggers() {
+        for event in &def.events {
+            let Some(table) = own.table(event.table) else { continue };
+            let kinds = [("INSERT", &event.insert), ("UPDATE", &event.update), ("DELETE", &event.delete)];
+            for (word, _) in kinds.into_iter().filter(|(_, columns)| columns.is_some()) {
+                let schema: Value = schema_name(&own, table.schema).into();
+                let mut row = vec![database_name(context), schema.clone(), def.name.as_str().into(), word.into()];
+                row.extend([database_name(context), schema, table.name.as_str().into(), Value::Null]);
+                row.extend([def.when.clone().into(), def.text.as_str().into()]);
+                row.push(Value::from(if def.level == Level::Row { "ROW" } else { "STATEMENT" }));
+                row.push(Value::from(if def.timing == Timing::Before { "BEFORE" } else { "AFTER" }));
+                row.resize(17, Value::Null);
+                rows.push(row);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn enabled_roles(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (set, _) = catalog(context)?;
+    let (_, user) = context.runtime().users();
+    Ok(vec![vec![role_name(&set, user).into()]])
+}

@@ -1,0 +1,262 @@
+//! Names of objects as text: regclass, regtype and their kin both ways (PG-82), quoting, visibility.
+
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, CatalogSet, INFORMATION_SCHEMA, PG_CATALOG, Relation, TRIPLINE};
+use crate::error::{Result, SqlError, SqlState};
+use crate::expr::{aggregates, functions, functions_named, window_functions};
+use crate::types::{DataType, ObjectNames, Oid, format_type, oid, type_by_name, type_info};
+
+use super::schema_name;
+use super::type_storage::TYPE_FUNCTIONS;
+
+/// An identifier as SQL text: in double quotes where it must be.
+#[must_use]
+pub(crate) fn quote_identifier(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && !RESERVED.contains(&text);
+    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+}
+
+/// Words that PostgreSQL 15 quotes as identifiers: reserved ones, and those that may only be types or functions.
+#[rustfmt::skip]
+const RESERVED: &[&str] = &[
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between", "bigint", "binary",
+    "bit", "boolean", "both", "case", "cast", "char", "character", "check", "coalesce", "collate", "collation", "column",
+    "concurrently", "constraint", "create", "cross", "current_catalog", "current_date", "current_role", "current_schema",
+    "current_time", "current_timestamp", "current_user", "dec", "decimal", "default", "deferrable", "desc", "distinct", "do",
+    "else", "end", "except", "exists", "extract", "false", "fetch", "float", "for", "foreign", "freeze", "from", "full", "grant",
+    "greatest", "group", "grouping", "having", "ilike", "in", "initially", "inner", "inout", "int", "integer", "intersect",
+    "interval", "into", "is", "isnull", "join", "lateral", "leading", "least", "left", "like", "limit", "localtime",
+    "localtimestamp", "national", "natural", "nchar", "none", "normalize", "not", "notnull", "null", "nullif", "numeric",
+    "offset", "on", "only", "or", "order", "out", "outer", "overlaps", "overlay", "placing", "position", "precision", "primary",
+    "real", "references", "returning", "right", "row", "select", "session_user", "setof", "similar", "smallint", "some",
+    "substring", "symmetric", "table", "tablesample", "then", "time", "timestamp", "to", "trailing", "treat", "trim", "true",
+    "union", "unique", "user", "using", "values", "varchar", "variadic", "verbose", "when", "where", "window", "with",
+    "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot",
+    "xmlserialize", "xmltable",
+];
+
+/// Object names as one session sees them.
+#[derive(Debug)]
+pub struct CatalogNames {
+    set: Arc<CatalogSet>,
+    database: Oid,
+    /// Schemas searched, pg_catalog included.
+    search_path: Vec<Oid>,
+}
+
+impl CatalogNames {
+    /// Names in a database under a search path (implicit schemas included).
+    #[must_use]
+    pub fn new(set: Arc<CatalogSet>, database: Oid, search_path: Vec<Oid>) -> CatalogNames {
+        CatalogNames { set, database, search_path }
+    }
+
+    fn catalog(&self) -> Option<&Arc<Catalog>> {
+        self.set.database(self.database)
+    }
+
+    /// The relation of this name in this schema: OID only.
+    fn relation_in(&self, schema: Oid, name: &str) -> Option<Oid> {
+        if let Some(found) = super::relation(schema, name) {
+            return Some(found.oid);
+        }
+        self.catalog()?.relation(schema, name).map(|relation| relation.oid())
+    }
+
+    /// OID of a possibly qualified relation.
+    #[must_use]
+    pub fn find_relation(&self, parts: &[String]) -> Option<Oid> {
+        match parts {
+            [name] => self.search_path.iter().find_map(|schema| self.relation_in(*schema, name)),
+            [schema, name] | [_, schema, name] => self.relation_in(self.schema(schema)?, name),
+            _ => None,
+        }
+    }
+
+    /// OID of a schema by name.
+    #[must_use]
+    pub fn schema(&self, name: &str) -> Option<Oid> {
+        match name {
+            "pg_catalog" => Some(PG_CATALOG),
+            "information_schema" => Some(INFORMATION_SCHEMA),
+            "tripline" => Some(TRIPLINE),
+            other => self.catalog()?.schema_by_name(other).map(|def| def.oid),
+        }
+    }
+
+    /// Whether a relation is found by its bare name.
+    #[must_use]
+    pub fn visible(&self, relation: Oid) -> bool {
+        self.relation_name(relation).is_some_and(|(_, name)| self.find_relation(&[name]) == Some(relation))
+    }
+
+    fn relation_name(&self, relation: Oid) -> Option<(Oid, String)> {
+        if let Some(found) = super::relation_by_oid(relation) {
+            return Some((found.schema, found.name.to_owned()));
+        }
+        Some(match self.catalog()?.relation_by_oid(relation)? {
+            Relation::Table(def) => (def.schema, def.name.clone()),
+            Relation::View(def) => (def.schema, def.name.clone()),
+            Relation::Sequence(def) => (def.schema, def.name.clone()),
+            Relation::Index(def, place) => (def.schema, def.indexes[place].name.clone()),
+        })
+    }
+
+    fn function_name(&self, function: Oid) -> Option<String> {
+        let built_in = functions().iter().find(|def| def.oid == function).map(|def| def.name);
+        let built_in = built_in.or_else(|| aggregates().iter().find(|def| def.oid == function).map(|def| def.name));
+        let built_in =
+            built_in.or_else(|| window_functions().iter().find(|def| def.oid == function).map(|def| def.name));
+        let built_in = built_in.or_else(|| TYPE_FUNCTIONS.iter().find(|def| def.0 == function).map(|def| def.1));
+        built_in
+            .map(str::to_owned)
+            .or_else(|| self.catalog()?.function(function).map(|def| quote_identifier(&def.name)))
+    }
+
+    fn function_arguments(&self, function: Oid) -> Vec<Oid> {
+        if let Some(def) = functions().iter().find(|def| def.oid == function) {
+            return def.args.to_vec();
+        }
+        let user = self.catalog().and_then(|own| own.function(function).cloned());
+        user.map(|def| def.arguments.iter().map(|(_, ty)| ty.oid).collect()).unwrap_or_default()
+    }
+}
+
+impl ObjectNames for CatalogNames {
+    fn name(&self, ty: Oid, object: Oid) -> Option<String> {
+        if object == 0 {
+            return Some("-".to_owned());
+        }
+        match ty {
+            oid::REGCLASS => {
+                let (schema, name) = self.relation_name(object)?;
+                let quoted = quote_identifier(&name);
+                if self.visible(object) {
+                    return Some(quoted);
+                }
+                let own = self.catalog()?;
+                Some(format!("{}.{quoted}", quote_identifier(&schema_name(own, schema))))
+            }
+            oid::REGTYPE => {
+                if type_info(object).is_some() {
+                    return Some(format_type(DataType::new(object)));
+                }
+                let own = self.catalog()?;
+                let table = own.tables().find(|def| def.row_type == object)?;
+                Some(quote_identifier(&table.name))
+            }
+            oid::REGPROC => self.function_name(object),
+            oid::REGPROCEDURE => {
+                let arguments = self.function_arguments(object);
+                let list: Vec<String> = arguments.iter().map(|ty| format_type(DataType::new(*ty))).collect();
+                Some(format!("{}({})", self.function_name(object)?, list.join(",")))
+            }
+            oid::REGNAMESPACE => {
+                let own = self.catalog()?;
+                let name = schema_name(own, object);
+                (!name.is_empty()).then(|| quote_identifier(&name))
+            }
+            oid::REGROLE => self.set.shared.role(object).map(|def| quote_identifier(&def.name)),
+            _ => None,
+        }
+    }
+
+    fn find(&self, ty: Oid, text: &str) -> Result<Oid> {
+        let text = text.trim();
+        if text == "-" {
+            return Ok(0);
+        }
+        if let Ok(number) = text.parse::<Oid>() {
+            return Ok(number);
+        }
+        let parts = split_name(text)?;
+        let last = parts.last().cloned().unwrap_or_default();
+        let missing = |state, what: &str| Err(SqlError::new(state, format!("{what} \"{text}\" does not exist")));
+        match ty {
+            oid::REGCLASS => match self.find_relation(&parts) {
+                Some(found) => Ok(found),
+                None => missing(SqlState::UNDEFINED_TABLE, "relation"),
+            },
+            oid::REGTYPE => {
+                let (base, is_array) = text.strip_suffix("[]").map_or((text, false), |base| (base, true));
+                let bare = base.rsplit('.').next().unwrap_or(base).trim_matches('"').to_lowercase();
+                let found = type_by_name(&bare).map(|info| if is_array { info.array } else { info.oid });
+                let composite = || self.catalog()?.tables().find(|def| def.name == last).map(|def| def.row_type);
+                match found.or_else(composite) {
+                    Some(found) => Ok(found),
+                    None => missing(SqlState::UNDEFINED_OBJECT, "type"),
+                }
+            }
+            oid::REGPROC | oid::REGPROCEDURE => {
+                let bare = last.split('(').next().unwrap_or(&last).to_owned();
+                let built_in = functions_named(&bare).next().map(|def| def.oid);
+                let typed = TYPE_FUNCTIONS.iter().find(|def| def.1 == bare).map(|def| def.0);
+                let user = || self.catalog()?.functions().find(|def| def.name == bare).map(|def| def.oid);
+                match built_in.or(typed).or_else(user) {
+                    Some(found) => Ok(found),
+                    None => missing(SqlState::UNDEFINED_FUNCTION, "function"),
+                }
+            }
+            oid::REGNAMESPACE => match self.schema(&last) {
+                Some(found) => Ok(found),
+                None => missing(SqlState::INVALID_SCHEMA_NAME, "schema"),
+            },
+            oid::REGROLE => match self.set.shared.role_by_name(&last) {
+                Some(def) => Ok(def.oid),
+                None => missing(SqlState::UNDEFINED_OBJECT, "role"),
+            },
+            _ => Err(SqlError::unsupported("a name of this type")),
+        }
+    }
+}
+
+/// Splits `a."B c".d` into its parts, folded as identifiers are. Errors: 42602.
+fn split_name(text: &str) -> Result<Vec<String>> {
+    let invalid = || SqlError::new(SqlState::INVALID_NAME, "invalid name syntax");
+    let mut parts = Vec::new();
+    let mut chars = text.chars().peekable();
+    loop {
+        let mut part = String::new();
+        if chars.next_if_eq(&'"').is_some() {
+            loop {
+                match chars.next().ok_or_else(invalid)? {
+                    '"' if chars.next_if_eq(&'"').is_some() => part.push('"'),
+                    '"' => break,
+                    other => part.push(other),
+                }
+            }
+        } else {
+            while let Some(c) = chars.next_if(|c| *c != '.') {
+                part.extend(c.to_lowercase());
+            }
+        }
+        if part.is_empty() {
+            return Err(invalid());
+        }
+        parts.push(part);
+        match chars.next() {
+            None => return Ok(parts),
+            Some('.') => {}
+            Some(_) => return Err(invalid()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // PG-82: names with quotes and schemas.
+    #[test]
+    fn names_are_split_and_quoted() {
+        assert_eq!(split_name("Public.\"T a\"\"b\"").expect("a name"), ["public", "T a\"b"]);
+        assert_eq!(split_name("a.").unwrap_err().state(), SqlState::INVALID_NAME);
+        assert_eq!(
+            (quote_identifier("abc"), quote_identifier("Abc"), quote_identifier("user")),
+            ("abc".into(), "\"Abc\"".into(), "\"user\"".into())
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! The schema `tripline`: triggers of all dialects, their subscriptions, and the change log, as relations.
+
+use crate::catalog::TRIPLINE;
+use crate::catalog::Timing;
+use crate::error::Result;
+use crate::plan::{SystemContext, SystemRelation};
+use crate::types::{Oid, Row, Value, oid};
+
+use super::{catalog, text_array};
+
+const TRIGGERS: &[(&str, Oid)] = &[
+    ("trigger_id", oid::OID),
+    ("name", oid::TEXT),
+    ("dialect", oid::TEXT),
+    ("kind", oid::TEXT),
+    ("timing", oid::TEXT),
+    ("tables", 1009),
+    ("priority", oid::INT8),
+    ("enabled", oid::BOOL),
+    ("definition", oid::TEXT),
+];
+
+pub(super) const SUBSCRIPTIONS: &[(&str, Oid)] = &[
+    ("trigger_id", oid::OID),
+    ("name", oid::TEXT),
+    ("kind", oid::TEXT),
+    ("state", oid::TEXT),
+    ("cursor_commit", oid::INT8),
+    ("cursor_ordinal", oid::INT8),
+    ("depth", oid::INT8),
+    ("oldest_age", oid::INTERVAL),
+    ("attempts", oid::INT8),
+    ("delivered", oid::INT8),
+    ("last_error", oid::TEXT),
+    ("last_error_at", oid::TIMESTAMPTZ),
+    ("gaps", oid::INT8),
+];
+
+const LOG: &[(&str, Oid)] = &[
+    ("commit", oid::INT8),
+    ("ordinal", oid::INT8),
+    ("committed_at", oid::TIMESTAMPTZ),
+    ("transaction_id", oid::INT8),
+    ("origin", oid::INT8),
+    ("cause_commit", oid::INT8),
+    ("cause_ordinal", oid::INT8),
+    ("hops", oid::INT4),
+    ("writer", oid::OID),
+    ("table_id", oid::OID),
+    ("table_name", oid::TEXT),
+    ("op", oid::TEXT),
+    ("row_id", oid::INT8),
+    ("before", oid::JSONB),
+    ("after", oid::JSONB),
+];
+
+/// The relations of the schema.
+pub(super) fn relations() -> Vec<SystemRelation> {
+    let relation = |oid, name, columns, rows| SystemRelation { oid, schema: TRIPLINE, name, columns, view: true, rows };
+    vec![
+        relation(15_101, "triggers", TRIGGERS, triggers),
+        relation(15_102, "subscriptions", SUBSCRIPTIONS, |context, _| context.engine_rows("subscriptions")),
+        relation(15_103, "log", LOG, |context, _| context.engine_rows("log")),
+    ]
+}
+
+fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let mut defs: Vec<_> = own.triggers().collect();
+    defs.sort_by_key(|def| def.id);
+    let table_name = |id| own.table(id).map(|table| table.name.clone()).unwrap_or_default();
+    Ok(defs
+        .into_iter()
+        .map(|def| {
+            let timing = match def.timing {
+                Timing::Before => "before",
+                Timing::After => "after",
+                Timing::Committed => "committed",
+            };
+            vec![
+                Value::Oid(def.id.0),
+                def.name.clone().into(),
+                def.dialect.clone().into(),
+                def.kind.clone().into(),
+                timing.into(),
+                text_array(def.tables.iter().map(|id| table_name(*id))),
+                Value::Int8(def.priority),
+                Value::Bool(def.enabled),
+                def.text.clone().into(),
+            ]
+        })
+        .collect())
+}
