@@ -12,3 +12,6 @@ pub mod expr;
 pub mod store;
 pub mod plan;
 pub mod system;
+pub mod exec;
+pub mod session;
+pub mod engine;

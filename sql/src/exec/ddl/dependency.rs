@@ -1,0 +1,140 @@
+//! What depends on what: views on tables, foreign keys on parents, triggers on their tables, sequences on columns.
+//!
+//! `Dependents` is computed from the definitions; nothing is stored twice.
+
+use super::Ddl;
+use crate::catalog::{Catalog, EntryKey, TableDef, TableId, TriggerDef};
+use crate::error::{Result, SqlError, SqlState};
+use crate::types::Oid;
+
+/// Something that would lose what it stands on.
+#[derive(Clone, Debug)]
+pub(super) enum Dependent {
+    View(Oid),
+    /// Table and name of the constraint.
+    ForeignKey(TableId, String),
+    Trigger(Oid),
+    /// Table and place of the column whose default calls the sequence.
+    Default(TableId, usize),
+}
+
+/// Kinds whose triggers go silently with their only table (AMI-47); the others hold it (AMI-48).
+fn goes_with_table(def: &TriggerDef, table: TableId) -> bool {
+    matches!(def.kind.as_str(), "amiscript" | "relay") && def.tables.iter().all(|other| *other == table)
+}
+
+/// Views over a relation, and views over those, in the order found.
+pub(super) fn views_over(catalog: &Catalog, relation: Oid) -> Vec<Oid> {
+    let mut found: Vec<Oid> = Vec::new();
+    let mut open = vec![relation];
+    while let Some(next) = open.pop() {
+        let mut above: Vec<Oid> = catalog
+            .views()
+            .filter(|view| view.depends_on.contains(&next) && !found.contains(&view.oid))
+            .map(|view| view.oid)
+            .collect();
+        above.sort_unstable();
+        found.extend(&above);
+        open.extend(above);
+    }
+    found
+}
+
+/// What depends on a table.
+pub(super) fn of_table(catalog: &Catalog, table: &TableDef) -> Vec<Dependent> {
+    let mut found: Vec<Dependent> = Vec::new();
+    for (child, place) in catalog.referencing(table.id) {
+        if *child != table.id.0 {
+            let name =
+                catalog.table(TableId(*child)).and_then(|def| def.constraints.get(*place)).map(|c| c.name.clone());
+            found.extend(name.map(|name| Dependent::ForeignKey(TableId(*child), name)));
+        }
+    }
+    found.extend(views_over(catalog, table.id.0).into_iter().map(Dependent::View));
+    let triggers = catalog.triggers_of(table.id).iter().filter(|def| !goes_with_table(def, table.id));
+    found.extend(triggers.map(|def| Dependent::Trigger(def.id.0)));
+    found
+}
+
+/// Triggers that go with the table without a word.
+pub(super) fn silent_triggers(catalog: &Catalog, table: TableId) -> Vec<Oid> {
+    catalog.triggers_of(table).iter().filter(|def| goes_with_table(def, table)).map(|def| def.id.0).collect()
+}
+
+impl Ddl<'_> {
+    /// How messages name a dependent object.
+    pub(super) fn describe(&self, dependent: &Dependent) -> Result<String> {
+        let catalog = self.catalog()?;
+        let table_name = |id: TableId| catalog.table(id).map(|def| def.name.clone()).unwrap_or_default();
+        Ok(match dependent {
+            Dependent::View(oid) => {
+                format!("view {}", catalog.view(*oid).map(|def| def.name.clone()).unwrap_or_default())
+            }
+            Dependent::ForeignKey(table, name) => format!("constraint {name} on table {}", table_name(*table)),
+            Dependent::Trigger(oid) => {
+                let def = catalog.trigger(crate::catalog::TriggerId(*oid));
+                format!("trigger {}", def.map(|def| def.name.clone()).unwrap_or_default())
+            }
+            Dependent::Default(table, place) => {
+                let column = catalog.table(*table).map(|def| def.columns[*place].name.clone()).unwrap_or_default();
+                format!("default value for column {column} of table {}", table_name(*table))
+            }
+        })
+    }
+
+    /// Drops what depends on `what` with notices (CASCADE), or refuses with 2BP01 and the list (PG-168).
+    pub(super) fn settle(&self, what: &str, dependents: &[Dependent], cascade: bool) -> Result<()> {
+        if dependents.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = dependents.iter().map(|dependent| self.describe(dependent)).collect::<Result<_>>()?;
+        if !cascade {
+            let lines: Vec<String> = names.iter().map(|name| format!("{name} depends on {what}")).collect();
+            return Err(SqlError::new(
+                SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+                format!("cannot drop {what} because other objects depend on it"),
+            )
+            .detail(lines.join("\n"))
+            .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        match names.as_slice() {
+            [only] => self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("drop cascades to {only}")),
+            many => {
+                let notice = SqlError::notice(
+                    crate::error::Severity::Notice,
+                    SqlState::SUCCESSFUL_COMPLETION,
+                    format!("drop cascades to {} other objects", many.len()),
+                );
+                let lines: Vec<String> = many.iter().map(|name| format!("drop cascades to {name}")).collect();
+                self.backend.notice(notice.detail(lines.join("\n")));
+            }
+        }
+        for dependent in dependents {
+            self.drop_dependent(dependent)?;
+        }
+        Ok(())
+    }
+
+    fn drop_dependent(&self, dependent: &Dependent) -> Result<()> {
+        let catalog = self.catalog()?;
+        match dependent {
+            Dependent::View(oid) => self.remove(EntryKey::View(*oid)),
+            Dependent::ForeignKey(table, name) => {
+                let Some(def) = catalog.table(*table) else { return Ok(()) };
+                let mut changed = (**def).clone();
+                changed.constraints.retain(|constraint| constraint.name != *name);
+                self.put_table(changed).map(|_| ())
+            }
+            Dependent::Trigger(oid) => match catalog.trigger(crate::catalog::TriggerId(*oid)).cloned() {
+                Some(def) => self.drop_trigger(&def),
+                None => Ok(()),
+            },
+            Dependent::Default(table, place) => {
+                let Some(def) = catalog.table(*table) else { return Ok(()) };
+                let mut changed = (**def).clone();
+                (changed.columns[*place].default, changed.columns[*place].sequence) = (None, None);
+                self.put_table(changed).map(|_| ())
+            }
+        }
+    }
+}

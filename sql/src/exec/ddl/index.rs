@@ -1,0 +1,143 @@
+//! CREATE INDEX.
+
+use sqlparser::ast;
+
+use super::{Ddl, find_column, key_columns, names};
+use crate::catalog::{IndexDef, IndexKey, IndexMethod, TableDef};
+use crate::error::{Result, SqlError, SqlState};
+use crate::parse::{fold, object_name};
+
+/// The access method that a USING names. Errors: 42704.
+fn method(using: Option<&ast::IndexType>) -> Result<IndexMethod> {
+    Ok(match using {
+        None | Some(ast::IndexType::BTree) => IndexMethod::Btree,
+        Some(ast::IndexType::Hash) => IndexMethod::Hash,
+        Some(ast::IndexType::GIN) => IndexMethod::Gin,
+        Some(ast::IndexType::GiST) => IndexMethod::Gist,
+        Some(ast::IndexType::SPGiST) => IndexMethod::SpGist,
+        Some(ast::IndexType::BRIN) => IndexMethod::Brin,
+        Some(other) => {
+            return Err(SqlError::new(
+                SqlState::UNDEFINED_OBJECT,
+                format!("access method \"{}\" does not exist", other.to_string().to_lowercase()),
+            ));
+        }
+    })
+}
+
+/// The word that stands for an expression in a made-up name: the function's name, or `expr`.
+fn expression_word(expr: &ast::Expr) -> String {
+    match expr {
+        ast::Expr::Function(call) => object_name(&call.name).parts.pop().unwrap_or_default(),
+        ast::Expr::Nested(inner) => expression_word(inner),
+        _ => "expr".to_owned(),
+    }
+}
+
+impl Ddl<'_> {
+    pub(super) fn create_index(&self, create: &ast::CreateIndex) -> Result<String> {
+        let table = self.own_table(&object_name(&create.table_name))?;
+        self.lock(&table)?;
+        let method = method(create.using.as_ref())?;
+        if create.unique && !matches!(method, IndexMethod::Btree) {
+            let name = format!("{method:?}").to_lowercase();
+            return Err(SqlError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("access method \"{name}\" does not support unique indexes"),
+            ));
+        }
+        let mut keys = Vec::new();
+        let mut words = Vec::new();
+        for column in &create.columns {
+            let (key, word) = self.index_key(&table, column)?;
+            keys.push(key);
+            words.push(word);
+        }
+        let catalog = self.catalog()?;
+        let name = match &create.name {
+            Some(name) => super::last(name),
+            None => names::relation(&catalog, table.schema, &table.name, &words.join("_"), "idx", &[]),
+        };
+        if catalog.relation(table.schema, &name).is_some() {
+            if create.if_not_exists {
+                self.notice(SqlState::DUPLICATE_TABLE, format!("relation \"{name}\" already exists, skipping"));
+                return Ok("CREATE INDEX".to_owned());
+            }
+            return Err(SqlError::new(SqlState::DUPLICATE_TABLE, format!("relation \"{name}\" already exists")));
+        }
+        let predicate = create.predicate.as_ref().map(ToString::to_string);
+        if let Some(text) = &predicate {
+            self.bind_condition(&table, text)?;
+        }
+        let index = IndexDef {
+            oid: self.allocate_oid(),
+            name,
+            method,
+            keys,
+            include: key_columns(&table, &create.include)?,
+            unique: create.unique,
+            nulls_not_distinct: create.nulls_distinct == Some(false),
+            primary: false,
+            predicate,
+            constraint: 0,
+            upsert: false,
+            options: Vec::new(),
+            comment: None,
+        };
+        self.refuse_managed_unique(&table, &index)?;
+        let mut changed = (*table).clone();
+        changed.indexes.push(index);
+        self.put_table(changed)?;
+        Ok("CREATE INDEX".to_owned())
+    }
+
+    /// AMI-97: a target that a trigger maintains takes no unique index.
+    pub(super) fn refuse_managed_unique(&self, table: &TableDef, index: &IndexDef) -> Result<()> {
+        if table.maintained_by == 0 || !(index.unique || index.upsert) {
+            return Ok(());
+        }
+        let trigger =
+            self.catalog()?.trigger(crate::catalog::TriggerId(table.maintained_by)).map(|def| def.name.clone());
+        Err(SqlError::new(
+            SqlState::INVALID_OBJECT_DEFINITION,
+            format!("table \"{}\" cannot have a unique index", table.name),
+        )
+        .detail(format!("It is maintained by trigger \"{}\".", trigger.unwrap_or_default())))
+    }
+
+    fn index_key(&self, table: &TableDef, column: &ast::IndexColumn) -> Result<(IndexKey, String)> {
+        let options = &column.column.options;
+        let descending = matches!(options.sort, Some(ast::OrderBySort::Desc));
+        let (expr, collation) = match &column.column.expr {
+            ast::Expr::Collate { expr, collation } => (&**expr, object_name(collation).parts.pop()),
+            other => (other, None),
+        };
+        let plain = match expr {
+            ast::Expr::Identifier(ident) => {
+                let name = fold(ident);
+                let place = find_column(table, &name).ok_or_else(|| {
+                    SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+                })?;
+                Some(place)
+            }
+            _ => None,
+        };
+        let (ty, word, text) = match plain {
+            Some(place) => (table.columns[place].ty, table.columns[place].name.clone(), None),
+            None => {
+                let text = expr.to_string();
+                (self.index_expression_type(table, &text)?, expression_word(expr), Some(text))
+            }
+        };
+        let key = IndexKey {
+            column: plain,
+            expr: text,
+            ty,
+            descending,
+            nulls_first: options.nulls_first.unwrap_or(descending),
+            operator_class: column.operator_class.as_ref().and_then(|name| object_name(name).parts.pop()),
+            collation,
+        };
+        Ok((key, word))
+    }
+}

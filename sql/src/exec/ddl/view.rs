@@ -1,0 +1,104 @@
+//! CREATE VIEW.
+
+use std::sync::Arc;
+
+use sqlparser::ast;
+
+use super::create::plain_column;
+use super::{Ddl, bare};
+use crate::catalog::{Entry, Persistence, Relation, ViewDef};
+use crate::error::{Result, SqlError, SqlState};
+use crate::parse::{fold, object_name};
+
+impl Ddl<'_> {
+    pub(super) fn create_view(&self, create: &ast::CreateView) -> Result<String> {
+        if create.materialized {
+            return Err(SqlError::unsupported("a materialized view"));
+        }
+        let name = object_name(&create.name);
+        let persistence = if create.temporary { Persistence::Temporary } else { Persistence::Permanent };
+        let (schema, own_name) = self.place_of(&name, persistence)?;
+        let query = create.query.to_string();
+        let (plan_columns, depends_on) = self.query_shape(&query)?;
+        let mut columns = Vec::new();
+        for (place, column) in plan_columns.iter().enumerate() {
+            let named = create.columns.get(place).map_or_else(|| column.name.clone(), |given| fold(&given.name));
+            columns.push(plain_column(named, column));
+        }
+        if create.columns.len() > columns.len() {
+            return Err(SqlError::syntax("CREATE VIEW specifies more column names than columns"));
+        }
+        for (place, column) in columns.iter().enumerate() {
+            if columns[..place].iter().any(|other| other.name == column.name) {
+                return Err(SqlError::new(
+                    SqlState::DUPLICATE_COLUMN,
+                    format!("column \"{}\" specified more than once", column.name),
+                ));
+            }
+        }
+        let existing = match self.catalog()?.relation(schema, &own_name) {
+            Some(Relation::View(old)) if create.or_replace => Some(old),
+            Some(Relation::View(_)) | None if self.name_taken(schema, &own_name) => {
+                return Err(SqlError::new(
+                    SqlState::DUPLICATE_TABLE,
+                    format!("relation \"{own_name}\" already exists"),
+                ));
+            }
+            None => None,
+            Some(_) if create.or_replace => {
+                return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", bare(&name))));
+            }
+            Some(_) => {
+                return Err(SqlError::new(
+                    SqlState::DUPLICATE_TABLE,
+                    format!("relation \"{own_name}\" already exists"),
+                ));
+            }
+        };
+        if let Some(old) = &existing {
+            self.must_own(old.owner, "view", &old.name)?;
+            check_replacement(old, &columns)?;
+        }
+        let path: Vec<String> = {
+            let catalog = self.catalog()?;
+            self.backend
+                .search_path()
+                .iter()
+                .filter_map(|oid| catalog.schema(*oid).map(|def| def.name.clone()))
+                .collect()
+        };
+        let def = ViewDef {
+            oid: existing.as_ref().map_or_else(|| self.allocate_oid(), |old| old.oid),
+            schema,
+            name: own_name,
+            owner: existing.as_ref().map_or_else(|| self.user(), |old| old.owner),
+            row_type: existing.as_ref().map_or_else(|| self.allocate_oid(), |old| old.row_type),
+            query,
+            search_path: path,
+            columns,
+            depends_on,
+            acl: existing.as_ref().map(|old| old.acl.clone()).unwrap_or_default(),
+            comment: existing.as_ref().and_then(|old| old.comment.clone()),
+        };
+        self.put(Entry::View(Arc::new(def)))?;
+        Ok("CREATE VIEW".to_owned())
+    }
+}
+
+/// A replaced view keeps its columns and may add some at the end.
+fn check_replacement(old: &ViewDef, columns: &[crate::catalog::Column]) -> Result<()> {
+    let invalid = |text: String| Err(SqlError::new(SqlState::INVALID_TABLE_DEFINITION, text));
+    if columns.len() < old.columns.len() {
+        return invalid("cannot drop columns from view".to_owned());
+    }
+    for (before, after) in old.columns.iter().zip(columns) {
+        if before.name != after.name {
+            return invalid(format!("cannot change name of view column \"{}\" to \"{}\"", before.name, after.name));
+        }
+        if before.ty != after.ty {
+            let (from, to) = (crate::types::format_type(before.ty), crate::types::format_type(after.ty));
+            return invalid(format!("cannot change data type of view column \"{}\" from {from} to {to}", before.name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,474 @@
+//! `HookCx`: what a running trigger may do, inside the transaction that fired it.
+//!
+//! Its writes go through `write` like a client's, one level deeper. Each is a statement of its own: whole or not at all,
+//! and with its own triggers finished when it returns.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::backend::Scratch;
+use super::write::{Changed, checkin, checkout_table};
+use super::{Backend, Exec, Run};
+use crate::catalog::{
+    Catalog, CatalogChange, Column, Entry, IndexDef, IndexKey, IndexMethod, Persistence, TableDef, TableId, TriggerDef,
+    TriggerId,
+};
+use crate::change::{HookContext, Position, Prepared, QueryResult, RowId};
+use crate::error::{Result, SqlError, SqlState};
+use crate::store::{IndexCursor, IndexRange, LockMode, LockOutcome, ScanCursor, Snapshot, WaitPolicy};
+use crate::types::{DataType, Oid, Row, Value, equal};
+
+/// The door lent to a trigger.
+pub struct HookCx<'a> {
+    backend: &'a Backend,
+    depth: u32,
+    scratch: Option<Scratch>,
+}
+
+impl Drop for HookCx<'_> {
+    fn drop(&mut self) {
+        self.stash();
+    }
+}
+
+/// A statement kept by its text; its plan is in the session's cache.
+#[derive(Debug)]
+struct TextStatement {
+    text: String,
+    types: Vec<Oid>,
+}
+
+impl Prepared for TextStatement {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl<'a> HookCx<'a> {
+    /// A door at this depth.
+    pub fn new(backend: &'a Backend, depth: u32) -> HookCx<'a> {
+        HookCx { backend, depth, scratch: None }
+    }
+
+    /// Gives the kept values back before somebody else may want them.
+    fn stash(&mut self) {
+        if let Some(scratch) = self.scratch.take() {
+            *self.backend.scratch.borrow_mut() = scratch;
+        }
+    }
+
+    /// Runs `work` one level deeper. Errors: 54001 beyond the limit, with the path of triggers.
+    fn deeper<T>(&mut self, work: impl FnOnce(&'a Backend, u32) -> Result<T>) -> Result<T> {
+        self.stash();
+        let backend = self.backend;
+        let depth = self.depth + 1;
+        if depth > backend.shared.trigger_depth_max {
+            return Err(self.too_deep());
+        }
+        let writer = backend.writer.get();
+        backend.path.borrow_mut().push(writer);
+        let result = work(backend, depth);
+        backend.path.borrow_mut().pop();
+        // Whatever ran inside may have named itself; a trigger goes on under its own name.
+        if backend.writer.get() != writer {
+            self.set_writer(writer);
+        }
+        result
+    }
+
+    fn too_deep(&self) -> SqlError {
+        let catalog = self.backend.catalog().ok();
+        let mut path: Vec<TriggerId> = self.backend.path.borrow().clone();
+        path.push(self.backend.writer.get());
+        let names: Vec<String> = path
+            .iter()
+            .map(|id| match catalog.as_ref().and_then(|catalog| catalog.trigger(*id)) {
+                Some(def) => format!("\"{}\"", def.name),
+                None => "client".to_owned(),
+            })
+            .collect();
+        SqlError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+            .detail(format!(
+                "Triggers nest deeper than {} levels: {}.",
+                self.backend.shared.trigger_depth_max,
+                names.join(" → ")
+            ))
+            .hint("Raise trigger_depth_max, or look for triggers that fire each other.")
+    }
+
+    fn with_snapshot<T>(&mut self, work: impl FnOnce(&Backend, &Snapshot) -> Result<T>) -> Result<T> {
+        let snapshot = self.backend.begin_statement(true)?;
+        let result = work(self.backend, &snapshot);
+        self.backend.end_statement(snapshot);
+        result
+    }
+
+    /// One row change through the door.
+    fn write<T>(
+        &mut self,
+        table: TableId,
+        work: impl FnOnce(&Exec<'_>, &mut super::write::TableWriter, &Snapshot) -> Result<T>,
+    ) -> Result<T> {
+        self.deeper(|backend, depth| {
+            let snapshot = backend.begin_statement(true)?;
+            let run = Run::with_snapshot(backend, &super::planning::empty_plan(), Vec::new(), snapshot, depth);
+            let exec = Exec { backend, run: &run };
+            let result = checkout_table(&exec, table).and_then(|mut writer| {
+                let done = work(&exec, &mut writer, &snapshot)?;
+                checkin(&exec, writer);
+                super::write::finish(&exec)?;
+                Ok(done)
+            });
+            backend.end_statement(snapshot);
+            result
+        })
+    }
+}
+
+impl HookContext for HookCx<'_> {
+    fn catalog(&self) -> Arc<Catalog> {
+        self.backend.catalog().unwrap_or_default()
+    }
+
+    fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    fn set_writer(&mut self, trigger: TriggerId) -> TriggerId {
+        self.backend.writer.set(trigger);
+        match self.backend.txn.borrow_mut().as_mut() {
+            Some(txn) => txn.set_writer(trigger),
+            None => TriggerId::CLIENT,
+        }
+    }
+
+    fn query(&mut self, sql: &str, params: &[Value]) -> Result<QueryResult> {
+        self.deeper(|backend, depth| super::statement::run_text(backend, sql, &[], params, depth))
+    }
+
+    fn prepare(&mut self, sql: &str, param_types: &[Oid]) -> Result<Arc<dyn Prepared>> {
+        self.stash();
+        super::statement::prepare_text(self.backend, sql, param_types)?;
+        Ok(Arc::new(TextStatement { text: sql.to_owned(), types: param_types.to_vec() }))
+    }
+
+    fn run(&mut self, statement: &dyn Prepared, params: &[Value]) -> Result<QueryResult> {
+        let Some(statement) = statement.as_any().downcast_ref::<TextStatement>() else {
+            return Err(SqlError::internal("a statement that was not prepared here"));
+        };
+        self.deeper(|backend, depth| {
+            super::statement::run_text(backend, &statement.text, &statement.types, params, depth)
+        })
+    }
+
+    fn scan(&mut self, table: TableId, visit: &mut dyn FnMut(RowId, &Row) -> Result<bool>) -> Result<()> {
+        self.stash();
+        self.with_snapshot(|backend, snapshot| {
+            let mut cursor = ScanCursor::default();
+            loop {
+                backend.check_cancel()?;
+                let mut batch = Vec::new();
+                let more = backend.with_txn(|txn| txn.scan_batch(table, snapshot, &mut cursor, &mut batch))?;
+                for (id, row) in batch {
+                    if !visit(id, &row)? {
+                        return Ok(());
+                    }
+                }
+                if !more {
+                    return Ok(());
+                }
+            }
+        })
+    }
+
+    fn lookup(&mut self, table: TableId, index: Oid, key: &[Value], lock: bool) -> Result<Vec<(RowId, Row)>> {
+        let catalog = self.catalog();
+        let columns: Vec<Option<usize>> = catalog
+            .index(index)
+            .map(|(_, def)| def.keys.iter().take(key.len()).map(|part| part.column).collect())
+            .unwrap_or_default();
+        let fits = |row: &Row| {
+            columns.iter().zip(key).all(|(column, value)| match column {
+                Some(place) => row.get(*place).is_some_and(|now| equal(now, value) && now.is_null() == value.is_null()),
+                None => true,
+            })
+        };
+        let range = IndexRange { prefix: key.to_vec(), ..IndexRange::default() };
+        // A row that left the key while we waited for it may have been replaced by another: look once more.
+        for attempt in 0..3 {
+            let (out, again) = self.with_snapshot(|backend, snapshot| {
+                let mut found = Vec::new();
+                let mut cursor = IndexCursor::default();
+                while backend
+                    .with_txn(|txn| txn.index_batch(table, index, &range, snapshot, &mut cursor, &mut found))?
+                {
+                }
+                if !lock {
+                    return Ok((found, false));
+                }
+                let mut out = Vec::with_capacity(found.len());
+                let mut again = false;
+                for (id, _) in found {
+                    let outcome = backend
+                        .with_txn(|txn| txn.lock_row(table, id, LockMode::Update, WaitPolicy::Wait, snapshot))?;
+                    match outcome {
+                        LockOutcome::Current(row) => out.push((id, row)),
+                        LockOutcome::Newer(row) if fits(&row) => out.push((id, row)),
+                        LockOutcome::Newer(_) | LockOutcome::Gone => again = true,
+                        LockOutcome::SelfModified => {
+                            if let Some(row) = backend.with_txn(|txn| txn.newest(table, id))? {
+                                out.push((id, row));
+                            }
+                        }
+                        LockOutcome::Skipped => {}
+                    }
+                }
+                Ok((out, again))
+            })?;
+            if !again || attempt == 2 {
+                return Ok(out);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn lookup_edge(&mut self, table: TableId, index: Oid, key: &[Value], last: bool) -> Result<Option<(RowId, Row)>> {
+        let range = IndexRange { prefix: key.to_vec(), reverse: last, ..IndexRange::default() };
+        self.with_snapshot(|backend, snapshot| {
+            let (mut found, mut cursor) = (Vec::new(), IndexCursor::default());
+            while found.is_empty()
+                && backend.with_txn(|txn| txn.index_batch(table, index, &range, snapshot, &mut cursor, &mut found))?
+            {
+            }
+            Ok(found.into_iter().next())
+        })
+    }
+
+    fn fetch(&mut self, table: TableId, row: RowId, lock: bool) -> Result<Option<Row>> {
+        if lock {
+            let outcome = self.with_snapshot(|backend, snapshot| {
+                backend.with_txn(|txn| txn.lock_row(table, row, LockMode::Update, WaitPolicy::Wait, snapshot))
+            })?;
+            match outcome {
+                LockOutcome::Current(row) | LockOutcome::Newer(row) => return Ok(Some(row)),
+                LockOutcome::Gone | LockOutcome::Skipped => return Ok(None),
+                LockOutcome::SelfModified => {}
+            }
+        }
+        self.backend.with_txn(|txn| txn.newest(table, row))
+    }
+
+    fn insert(&mut self, table: TableId, row: Row) -> Result<Option<RowId>> {
+        self.write(table, |exec, writer, _| {
+            let mut row = row;
+            row.resize(writer.table.columns.len(), Value::Null);
+            Ok(writer.insert_or_upsert(row, None, &exec.cx())?.map(|(id, _)| id))
+        })
+    }
+
+    fn update(&mut self, table: TableId, row: RowId, old: &Row, new: Row) -> Result<bool> {
+        self.write(table, |exec, writer, snapshot| {
+            let mut new = new;
+            new.resize(writer.table.columns.len(), Value::Null);
+            match writer.update_row(row, old.clone(), new, snapshot, None, &exec.cx())? {
+                Changed::Done(_) => Ok(true),
+                Changed::Skipped => Ok(false),
+                Changed::Newer(_) => Err(changed_meanwhile()),
+                Changed::Gone => Ok(false),
+            }
+        })
+    }
+
+    fn delete(&mut self, table: TableId, row: RowId, old: &Row) -> Result<bool> {
+        self.write(table, |exec, writer, snapshot| match writer.delete_row(row, old.clone(), snapshot, &exec.cx())? {
+            Changed::Done(_) => Ok(true),
+            Changed::Skipped => Ok(false),
+            Changed::Newer(_) => Err(changed_meanwhile()),
+            Changed::Gone => Ok(false),
+        })
+    }
+
+    fn move_cursor(&mut self, subscriber: TriggerId, to: Option<Position>) {
+        if let Some(txn) = self.backend.txn.borrow_mut().as_mut() {
+            txn.move_cursor(subscriber, to);
+        }
+    }
+
+    fn create_state_table(
+        &mut self,
+        owner: TriggerId,
+        name: &str,
+        columns: &[(String, DataType)],
+        key_columns: usize,
+        unique: bool,
+    ) -> Result<Arc<TableDef>> {
+        self.stash();
+        let backend = self.backend;
+        let store = &backend.shared.store;
+        let oid = store.allocate_oid();
+        let keys: Vec<IndexKey> =
+            columns.iter().take(key_columns).enumerate().map(|(at, (_, ty))| plain_key(at, *ty)).collect();
+        let mut indexes = Vec::new();
+        if !keys.is_empty() {
+            let index = store.allocate_oid();
+            indexes.push(hidden_index(index, format!("{name}_key_{index}"), keys, unique));
+        }
+        let columns = columns.iter().map(|(name, ty)| plain_column(name, *ty)).collect();
+        let def = Arc::new(TableDef {
+            id: TableId(oid),
+            schema: crate::catalog::TRIPLINE,
+            name: format!("{name}_{oid}"),
+            owner: crate::catalog::BOOTSTRAP_ROLE,
+            row_type: store.allocate_oid(),
+            array_type: 0,
+            columns,
+            constraints: Vec::new(),
+            indexes,
+            persistence: Persistence::Permanent,
+            schema_version: 1,
+            dialect: "internal".to_owned(),
+            options: Vec::new(),
+            maintained_by: 0,
+            hidden: true,
+            acl: Vec::new(),
+            comment: None,
+        });
+        put(backend, Entry::Table(def.clone()))?;
+        self.own(owner, oid)?;
+        Ok(def)
+    }
+
+    fn ensure_index(&mut self, owner: TriggerId, table: TableId, columns: &[usize]) -> Result<Oid> {
+        self.stash();
+        let catalog = self.catalog();
+        let def = catalog.table(table).ok_or_else(|| SqlError::internal("index for a table that is not there"))?;
+        let fits = |index: &&IndexDef| {
+            index.predicate.is_none()
+                && index.method == IndexMethod::Btree
+                && index.keys.len() >= columns.len()
+                && index.keys.iter().zip(columns).all(|(key, column)| key.column == Some(*column))
+        };
+        if let Some(index) = def.indexes.iter().find(fits) {
+            return Ok(index.oid);
+        }
+        let oid = self.backend.shared.store.allocate_oid();
+        let keys = columns.iter().map(|place| plain_key(*place, def.columns[*place].ty)).collect();
+        let mut changed = TableDef::clone(def);
+        changed.indexes.push(hidden_index(oid, format!("{}_{oid}_trigger", def.name), keys, false));
+        put(self.backend, Entry::Table(Arc::new(changed)))?;
+        self.own(owner, oid)?;
+        Ok(oid)
+    }
+
+    fn update_trigger(&mut self, mut def: TriggerDef) -> Result<()> {
+        self.stash();
+        if let Some(now) = self.catalog().trigger(def.id) {
+            for oid in &now.internal {
+                if !def.internal.contains(oid) {
+                    def.internal.push(*oid);
+                }
+            }
+        }
+        put(self.backend, Entry::Trigger(Arc::new(def)))
+    }
+
+    fn set_maintained_by(&mut self, table: TableId, trigger: TriggerId) -> Result<()> {
+        self.stash();
+        let catalog = self.catalog();
+        let Some(def) = catalog.table(table) else { return Ok(()) };
+        let mut changed = TableDef::clone(def);
+        changed.maintained_by = trigger.0;
+        put(self.backend, Entry::Table(Arc::new(changed)))
+    }
+
+    fn notice(&mut self, notice: SqlError) {
+        self.backend.notice(notice);
+    }
+
+    fn check_cancel(&self) -> Result<()> {
+        self.backend.check_cancel()
+    }
+
+    fn scratch(&mut self, key: u64) -> &mut Option<Box<dyn Any + Send>> {
+        let backend = self.backend;
+        let scratch = self.scratch.get_or_insert_with(|| std::mem::take(&mut *backend.scratch.borrow_mut()));
+        scratch.entry(key).or_default()
+    }
+
+    fn now(&self) -> i64 {
+        self.backend.transaction_time.get().saturating_add(super::EPOCH_MICROS)
+    }
+
+    fn setting(&self, name: &str) -> Option<String> {
+        self.backend.settings.borrow().get(name).map(|value| value.to_string())
+    }
+}
+
+impl HookCx<'_> {
+    /// Notes an internal object that goes with its trigger.
+    fn own(&mut self, owner: TriggerId, oid: Oid) -> Result<()> {
+        let catalog = self.catalog();
+        let Some(def) = catalog.trigger(owner) else { return Ok(()) };
+        let mut changed = TriggerDef::clone(def);
+        changed.internal.push(oid);
+        put(self.backend, Entry::Trigger(Arc::new(changed)))
+    }
+}
+
+fn changed_meanwhile() -> SqlError {
+    SqlError::new(SqlState::SERIALIZATION_FAILURE, "could not serialize access due to concurrent update")
+}
+
+fn put(backend: &Backend, entry: Entry) -> Result<()> {
+    backend.pending.borrow_mut().catalog = true;
+    let database = backend.database;
+    backend.with_txn(|txn| txn.change_catalog(CatalogChange::Put { database, entry }))
+}
+
+/// A column with nothing but name and type.
+pub(super) fn plain_column(name: &str, ty: DataType) -> Column {
+    Column {
+        name: name.to_owned(),
+        ty,
+        not_null: false,
+        default: None,
+        identity: None,
+        generated: None,
+        sequence: None,
+        missing: None,
+        collation: None,
+        dropped: false,
+        comment: None,
+    }
+}
+
+/// An ascending key over a column.
+pub(super) fn plain_key(place: usize, ty: DataType) -> IndexKey {
+    IndexKey {
+        column: Some(place),
+        expr: None,
+        ty,
+        descending: false,
+        nulls_first: false,
+        operator_class: None,
+        collation: None,
+    }
+}
+
+fn hidden_index(oid: Oid, name: String, keys: Vec<IndexKey>, unique: bool) -> IndexDef {
+    IndexDef {
+        oid,
+        name,
+        method: IndexMethod::Btree,
+        keys,
+        include: Vec::new(),
+        unique,
+        nulls_not_distinct: unique,
+        primary: false,
+        predicate: None,
+        constraint: 0,
+        upsert: false,
+        options: vec![("hidden".to_owned(), "true".to_owned())],
+        comment: None,
+    }
+}

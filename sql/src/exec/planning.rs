@@ -1,0 +1,440 @@
+//! How the executor asks the planner: plans of statements, bound forms of stored texts, and the search path they need.
+//!
+//! The only file of `exec` that knows how the planner is called.
+
+use std::sync::{Arc, OnceLock};
+
+use sqlparser::ast;
+
+use super::{Backend, system};
+use crate::catalog::{Catalog, CatalogSet, IndexDef, PG_CATALOG, Relation, TableDef, TableId};
+use crate::error::{Result, SqlError, SqlState};
+use crate::expr::Expr;
+use crate::parse::{self, DialectSetting, ObjectName, ParseOptions, Parsed, RawStatement};
+use crate::plan::{BindContext, Node, Plan, PlanKind, PlanSource, SystemRelation, WriteTarget};
+use crate::types::{DataType, Oid, Row, Value};
+
+/// The dialect of standard statements, and the one that may read a statement a second time.
+const POSTGRES: &str = "postgres";
+const AMI: &str = "ami";
+
+/// How this session's texts are parsed.
+pub fn parse_options(backend: &Backend) -> ParseOptions {
+    let dialect = backend.settings.borrow().get("dialect");
+    ParseOptions { dialect: dialect.and_then(|name| DialectSetting::from_name(&name)).unwrap_or_default() }
+}
+
+/// A plan of nothing, for writes that come from no statement.
+pub(super) fn empty_plan() -> Arc<Plan> {
+    static EMPTY: OnceLock<Arc<Plan>> = OnceLock::new();
+    let make = || {
+        Arc::new(Plan {
+            root: Node::Values { rows: Vec::new() },
+            subplans: Vec::new(),
+            columns: Vec::new(),
+            params: Vec::new(),
+            kind: PlanKind::Select,
+            catalog_version: 0,
+            writes: true,
+            locks: false,
+            tables: Vec::new(),
+            privileges: Vec::new(),
+        })
+    };
+    EMPTY.get_or_init(make).clone()
+}
+
+/// The search path with the implicit schemas: temporary tables first, then pg_catalog unless it is named.
+pub(super) fn implicit_path(backend: &Backend, explicit: &[Oid]) -> Vec<Oid> {
+    let mut path = Vec::with_capacity(explicit.len() + 2);
+    if let Some(temp) = backend.temp_schema.get() {
+        if !explicit.contains(&temp) {
+            path.push(temp);
+        }
+    }
+    if !explicit.contains(&PG_CATALOG) {
+        path.push(PG_CATALOG);
+    }
+    path.extend_from_slice(explicit);
+    path
+}
+
+/// SET of any setting, with what it means for the session.
+pub fn apply_setting(backend: &Backend, name: &str, value: Option<&str>, local: bool) -> Result<String> {
+    match name.to_ascii_lowercase().as_str() {
+        "role" => return set_role(backend, value.unwrap_or("none"), local),
+        "session_authorization" => {
+            if let Some(value) = value {
+                return set_session_authorization(backend, value, local);
+            }
+        }
+        "transaction_read_only" => {
+            let on = value.and_then(super::parse_bool).unwrap_or(false);
+            backend.read_only.set(on);
+        }
+        "transaction_isolation" => {
+            let value = backend.settings.borrow_mut().set(name, value, true)?;
+            let isolation = backend.settings.borrow().isolation("transaction_isolation");
+            if let Some(txn) = backend.txn.borrow_mut().as_mut() {
+                txn.set_isolation(isolation);
+            }
+            return Ok(value.to_string());
+        }
+        _ => {}
+    }
+    let shown = backend.settings.borrow_mut().set(name, value, local)?.to_string();
+    match name.to_ascii_lowercase().as_str() {
+        "application_name" => backend.control.info.lock().application_name.clone_from(&shown),
+        "lock_timeout" => {
+            let millis = backend.settings.borrow().lock_timeout;
+            let timeout = (millis > 0).then(|| std::time::Duration::from_millis(millis));
+            if let Some(txn) = backend.txn.borrow_mut().as_mut() {
+                txn.set_lock_timeout(timeout);
+            }
+        }
+        _ => {}
+    }
+    Ok(shown)
+}
+
+fn role_named(backend: &Backend, name: &str) -> Result<(Oid, bool)> {
+    let set = backend.catalogs();
+    let role = set.shared.role_by_name(name);
+    role.map(|role| (role.oid, role.superuser))
+        .ok_or_else(|| SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("role \"{name}\" does not exist")))
+}
+
+fn set_role(backend: &Backend, name: &str, local: bool) -> Result<String> {
+    let session = backend.session_user.get();
+    let set = backend.catalogs();
+    let session_super = set.shared.role(session).is_some_and(|role| role.superuser) || backend.internal;
+    if name.eq_ignore_ascii_case("none") {
+        backend.settings.borrow_mut().set("role", Some("none"), local)?;
+    } else {
+        let (oid, _) = role_named(backend, name)?;
+        if !session_super && !super::privilege::is_member(&set, session, oid) {
+            return Err(SqlError::new(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied to set role \"{name}\""),
+            ));
+        }
+        backend.settings.borrow_mut().set("role", Some(name), local)?;
+    }
+    refresh_user(backend);
+    Ok(name.to_owned())
+}
+
+fn set_session_authorization(backend: &Backend, name: &str, local: bool) -> Result<String> {
+    let (oid, _) = role_named(backend, name)?;
+    if oid != backend.session_user.get() && !backend.superuser.get() {
+        return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "permission denied to set session authorization"));
+    }
+    backend.settings.borrow_mut().set("session_authorization", Some(name), local)?;
+    refresh_user(backend);
+    Ok(name.to_owned())
+}
+
+/// Takes the session's and current user from the settings, after SET and after rollback.
+pub fn refresh_user(backend: &Backend) {
+    let set = backend.catalogs();
+    let settings = backend.settings.borrow();
+    if let Some(role) = settings.get("session_authorization").and_then(|name| set.shared.role_by_name(&name).cloned()) {
+        backend.session_user.set(role.oid);
+    }
+    let role = settings.get("role").filter(|name| &**name != "none");
+    let oid = role
+        .and_then(|name| set.shared.role_by_name(&name).map(|role| role.oid))
+        .unwrap_or_else(|| backend.session_user.get());
+    backend.current_user.set(oid);
+    let superuser = set.shared.role(oid).is_some_and(|role| role.superuser)
+        || (backend.internal && oid == crate::catalog::BOOTSTRAP_ROLE);
+    backend.superuser.set(superuser);
+    drop(settings);
+    backend.settings.borrow_mut().force("is_superuser", if superuser { "on" } else { "off" });
+}
+
+/// What binding finds in this session.
+struct Source<'a>(&'a Backend);
+
+impl PlanSource for Source<'_> {
+    fn system_relation(&self, schema: Option<&str>, name: &str) -> Option<&'static SystemRelation> {
+        system::relation(schema, name)
+    }
+
+    fn system_relation_by_oid(&self, oid: Oid) -> Option<&'static SystemRelation> {
+        system::relation_by_oid(oid)
+    }
+
+    fn kept_target(&self, table: TableId) -> Option<Arc<WriteTarget>> {
+        self.0.targets.borrow().get(&table).cloned()
+    }
+
+    fn keep_target(&self, target: &Arc<WriteTarget>) {
+        self.0.targets.borrow_mut().insert(target.table.id, target.clone());
+    }
+}
+
+/// Lends what binding needs.
+pub fn with_bind_context<T>(backend: &Backend, work: impl FnOnce(&BindContext<'_>) -> Result<T>) -> Result<T> {
+    backend.refresh_names();
+    let catalogs = backend.catalogs();
+    let explicit = backend.search_path();
+    let path = implicit_path(backend, &explicit);
+    let style = backend.settings.borrow().style.clone();
+    let source = Source(backend);
+    work(&BindContext {
+        catalogs: &catalogs,
+        database: backend.database,
+        search_path: &path,
+        style: &style,
+        user: backend.current_user.get(),
+        source: &source,
+        variables: None,
+    })
+}
+
+/// Plans a statement. One on AMI tables whose names or operators are not PostgreSQL's is read as AMI's (AMI-3).
+pub fn plan(backend: &Backend, parsed: &Parsed, types: &[Oid]) -> Result<Arc<Plan>> {
+    let plan =
+        |parsed: &Parsed| with_bind_context(backend, |context| crate::plan::plan(parsed, context, types).map(Arc::new));
+    let error = match plan(parsed) {
+        Err(error) if parsed.dialect == POSTGRES => error,
+        result => return result,
+    };
+    let raw = RawStatement { range: 0..parsed.text.len(), next: parsed.text.len(), dialect: POSTGRES };
+    let Some(other) = read_again(backend, &parsed.text, &raw, &error) else { return Err(error) };
+    plan(&other).map_err(|mut own| {
+        // Its places are in a translation.
+        own.fields_mut().position = None;
+        if parse::has_ami_mark(&parsed.text) { own } else { error }
+    })
+}
+
+/// Reads one statement of a message. Errors: those of `parse::parse`.
+pub fn parse_statement(backend: &Backend, text: &str, raw: &RawStatement, options: &ParseOptions) -> Result<Parsed> {
+    parse::parse(text, raw, options).or_else(|error| read_again(backend, text, raw, &error).ok_or(error))
+}
+
+/// Reads a text of at most one statement. Errors: those of `parse::parse_one`.
+pub fn parse_text(backend: &Backend, text: &str) -> Result<Parsed> {
+    let options = parse_options(backend);
+    parse::parse_one(text, &options).or_else(|error| {
+        let raw = parse::split_first(text, 0, &options).ok().flatten();
+        let alone = raw.filter(|raw| matches!(parse::split_first(text, raw.next, &options), Ok(None)));
+        alone.and_then(|raw| read_again(backend, text, &raw, &error)).ok_or(error)
+    })
+}
+
+/// The second reading of what PostgreSQL refused with a syntax or name-resolution error: as AMI's, if every table that
+/// it names is one of AMI's (AMI-3).
+fn read_again(backend: &Backend, text: &str, raw: &RawStatement, error: &SqlError) -> Option<Parsed> {
+    let unread = [
+        SqlState::SYNTAX_ERROR,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::AMBIGUOUS_FUNCTION,
+        SqlState::UNDEFINED_FUNCTION,
+    ];
+    if parse_options(backend).dialect != DialectSetting::Auto || !unread.contains(&error.state()) {
+        return None;
+    }
+    let parsed = parse::second_reading(text, raw, AMI)?;
+    let names = parse::relations(&parsed.statement)?;
+    let is_ami = |name: &ObjectName| match super::objects::find_relation(backend, name) {
+        Ok(Relation::Table(table)) => table.dialect == AMI,
+        _ => false,
+    };
+    (!names.is_empty() && names.iter().all(is_ami)).then_some(parsed)
+}
+
+/// What a table's rows go through when written.
+pub(super) fn write_target(backend: &Backend, table: &Arc<TableDef>) -> Result<Arc<WriteTarget>> {
+    with_bind_context(backend, |context| crate::plan::write_target(context, table))
+}
+
+/// A type as written.
+pub fn resolve_type(backend: &Backend, ty: &ast::DataType) -> Result<DataType> {
+    with_bind_context(backend, |context| crate::plan::resolve_type(context, ty))
+}
+
+/// Values of the arguments of EXECUTE and CALL.
+pub fn eval_arguments(backend: &Backend, args: &[ast::Expr], types: &[DataType]) -> Result<Vec<Value>> {
+    if args.len() != types.len() {
+        return Err(SqlError::new(SqlState::SYNTAX_ERROR, "wrong number of parameters for prepared statement")
+            .detail(format!("Expected {} parameters but got {}.", types.len(), args.len())));
+    }
+    let snapshot = backend.begin_statement(false)?;
+    let run = super::Run::with_snapshot(backend, &empty_plan(), Vec::new(), snapshot, 0);
+    let exec = super::Exec { backend, run: &run };
+    let mut out = Vec::with_capacity(args.len());
+    let mut result = Ok(());
+    for (arg, ty) in args.iter().zip(types) {
+        let value = with_bind_context(backend, |context| crate::plan::bind_scalar(context, arg, &[], Some(*ty)))
+            .and_then(|expr| exec.cx().eval(&expr, &[]));
+        match value {
+            Ok(value) => out.push(value),
+            Err(error) => {
+                result = Err(error);
+                break;
+            }
+        }
+    }
+    backend.end_statement(snapshot);
+    result.map(|()| out)
+}
+
+/// EXPLAIN: the plan as lines, or as one JSON text.
+pub fn explain(
+    backend: &Backend,
+    plan: &Plan,
+    json: bool,
+    options: crate::plan::explain::ExplainOptions,
+    actual: Option<(u64, std::time::Duration)>,
+) -> Vec<String> {
+    let shown = with_bind_context(backend, |context| {
+        Ok(if json {
+            vec![crate::plan::explain::explain_json(plan, context, options)]
+        } else {
+            crate::plan::explain::explain_text(plan, context, options)
+        })
+    });
+    let mut lines = shown.unwrap_or_default();
+    if json {
+        return lines;
+    }
+    if let Some((rows, took)) = actual {
+        lines.push(format!("Rows: {rows}"));
+        lines.push(format!("Execution Time: {:.3} ms", took.as_secs_f64() * 1000.0));
+    }
+    lines
+}
+
+/// A stored text over a table's row, bound.
+pub fn bind_table_expr(backend: &Backend, table: &Arc<TableDef>, text: &str, kind: TableExpr) -> Result<Expr> {
+    with_bind_context(backend, |context| bind_in(context, table, text, kind))
+}
+
+fn bind_in(context: &BindContext<'_>, table: &Arc<TableDef>, text: &str, kind: TableExpr) -> Result<Expr> {
+    match kind {
+        TableExpr::Check => crate::plan::bind_check(context, text, table),
+        TableExpr::Generated(place) => {
+            let column = &table.columns[place];
+            crate::plan::bind_generated(context, text, table, &column.name, column.ty)
+        }
+        TableExpr::Default(place) => {
+            let column = &table.columns[place];
+            crate::plan::bind_default(context, text, &column.name, column.ty)
+        }
+        TableExpr::Index => crate::plan::bind_index_expr(context, text, table, false),
+        TableExpr::Predicate => crate::plan::bind_index_expr(context, text, table, true),
+    }
+}
+
+/// Nothing but the catalog: for keys of indexes, which rest on nothing else.
+struct NoSource;
+
+impl PlanSource for NoSource {
+    fn system_relation(&self, _: Option<&str>, _: &str) -> Option<&'static SystemRelation> {
+        None
+    }
+
+    fn system_relation_by_oid(&self, _: Oid) -> Option<&'static SystemRelation> {
+        None
+    }
+}
+
+fn bind_alone(catalog: &Catalog, table: &TableDef, text: &str, kind: TableExpr) -> Result<Expr> {
+    let catalogs = CatalogSet::of_one(catalog);
+    let style = crate::types::TextStyle::default();
+    let path = [PG_CATALOG, crate::catalog::PUBLIC, table.schema];
+    let context = BindContext {
+        catalogs: &catalogs,
+        database: catalog.database,
+        search_path: &path,
+        style: &style,
+        user: crate::catalog::BOOTSTRAP_ROLE,
+        source: &NoSource,
+        variables: None,
+    };
+    bind_in(&context, &Arc::new(table.clone()), text, kind)
+}
+
+/// What an expression over a table's row is for.
+#[derive(Clone, Copy, Debug)]
+pub enum TableExpr {
+    /// CHECK.
+    Check,
+    /// GENERATED, to this column.
+    Generated(usize),
+    /// DEFAULT of this column.
+    Default(usize),
+    /// Key of an index.
+    Index,
+    /// WHERE of an index.
+    Predicate,
+}
+
+/// Key values of an index for a row, if its expressions can be bound.
+pub(super) fn index_key(backend: &Backend, table: &TableDef, index: &IndexDef, row: &[Value]) -> Option<Row> {
+    let catalog = backend.catalog().ok()?;
+    let extractor = crate::store::KeyExtractors::extractor(&Extractors, &catalog, table, index).ok()?;
+    extractor.key(row).ok().flatten()
+}
+
+/// Makes key extractors of expression and partial indexes.
+#[derive(Debug)]
+pub struct Extractors;
+
+struct BoundKey {
+    keys: Vec<KeyPart>,
+    predicate: Option<Expr>,
+}
+
+enum KeyPart {
+    Column(usize),
+    Expr(Expr),
+}
+
+impl crate::store::KeyExtractor for BoundKey {
+    fn key(&self, row: &[Value]) -> Result<Option<Vec<Value>>> {
+        let style = crate::types::TextStyle::default();
+        let context =
+            crate::expr::EvalContext { params: &[], style: &style, outer: None, runtime: &super::detached::Detached };
+        if let Some(predicate) = &self.predicate {
+            if !crate::expr::eval_predicate(predicate, row, &context)? {
+                return Ok(None);
+            }
+        }
+        let mut key = Vec::with_capacity(self.keys.len());
+        for part in &self.keys {
+            key.push(match part {
+                KeyPart::Column(place) => row.get(*place).cloned().unwrap_or(Value::Null),
+                KeyPart::Expr(expr) => crate::expr::eval(expr, row, &context)?,
+            });
+        }
+        Ok(Some(key))
+    }
+}
+
+impl crate::store::KeyExtractors for Extractors {
+    fn extractor(
+        &self,
+        catalog: &Catalog,
+        table: &TableDef,
+        index: &IndexDef,
+    ) -> Result<Arc<dyn crate::store::KeyExtractor>> {
+        let mut keys = Vec::with_capacity(index.keys.len());
+        for key in &index.keys {
+            keys.push(match (key.column, &key.expr) {
+                (Some(place), _) => KeyPart::Column(place),
+                (None, Some(text)) => KeyPart::Expr(bind_alone(catalog, table, text, TableExpr::Index)?),
+                (None, None) => return Err(SqlError::internal("an index key of nothing")),
+            });
+        }
+        let predicate = match &index.predicate {
+            Some(text) => Some(bind_alone(catalog, table, text, TableExpr::Predicate)?),
+            None => None,
+        };
+        Ok(Arc::new(BoundKey { keys, predicate }))
+    }
+}

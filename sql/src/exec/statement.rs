@@ -1,0 +1,251 @@
+//! Running one statement from its text, for triggers and subscribers; and planning with the session's cache.
+
+use std::sync::Arc;
+
+use sqlparser::ast;
+
+use super::planning::{parse_text, plan};
+use super::{Backend, CachedStatement, is_point, run_all, tag};
+use crate::change::QueryResult;
+use crate::error::{Result, SqlError, SqlState};
+use crate::parse::{self, Parsed, SettingScope, Statement};
+use crate::plan::Plan;
+use crate::types::{DataType, Oid, Row, Value};
+
+/// Whether the statement has a `Plan`.
+#[must_use]
+pub fn is_plannable(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Query(_)
+            | Statement::Insert(_)
+            | Statement::InsertValues(_)
+            | Statement::Update(_)
+            | Statement::Delete(_)
+            | Statement::Merge(_)
+    )
+}
+
+/// The plan of a cached statement, made (again) if it is missing or the catalog or settings changed.
+pub fn current_plan(backend: &Backend, statement: &mut CachedStatement, types: &[Oid]) -> Result<Arc<Plan>> {
+    let generation = backend.settings.borrow().generation;
+    let version = match backend.txn.borrow().as_ref() {
+        Some(txn) => txn.catalog_set().version,
+        None => backend.shared.store.catalog().version,
+    };
+    if let Some((plan, made)) = &statement.plan {
+        if *made == generation && plan.catalog_version == version {
+            return Ok(plan.clone());
+        }
+    }
+    let plan = plan(backend, &statement.parsed, types)?;
+    statement.point = is_point(&plan.root);
+    statement.plan = Some((plan.clone(), generation));
+    Ok(plan)
+}
+
+/// Parses a text of one statement into the cache, and plans it if it has a plan.
+pub fn prepare_text(backend: &Backend, text: &str, types: &[Oid]) -> Result<CachedStatement> {
+    let known = backend.plans.borrow_mut().get(text, types).cloned();
+    let mut statement = match known {
+        Some(statement) => statement,
+        None => {
+            let parsed = parse_text(backend, text)?;
+            CachedStatement { parsed, plan: None, point: false }
+        }
+    };
+    let had = statement.plan.as_ref().map(|(plan, _)| Arc::as_ptr(plan));
+    if is_plannable(&statement.parsed.statement) {
+        let plan = current_plan(backend, &mut statement, types)?;
+        if had == Some(Arc::as_ptr(&plan)) {
+            return Ok(statement);
+        }
+    }
+    backend.plans.borrow_mut().put(text, types, statement.clone());
+    Ok(statement)
+}
+
+/// Runs one statement to its end in the current transaction.
+pub fn run_text(backend: &Backend, text: &str, types: &[Oid], params: &[Value], depth: u32) -> Result<QueryResult> {
+    let statement = prepare_text(backend, text, types)?;
+    match &statement.plan {
+        Some((plan, _)) => run_plan(backend, plan, params, depth),
+        None => run_utility(backend, &statement.parsed, depth),
+    }
+}
+
+/// Runs a plan inside a transaction that goes on after an error: what it did is undone then.
+fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -> Result<QueryResult> {
+    if params.len() != plan.params.len() {
+        return Err(SqlError::new(
+            SqlState::PROTOCOL_VIOLATION,
+            format!("statement needs {} parameters, {} were given", plan.params.len(), params.len()),
+        ));
+    }
+    let savepoint = if plan.writes { Some(backend.with_txn(|txn| Ok(txn.savepoint()))?) } else { None };
+    match run_all(backend, plan, params.to_vec(), depth) {
+        Ok((rows, count)) => {
+            if let Some(savepoint) = savepoint {
+                backend.with_txn(|txn| {
+                    txn.release(savepoint);
+                    Ok(())
+                })?;
+            }
+            let columns = plan.columns.iter().map(|column| (column.name.clone(), column.ty)).collect();
+            Ok(QueryResult { columns, rows, count, tag: tag(plan.kind, count) })
+        }
+        Err(error) => {
+            if let Some(savepoint) = savepoint {
+                backend.with_txn(|txn| txn.rollback_to(savepoint))?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What a statement without a plan gave.
+pub enum Outcome {
+    /// Only its tag.
+    Tag(String),
+    /// Rows: columns, rows, tag.
+    Rows(Vec<(String, DataType)>, Vec<Row>, String),
+}
+
+/// Runs a statement that needs no portal and no transaction control; none if it is not one of those.
+pub fn utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<Option<Outcome>> {
+    let done = |tag: &str| Ok(Some(Outcome::Tag(tag.to_owned())));
+    match &*parsed.statement {
+        Statement::Set { scope, change } => {
+            let local = *scope == SettingScope::Local;
+            super::planning::apply_setting(backend, &change.name, change.value.as_deref(), local)?;
+            done("SET")
+        }
+        Statement::Reset(None) => {
+            backend.settings.borrow_mut().reset_all();
+            super::planning::refresh_user(backend);
+            done("RESET")
+        }
+        Statement::Reset(Some(name)) => {
+            super::planning::apply_setting(backend, name, None, false)?;
+            done("RESET")
+        }
+        Statement::Show(Some(name)) => {
+            let settings = backend.settings.borrow();
+            let value = settings.get(name).ok_or_else(|| {
+                SqlError::new(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))
+            })?;
+            let shown = super::SETTINGS.iter().find(|def| def.name.eq_ignore_ascii_case(name));
+            let column = shown.map_or_else(|| name.clone(), |def| def.name.to_owned());
+            Ok(Some(Outcome::Rows(vec![(column, DataType::TEXT)], vec![vec![Value::text(&*value)]], "SHOW".to_owned())))
+        }
+        Statement::Show(None) => {
+            let all = backend.settings.borrow().all();
+            let rows = all
+                .into_iter()
+                .map(|(name, value, _)| vec![Value::from(name), Value::from(value), Value::text("")])
+                .collect();
+            let columns = ["name", "setting", "description"].map(|name| (name.to_owned(), DataType::TEXT)).to_vec();
+            Ok(Some(Outcome::Rows(columns, rows, "SHOW".to_owned())))
+        }
+        Statement::Listen(channel) => {
+            backend.pending.borrow_mut().listen.push((Some(channel.clone()), true));
+            done("LISTEN")
+        }
+        Statement::Unlisten(channel) => {
+            backend.pending.borrow_mut().listen.push((channel.clone(), false));
+            done("UNLISTEN")
+        }
+        Statement::Notify { channel, payload } => {
+            super::runtime::notify(backend, channel, payload.as_deref().unwrap_or(""))?;
+            done("NOTIFY")
+        }
+        statement if is_definition(statement) => Ok(Some(Outcome::Tag(super::ddl::execute(backend, parsed, depth)?))),
+        Statement::Call { name, args } => Err(no_procedure(backend, name, args)),
+        Statement::LockTable { tables, mode, nowait } => {
+            lock_tables(backend, tables, *mode, *nowait)?;
+            done("LOCK TABLE")
+        }
+        _ => Ok(None),
+    }
+}
+
+/// PostgreSQL's own procedures do not exist yet, so no CALL finds one. Errors of the arguments come first.
+fn no_procedure(backend: &Backend, name: &parse::ObjectName, args: &[ast::Expr]) -> SqlError {
+    let bind = |arg| super::with_bind_context(backend, |context| crate::plan::bind_scalar(context, arg, &[], None));
+    let types: Result<Vec<String>> =
+        args.iter().map(|arg| bind(arg).map(|expr| crate::types::format_type(expr.data_type()))).collect();
+    match types {
+        Ok(types) => SqlError::new(
+            SqlState::UNDEFINED_FUNCTION,
+            format!("procedure {}({}) does not exist", name.parts.join("."), types.join(", ")),
+        )
+        .hint("No procedure matches the given name and argument types. You might need to add explicit type casts."),
+        Err(error) => error,
+    }
+}
+
+fn run_utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<QueryResult> {
+    match utility(backend, parsed, depth)? {
+        Some(Outcome::Tag(tag)) => Ok(QueryResult { tag, ..QueryResult::default() }),
+        Some(Outcome::Rows(columns, rows, tag)) => {
+            let count = rows.len() as u64;
+            Ok(QueryResult { columns, rows, count, tag })
+        }
+        None => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+    }
+}
+
+/// Whether `ddl` runs it.
+fn is_definition(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Truncate { .. }
+            | Statement::Ddl(_)
+            | Statement::CreateTableAs { .. }
+            | Statement::CreateSequence { .. }
+            | Statement::AlterSequence { .. }
+            | Statement::CreateDatabase { .. }
+            | Statement::DropDatabase { .. }
+            | Statement::AlterDatabase { .. }
+            | Statement::CreateRole { .. }
+            | Statement::AlterRole { .. }
+            | Statement::DropRole { .. }
+            | Statement::Grant(_)
+            | Statement::CreateExtension { .. }
+            | Statement::DropExtension { .. }
+            | Statement::Comment { .. }
+            | Statement::AlterObject { .. }
+            | Statement::CreateFunction(_)
+            | Statement::AlterColumn { .. }
+            | Statement::CreateTrigger(_)
+            | Statement::DropTrigger { .. }
+            | Statement::ToggleTrigger { .. }
+            | Statement::AmiCreateTable(_)
+            | Statement::AmiCreateIndex(_)
+            | Statement::CreateProcedure(_)
+            | Statement::DropProcedure { .. }
+            | Statement::PutDefaultProcedure { .. }
+    )
+}
+
+/// LOCK TABLE.
+fn lock_tables(backend: &Backend, names: &[parse::ObjectName], mode: parse::TableLock, nowait: bool) -> Result<()> {
+    use crate::store::{TableLockMode, WaitPolicy};
+    let mode = match mode {
+        parse::TableLock::AccessShare => TableLockMode::AccessShare,
+        parse::TableLock::RowShare => TableLockMode::RowShare,
+        parse::TableLock::RowExclusive => TableLockMode::RowExclusive,
+        parse::TableLock::ShareUpdateExclusive => TableLockMode::ShareUpdateExclusive,
+        parse::TableLock::Share => TableLockMode::Share,
+        parse::TableLock::ShareRowExclusive => TableLockMode::ShareRowExclusive,
+        parse::TableLock::Exclusive => TableLockMode::Exclusive,
+        parse::TableLock::AccessExclusive => TableLockMode::AccessExclusive,
+    };
+    let wait = if nowait { WaitPolicy::NoWait } else { WaitPolicy::Wait };
+    for name in names {
+        if let crate::catalog::Relation::Table(table) = super::objects::find_relation(backend, name)? {
+            backend.with_txn(|txn| txn.lock_table(table.id, mode, wait))?;
+        }
+    }
+    Ok(())
+}

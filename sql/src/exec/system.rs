@@ -1,0 +1,253 @@
+//! Where catalog relations come from: a registry that the layer with their code fills, and what only the engine knows.
+
+use std::sync::Arc;
+
+use super::{Backend, Exec};
+use crate::catalog::{TableDef, TableId, Timing, TriggerDef};
+use crate::change::{CommitNo, LoggedChange, Position, RowChange};
+use crate::env::UnixMicros;
+use crate::error::Result;
+use crate::plan::SystemRelation;
+use crate::store::ReadItem;
+use crate::types::{Array, Interval, Jsonb, Oid, Row, Value};
+
+/// A catalog relation by schema (none: pg_catalog's) and name.
+#[must_use]
+pub fn relation(schema: Option<&str>, name: &str) -> Option<&'static SystemRelation> {
+    let schema = match schema {
+        // A dialect's own relations are found by their bare names.
+        None | Some("pg_catalog") if name.starts_with("comdb2_") => crate::catalog::TRIPLINE,
+        None | Some("pg_catalog") => crate::catalog::PG_CATALOG,
+        Some("information_schema") => crate::catalog::INFORMATION_SCHEMA,
+        Some("tripline") => crate::catalog::TRIPLINE,
+        Some(_) => return None,
+    };
+    crate::system::relation(schema, name)
+}
+
+/// A catalog relation by OID.
+#[must_use]
+pub fn relation_by_oid(oid: Oid) -> Option<&'static SystemRelation> {
+    crate::system::relation_by_oid(oid)
+}
+
+/// Approximate rows and bytes of a table; bytes are a guess from the width of its columns.
+pub(super) fn table_size(backend: &Backend, table: Oid) -> (u64, u64) {
+    let rows = backend.shared.store.row_estimate(TableId(table));
+    let width = backend.catalog().ok().and_then(|catalog| catalog.table(TableId(table)).map(|def| def.columns.len()));
+    (rows, rows.saturating_mul(32 + 16 * width.unwrap_or(0) as u64))
+}
+
+/// Descriptions of objects, by the code of the catalog relations.
+pub(super) fn deparse(exec: &Exec<'_>, kind: &str, args: &[Value]) -> Result<Value> {
+    super::planning::with_bind_context(exec.backend, |context| crate::system::describe(context, exec, kind, args))
+}
+
+/// Rows that only the engine knows.
+pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
+    let text = |text: &str| Value::text(text);
+    let time = |micros: i64| Value::TimestampTz(micros.saturating_sub(super::EPOCH_MICROS));
+    Ok(match what {
+        "settings" => {
+            let all = backend.settings.borrow().all();
+            let row = |(name, value, reset): (String, String, String)| {
+                shaped("pg_settings", &[("name", text(&name)), ("setting", text(&value)), ("reset_val", text(&reset))])
+            };
+            all.into_iter().map(row).collect()
+        }
+        "sessions" => {
+            let sessions = backend.shared.sessions.read();
+            let rows = sessions.values().map(|control| {
+                let info = control.info.lock();
+                let began = info.transaction_started_at.map_or(Value::Null, time);
+                let fields = [
+                    ("pid", Value::Int4(info.pid)),
+                    ("datname", text(&info.database)),
+                    ("usename", text(&info.user)),
+                    ("application_name", text(&info.application_name)),
+                    ("state", text(&info.state)),
+                    ("query", text(&info.query)),
+                    ("backend_start", time(info.started_at)),
+                    ("query_start", time(info.query_started_at)),
+                    ("state_change", time(info.state_changed_at)),
+                    ("xact_start", began),
+                ];
+                shaped("pg_stat_activity", &fields)
+            });
+            rows.collect()
+        }
+        "prepared_statements" => {
+            let prepared = backend.prepared.borrow();
+            let rows = prepared.iter().map(|(name, info)| {
+                let types = info.types.iter().map(|ty| Value::Oid(*ty)).collect();
+                let types = Array::one_dimensional(crate::types::oid::REGTYPE, types);
+                vec![
+                    text(name),
+                    text(&info.text),
+                    Value::TimestampTz(info.prepared_at),
+                    Value::Array(Arc::new(types)),
+                    Value::Bool(info.from_sql),
+                    Value::Int8(0),
+                    Value::Int8(0),
+                ]
+            });
+            rows.collect()
+        }
+        "subscriptions" => subscriptions(backend)?,
+        "log" => log(backend)?,
+        _ => Vec::new(),
+    })
+}
+
+/// Rows of `tripline.subscriptions`: every trigger that runs after commit, with what is known of its subscriber.
+fn subscriptions(backend: &Backend) -> Result<Vec<Row>> {
+    let (catalog, store) = (backend.catalog()?, &backend.shared.store);
+    let (cursors, gaps) = (store.cursors(), store.gaps());
+    let now = backend.shared.env.clock.now();
+    let count = |number: u64| Value::Int8(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut defs: Vec<_> = catalog.triggers().filter(|def| def.timing == Timing::Committed).collect();
+    defs.sort_by_key(|def| def.id);
+    let row = |def: &Arc<TriggerDef>| {
+        let state = backend.shared.status.get(def.id).unwrap_or_default();
+        let cursor = cursors.iter().find(|(subscriber, _)| *subscriber == def.id).map(|(_, position)| *position);
+        let position = cursor.max(state.position);
+        let (depth, oldest) = pending(backend, def, position)?;
+        let age = oldest.map_or(0, |at| now.saturating_sub(at).max(0));
+        Ok(vec![
+            Value::Oid(def.id.0),
+            Value::text(&def.name),
+            Value::text(&def.kind),
+            Value::text(if state.state.is_empty() { "starting" } else { &state.state }),
+            position.map_or(Value::Null, |position| count(position.commit.0)),
+            position.map_or(Value::Null, |position| Value::Int8(i64::from(position.ordinal))),
+            count(depth),
+            Value::Interval(Interval { micros: age, days: 0, months: 0 }),
+            count(state.attempts),
+            count(state.delivered),
+            state.last_error.clone().into(),
+            state.last_error_at.map_or(Value::Null, |at| Value::TimestampTz(at.saturating_sub(super::EPOCH_MICROS))),
+            count(gaps.iter().filter(|gap| gap.subscriber == def.id).count() as u64),
+        ])
+    };
+    let rows = defs.into_iter().map(row).collect();
+    // Who is told that an event was handled sees its effects from then on, although they may not be durable yet.
+    backend.at_least.set(backend.at_least.get().max(store.newest()));
+    rows
+}
+
+/// How many changes wait for a subscriber that stands at this position, and the commit time of the first. It reads the
+/// durable log from there on, so what is cheap for a subscriber that keeps up costs one pass for one that does not.
+fn pending(backend: &Backend, def: &TriggerDef, from: Option<Position>) -> Result<(u64, Option<UnixMicros>)> {
+    let (mut depth, mut oldest) = (0, None);
+    let Some(from) = from else { return Ok((depth, oldest)) };
+    let durable = backend.shared.store.durable();
+    let mut reader = backend.shared.store.reader(from);
+    loop {
+        let items = reader.next(256)?;
+        if items.is_empty() {
+            return Ok((depth, oldest));
+        }
+        for item in items {
+            let ReadItem::Record(record) = item else { continue };
+            if record.commit > durable {
+                return Ok((depth, oldest));
+            }
+            let waits = |change: &&LoggedChange| {
+                Position { commit: record.commit, ordinal: change.ordinal } > from && wants(def, change)
+            };
+            let waiting = record.changes.iter().filter(waits).count() as u64;
+            if waiting > 0 && record.database == backend.database {
+                depth += waiting;
+                oldest.get_or_insert(record.committed_at);
+            }
+        }
+        backend.check_cancel()?;
+    }
+}
+
+/// Whether a change is one of the trigger's events.
+fn wants(def: &TriggerDef, change: &LoggedChange) -> bool {
+    def.events.iter().any(|event| {
+        event.table == change.table
+            && match change.change {
+                RowChange::Insert { .. } => event.insert.is_some(),
+                RowChange::Update { .. } => event.update.is_some(),
+                RowChange::Delete { .. } => event.delete.is_some(),
+            }
+    })
+}
+
+/// Newest commits that `tripline.log` shows.
+const LOG_COMMITS_MAX: u64 = 10_000;
+
+/// Rows of `tripline.log`: the row changes of this database in its newest commits.
+fn log(backend: &Backend) -> Result<Vec<Row>> {
+    let store = &backend.shared.store;
+    let (catalog, durable) = (backend.catalog()?, store.durable());
+    let from = CommitNo(durable.0.saturating_sub(LOG_COMMITS_MAX));
+    let mut reader = store.reader(Position::end_of(from));
+    let count = |number: u64| Value::Int8(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut rows = Vec::new();
+    loop {
+        let items = reader.next(256)?;
+        if items.is_empty() {
+            return Ok(rows);
+        }
+        for item in items {
+            let ReadItem::Record(record) = item else { continue };
+            if record.commit > durable {
+                return Ok(rows);
+            }
+            if record.database != backend.database {
+                continue;
+            }
+            for change in &record.changes {
+                let table = catalog.table(change.table).filter(|table| !table.hidden);
+                let image = |row: Option<&Row>| match (row, table) {
+                    (Some(row), Some(table)) => image(table, row, backend),
+                    _ => Value::Null,
+                };
+                let op = match change.change {
+                    RowChange::Insert { .. } => "insert",
+                    RowChange::Update { .. } => "update",
+                    RowChange::Delete { .. } => "delete",
+                };
+                rows.push(vec![
+                    count(record.commit.0),
+                    Value::Int8(i64::from(change.ordinal)),
+                    Value::TimestampTz(record.committed_at.saturating_sub(super::EPOCH_MICROS)),
+                    count(record.txn.0),
+                    count(record.origin),
+                    record.cause.map_or(Value::Null, |cause| count(cause.position.commit.0)),
+                    record.cause.map_or(Value::Null, |cause| Value::Int8(i64::from(cause.position.ordinal))),
+                    Value::Int4(record.cause.map_or(0, |cause| i32::from(cause.hops))),
+                    Value::Oid(change.writer.0),
+                    Value::Oid(change.table.0),
+                    table.map_or(Value::Null, |table| Value::text(&table.name)),
+                    Value::text(op),
+                    count(change.row_id.0),
+                    image(change.change.old()),
+                    image(change.change.new_row()),
+                ]);
+            }
+        }
+        backend.check_cancel()?;
+    }
+}
+
+/// A row image as a jsonb object by column name.
+fn image(table: &TableDef, row: &Row, backend: &Backend) -> Value {
+    let style = backend.settings.borrow().style.clone();
+    let columns = table.live_columns().filter_map(|(place, column)| {
+        let value = row.get(place)?;
+        Some((Arc::from(column.name.as_str()), crate::expr::to_jsonb(value, column.ty, &style).ok()?))
+    });
+    Value::Jsonb(Arc::new(Jsonb::object(columns.collect())))
+}
+
+/// A row of a relation of pg_catalog from the columns that are known; the others are NULL.
+fn shaped(relation: &str, known: &[(&str, Value)]) -> Row {
+    let Some(relation) = crate::system::relation(crate::catalog::PG_CATALOG, relation) else { return Row::new() };
+    let value = |name: &str| known.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+    relation.columns.iter().map(|(name, _)| value(name).unwrap_or_default()).collect()
+}

@@ -1,0 +1,565 @@
+//! Portals and cursors: how a statement starts, and how its rows come out (PG-23, PG-27, PG-28).
+
+use std::sync::Arc;
+
+use super::prepared::expand;
+use super::{Block, Current, Session, Simple};
+use crate::error::{Result, SqlError, SqlState};
+use crate::exec::statement::{self, Outcome, is_plannable};
+use crate::exec::{CachedStatement, Exec, Run, State, all_rows, finish, point, tag};
+use crate::parse::{self, CopyFormat, Parsed, Statement};
+use crate::plan::{OutputColumn, Plan, PlanKind};
+use crate::types::{DataType, Oid, Row, Value};
+
+/// What running a portal begins with.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// EmptyQueryResponse.
+    Empty,
+    /// Rows follow by `fetch`; the tag afterwards.
+    Rows(Arc<[OutputColumn]>),
+    /// Command tag, no rows.
+    Done(String),
+    /// Rows follow by `fetch_copy`.
+    CopyOut {
+        /// Format.
+        format: CopyFormat,
+        /// Number of columns.
+        columns: usize,
+    },
+    /// `copy_data` is expected, then `copy_done` or `copy_fail`.
+    CopyIn {
+        /// Format.
+        format: CopyFormat,
+        /// Number of columns.
+        columns: usize,
+    },
+}
+
+/// How far a `fetch` came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Rows given to the sink.
+    pub rows: u64,
+    /// The portal has no more.
+    pub done: bool,
+}
+
+/// Where a portal's rows come from.
+pub(super) enum Source {
+    /// A plan not yet begun.
+    Plan { plan: Arc<Plan>, params: Vec<Value>, point: bool },
+    /// A running query.
+    Running { run: Box<Run>, state: Option<State>, buffered: Option<Row> },
+    /// Rows already there.
+    Rows(std::vec::IntoIter<Row>),
+    /// A statement without plan.
+    Utility(Parsed),
+    /// COPY TO.
+    CopyOut(Box<super::copy::CopyOut>),
+    /// Nothing left.
+    Finished,
+}
+
+/// A portal or cursor.
+pub(super) struct Portal {
+    pub(super) source: Source,
+    pub(super) columns: Option<Arc<[OutputColumn]>>,
+    pub(super) formats: Arc<[i16]>,
+    pub(super) text: Arc<str>,
+    /// Rows given so far.
+    pub(super) count: u64,
+    /// Rows in the tag, or the whole tag of a statement with rows that is no SELECT.
+    pub(super) tag: Option<String>,
+    pub(super) started: bool,
+    /// WITH HOLD.
+    pub(super) hold: bool,
+    /// SQL cursor: rows seen so far, to go back to, and the place in them.
+    pub(super) seen: Option<(Vec<Row>, i64)>,
+    /// Savepoints open when it was made.
+    pub(super) depth: usize,
+    /// Types and values of the parameters of a statement without plan.
+    pub(super) arguments: (Vec<Oid>, Vec<Value>),
+}
+
+impl Portal {
+    pub(super) fn plan(
+        plan: Arc<Plan>,
+        point: bool,
+        params: Vec<Value>,
+        columns: Option<Arc<[OutputColumn]>>,
+        formats: Arc<[i16]>,
+        depth: usize,
+        text: Arc<str>,
+    ) -> Portal {
+        let source = Source::Plan { plan, params, point };
+        Portal {
+            source,
+            columns,
+            formats,
+            text,
+            count: 0,
+            tag: None,
+            started: false,
+            hold: false,
+            seen: None,
+            depth,
+            arguments: (Vec::new(), Vec::new()),
+        }
+    }
+
+    pub(super) fn utility(parsed: Parsed, depth: usize, formats: Arc<[i16]>) -> Portal {
+        let text = parsed.text.clone();
+        Portal {
+            source: Source::Utility(parsed),
+            columns: None,
+            formats,
+            text,
+            count: 0,
+            tag: None,
+            started: false,
+            hold: false,
+            seen: None,
+            depth,
+            arguments: (Vec::new(), Vec::new()),
+        }
+    }
+}
+
+/// Columns of rows that no plan describes.
+pub(super) fn plain_columns(columns: &[(String, DataType)]) -> Arc<[OutputColumn]> {
+    columns.iter().map(|(name, ty)| OutputColumn { name: name.clone(), ty: *ty, origin: (0, 0) }).collect()
+}
+
+impl Session {
+    /// Begins a simple query: its statements run one by one through `simple_next`.
+    pub fn simple_begin(&mut self, sql: &str) -> Result<()> {
+        self.unnamed_statement = None;
+        self.unnamed_portal = None;
+        let script = sql.contains("$$") && parse::is_script(sql, &crate::exec::parse_options(&self.backend));
+        self.simple = Some(Simple { text: Arc::from(sql), next: 0, last: false, several: false, script });
+        Ok(())
+    }
+
+    /// Starts the next statement as the internal portal; none = no more. Each is parsed when its turn comes.
+    pub fn simple_next(&mut self) -> Result<Option<Step>> {
+        if let Some(mut portal) = self.internal.take() {
+            self.end_portal(&mut portal);
+        }
+        self.current = Current::Internal;
+        let Some(simple) = &self.simple else { return Ok(None) };
+        let text = simple.text.clone();
+        let (from, several) = (simple.next, simple.several);
+        self.begin_call(&text);
+        if from == 0 {
+            let known = self.backend.plans.borrow_mut().get(&text, &[]).cloned();
+            if let Some(cached) = known {
+                if let Some(simple) = &mut self.simple {
+                    simple.next = text.len();
+                    simple.last = true;
+                }
+                return self.start_cached(cached, &text, true).map(Some);
+            }
+        }
+        let options = crate::exec::parse_options(&self.backend);
+        let Some(raw) = parse::split_first(&text, from, &options)? else {
+            if self.block == Block::None && self.backend.txn.borrow().is_some() {
+                self.commit_now()?;
+            }
+            self.end_call();
+            return Ok((from == 0).then_some(Step::Empty).filter(|_| {
+                if let Some(simple) = &mut self.simple {
+                    simple.next = text.len().max(1);
+                }
+                true
+            }));
+        };
+        let last = parse::split_first(&text, raw.next, &options)?.is_none();
+        let whole = from == 0 && last;
+        if let Some(simple) = &mut self.simple {
+            simple.next = raw.next.max(1);
+            simple.last = last;
+            simple.several = !simple.script && (several || !last);
+        }
+        // In a failed block PostgreSQL still reports syntax errors first.
+        let parsed = crate::exec::parse_statement(&self.backend, &text, &raw, &options)?;
+        let offset = parsed.offset;
+        let cached = CachedStatement { parsed, plan: None, point: false };
+        self.start_cached(cached, &text, whole).map(Some).map_err(|error| shifted(error, offset))
+    }
+
+    /// Starts a statement of a simple message.
+    fn start_cached(&mut self, mut cached: CachedStatement, text: &Arc<str>, whole: bool) -> Result<Step> {
+        self.check_not_failed(&cached.parsed.statement)?;
+        let depth = self.savepoints.len();
+        let mut portal = if is_plannable(&cached.parsed.statement) {
+            self.ensure_transaction();
+            let before = cached.plan.as_ref().map(|(plan, _)| Arc::as_ptr(plan));
+            let plan = statement::current_plan(&self.backend, &mut cached, &[])?;
+            if !plan.params.is_empty() {
+                return Err(SqlError::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
+            }
+            let columns: Option<Arc<[OutputColumn]>> =
+                (!plan.columns.is_empty() || plan.kind == PlanKind::Select).then(|| Arc::from(plan.columns.as_slice()));
+            let formats = expand(&[], plan.columns.len())?;
+            let point = cached.point;
+            if whole
+                && before != Some(Arc::as_ptr(&plan))
+                && !matches!(&*cached.parsed.statement, Statement::InsertValues(_))
+            {
+                self.backend.plans.borrow_mut().put(text, &[], cached);
+            }
+            Portal::plan(plan, point, Vec::new(), columns, formats, depth, text.clone())
+        } else {
+            let formats = self.empty_formats.clone();
+            Portal::utility(cached.parsed, depth, formats)
+        };
+        let step = self.start(&mut portal)?;
+        let step = match step {
+            Step::Rows(columns) => {
+                if portal.formats.len() != columns.len() {
+                    portal.formats = expand(&[], columns.len())?;
+                }
+                self.internal = Some(portal);
+                Step::Rows(columns)
+            }
+            Step::CopyOut { format, columns } => {
+                self.internal = Some(portal);
+                Step::CopyOut { format, columns }
+            }
+            Step::Done(tag) => {
+                self.statement_done()?;
+                Step::Done(tag)
+            }
+            other => other,
+        };
+        // A statement whose rows are still to come can be cancelled until the last of them.
+        if matches!(step, Step::Rows(_) | Step::CopyOut { .. }) {
+            self.take_style();
+        } else {
+            self.end_call();
+        }
+        Ok(step)
+    }
+
+    /// Describe of a portal: its columns and one format code per column. Errors: 34000.
+    #[allow(clippy::type_complexity, reason = "columns and their formats")]
+    pub fn describe_portal(&mut self, portal: &str) -> Result<(Option<Arc<[OutputColumn]>>, Arc<[i16]>)> {
+        let found = if portal.is_empty() { self.unnamed_portal.as_ref() } else { self.portals.get(portal) };
+        let found = found.ok_or_else(|| no_portal(portal))?;
+        Ok((found.columns.clone(), found.formats.clone()))
+    }
+
+    /// Execute: starts a portal, or continues a suspended one. Errors: 34000, 55000 for a finished command.
+    pub fn execute(&mut self, portal: &str) -> Result<Step> {
+        let taken = if portal.is_empty() {
+            self.current = Current::Unnamed;
+            self.unnamed_portal.take()
+        } else {
+            self.current = Current::Named(portal.to_owned());
+            self.portals.remove(portal)
+        };
+        let mut taken = taken.ok_or_else(|| no_portal(portal))?;
+        let text = taken.text.clone();
+        self.begin_call(&text);
+        let result = if taken.started {
+            // The tag of each Execute counts its own rows.
+            taken.count = 0;
+            Session::again(&taken, portal)
+        } else {
+            self.start(&mut taken)
+        };
+        let current = self.current.clone();
+        match (&result, current) {
+            // COMMIT and ROLLBACK close portals while they run; theirs goes too.
+            (Err(_), _) => {}
+            (Ok(_), Current::Unnamed) => self.unnamed_portal = Some(taken),
+            (Ok(_), Current::Named(name)) => {
+                self.portals.insert(name, taken);
+            }
+            (Ok(_), _) => {}
+        }
+        if matches!(result, Ok(Step::Rows(_) | Step::CopyOut { .. })) {
+            self.take_style();
+        } else {
+            self.end_call();
+        }
+        result
+    }
+
+    fn again(portal: &Portal, name: &str) -> Result<Step> {
+        match (&portal.columns, &portal.source) {
+            (Some(columns), _) => Ok(Step::Rows(columns.clone())),
+            (None, Source::CopyOut(copy)) => Ok(Step::CopyOut { format: copy.format(), columns: copy.width() }),
+            (None, _) => Err(SqlError::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("portal \"{name}\" cannot be run"),
+            )),
+        }
+    }
+
+    /// Starts a portal: statements other than queries run to their end.
+    pub(super) fn start(&mut self, portal: &mut Portal) -> Result<Step> {
+        portal.started = true;
+        match std::mem::replace(&mut portal.source, Source::Finished) {
+            Source::Plan { plan, params, point } => self.start_plan(portal, plan, params, point),
+            Source::Utility(parsed) => {
+                self.check_not_failed(&parsed.statement)?;
+                self.start_utility(portal, parsed)
+            }
+            Source::Finished => Ok(Step::Done(String::new())),
+            other => {
+                portal.source = other;
+                match &portal.columns {
+                    Some(columns) => Ok(Step::Rows(columns.clone())),
+                    None => Ok(Step::Empty),
+                }
+            }
+        }
+    }
+
+    fn start_plan(&mut self, portal: &mut Portal, plan: Arc<Plan>, params: Vec<Value>, is_point: bool) -> Result<Step> {
+        if self.block == Block::Failed {
+            self.check_not_failed(&Statement::Reset(None))?;
+        }
+        self.ensure_transaction();
+        self.backend.pending.borrow_mut().queried = true;
+        let run = Run::begin(&self.backend, &plan, params, 0)?;
+        let query = plan.kind == PlanKind::Select && !plan.writes;
+        if query && !is_point {
+            let state = State::new(&plan.root);
+            portal.source = Source::Running { run: Box::new(run), state: Some(state), buffered: None };
+            return Ok(Step::Rows(portal.columns.clone().unwrap_or_default()));
+        }
+        let exec = Exec { backend: &self.backend, run: &run };
+        let result = if is_point && query {
+            point(&plan.root, &exec.cx()).map(|row| row.into_iter().collect())
+        } else {
+            all_rows(&plan.root, &exec.cx(), usize::MAX).and_then(|rows: Vec<Row>| {
+                finish(&exec)?;
+                Ok(rows)
+            })
+        };
+        self.backend.end_statement(run.snapshot);
+        let rows = result?;
+        if let Some(columns) = portal.columns.clone() {
+            if plan.kind != PlanKind::Select {
+                portal.tag = Some(tag(plan.kind, run.processed.get()));
+            }
+            portal.source = Source::Rows(rows.into_iter());
+            return Ok(Step::Rows(columns));
+        }
+        Ok(Step::Done(tag(plan.kind, run.processed.get())))
+    }
+
+    /// Keeps what a statement without plan gave in its portal.
+    pub(super) fn take_outcome(&mut self, portal: &mut Portal, outcome: Outcome) -> Result<Step> {
+        match outcome {
+            Outcome::Tag(tag) => Ok(Step::Done(tag)),
+            Outcome::Rows(columns, rows, tag) => {
+                let columns = plain_columns(&columns);
+                portal.columns = Some(columns.clone());
+                if portal.formats.len() != columns.len() {
+                    portal.formats = expand(&[], columns.len())?;
+                }
+                portal.source = Source::Rows(rows.into_iter());
+                portal.tag = Some(tag);
+                Ok(Step::Rows(columns))
+            }
+        }
+    }
+
+    fn current_portal(&mut self) -> Option<&mut Portal> {
+        match &self.current {
+            Current::None => None,
+            Current::Internal => self.internal.as_mut(),
+            Current::Unnamed => self.unnamed_portal.as_mut(),
+            Current::Named(name) => self.portals.get_mut(name),
+        }
+    }
+
+    pub(super) fn take_current(&mut self) -> Option<Portal> {
+        match &self.current {
+            Current::None => None,
+            Current::Internal => self.internal.take(),
+            Current::Unnamed => self.unnamed_portal.take(),
+            Current::Named(name) => self.portals.remove(name),
+        }
+    }
+
+    pub(super) fn put_current(&mut self, portal: Portal) {
+        match &self.current {
+            Current::None => {}
+            Current::Internal => self.internal = Some(portal),
+            Current::Unnamed => self.unnamed_portal = Some(portal),
+            Current::Named(name) => {
+                self.portals.insert(name.clone(), portal);
+            }
+        }
+    }
+
+    /// Rows of the portal started last by `simple_next` or `execute`. `max` 0 = all. Returns early (`done` false) after
+    /// about 64 KiB or 256 rows so that the front end can flush: call again until done or `max` rows came.
+    pub fn fetch(&mut self, max: u64, sink: &mut dyn FnMut(&[Value]) -> Result<()>) -> Result<Fetched> {
+        let Some(mut portal) = self.take_current() else { return Ok(Fetched { rows: 0, done: true }) };
+        let limit = if max == 0 { 256 } else { max.min(256) };
+        let mut rows = 0;
+        let mut bytes = 0;
+        let mut done = false;
+        while rows < limit && bytes < 64 * 1024 {
+            match self.next_row(&mut portal) {
+                Ok(Some(row)) => {
+                    bytes += row.len() * 16 + row.iter().map(weight).sum::<usize>();
+                    rows += 1;
+                    portal.count += 1;
+                    sink(&row)?;
+                }
+                Ok(None) => {
+                    done = true;
+                    break;
+                }
+                Err(error) => {
+                    self.end_portal(&mut portal);
+                    return Err(error);
+                }
+            }
+        }
+        // The last of an exact count: an all-rows fetch knows at once that there is no more.
+        if !done && max == 0 {
+            if let Source::Rows(left) = &portal.source {
+                done = left.len() == 0;
+            }
+        }
+        if done {
+            self.end_portal(&mut portal);
+        }
+        self.put_current(portal);
+        if done && self.current == Current::Internal {
+            self.statement_done()?;
+        }
+        if done || (max > 0 && rows >= max) {
+            self.end_call();
+        }
+        Ok(Fetched { rows, done })
+    }
+
+    /// The next row of a portal.
+    pub(super) fn next_row(&self, portal: &mut Portal) -> Result<Option<Row>> {
+        match &mut portal.source {
+            Source::Rows(rows) => Ok(rows.next()),
+            Source::Running { run, state, buffered } => {
+                if let Some(row) = buffered.take() {
+                    return Ok(Some(row));
+                }
+                let exec = Exec { backend: &self.backend, run };
+                match state {
+                    Some(state) => state.next(&run.plan.root, &exec.cx()),
+                    None => Ok(None),
+                }
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A portal has given its last row, or goes: its snapshot is released.
+    pub(super) fn end_portal(&mut self, portal: &mut Portal) {
+        if let Source::Running { run, .. } = &portal.source {
+            self.backend.end_statement(run.snapshot);
+            let seen = self.backend.txn.borrow().as_ref().map(crate::store::Txn::saw_undurable);
+            if let Some(seen) = seen.filter(|seen| *seen > self.hold) {
+                self.hold = seen;
+            }
+        }
+        if !matches!(portal.source, Source::Utility(_) | Source::Plan { .. }) {
+            portal.source = Source::Rows(Vec::new().into_iter());
+        }
+    }
+
+    /// Command tag of the portal just exhausted: `SELECT 3`.
+    pub fn tag(&mut self) -> String {
+        let Some(portal) = self.current_portal() else { return "SELECT 0".to_owned() };
+        let count = std::mem::take(&mut portal.count);
+        match &portal.tag {
+            Some(tag) => tag.clone(),
+            None => format!("SELECT {count}"),
+        }
+    }
+
+    /// Format codes of the current portal's columns.
+    #[must_use]
+    pub fn result_formats(&self) -> Arc<[i16]> {
+        let portal = match &self.current {
+            Current::None => None,
+            Current::Internal => self.internal.as_ref(),
+            Current::Unnamed => self.unnamed_portal.as_ref(),
+            Current::Named(name) => self.portals.get(name),
+        };
+        portal.map_or_else(|| self.empty_formats.clone(), |portal| portal.formats.clone())
+    }
+
+    /// Close of a portal; an unknown name is no error.
+    pub fn close_portal(&mut self, name: &str) {
+        let portal = if name.is_empty() { self.unnamed_portal.take() } else { self.portals.remove(name) };
+        if let Some(mut portal) = portal {
+            self.end_portal(&mut portal);
+        }
+    }
+
+    /// The transaction ends: portals go, WITH HOLD cursors stay with their rows (on commit).
+    pub(super) fn close_portals(&mut self, commit: bool) {
+        if let Some(mut portal) = self.unnamed_portal.take() {
+            self.end_portal(&mut portal);
+        }
+        if self.portals.is_empty() {
+            return;
+        }
+        let all = std::mem::take(&mut self.portals);
+        for (name, mut portal) in all {
+            let kept = portal.hold && (commit || matches!(portal.source, Source::Rows(_)));
+            if kept {
+                if matches!(portal.source, Source::Running { .. }) {
+                    let mut rows = Vec::new();
+                    while let Ok(Some(row)) = self.next_row(&mut portal) {
+                        rows.push(row);
+                    }
+                    self.end_portal(&mut portal);
+                    portal.source = Source::Rows(rows.into_iter());
+                }
+                self.portals.insert(name, portal);
+            } else {
+                self.end_portal(&mut portal);
+            }
+        }
+    }
+
+    /// Portals made after the savepoint of this place go.
+    pub(super) fn drop_portals_since(&mut self, savepoint: usize) {
+        let names: Vec<String> =
+            self.portals.iter().filter(|(_, portal)| portal.depth > savepoint).map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.close_portal(&name);
+        }
+    }
+}
+
+fn no_portal(name: &str) -> SqlError {
+    SqlError::new(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
+}
+
+/// Positions of binding count from the statement's own text; the client's count from the message.
+fn shifted(mut error: SqlError, offset: u32) -> SqlError {
+    if let Some(position) = &mut error.fields_mut().position {
+        position.0 = position.0.saturating_add(offset);
+    }
+    error
+}
+
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Text(text) | Value::Json(text) => text.len(),
+        Value::Bytea(bytes) => bytes.len(),
+        Value::Array(array) => array.items.len() * 16,
+        Value::Jsonb(_) | Value::Record(_) => 64,
+        _ => 0,
+    }
+}
