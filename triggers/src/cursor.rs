@@ -1,0 +1,46 @@
+//! A subscriber's durable place in the log. It is moved only inside a commit (`HookContext::move_cursor`), together with
+//! the effects of what it steps over; the engine gives the committed places back at start.
+//!
+//! A new subscriber does not know the number of the commit that creates it. Its first cursor is therefore a mark at the
+//! newest commit before it (`before_creation`): whoever reads from there looks for the creating record first.
+
+use tripline_sql::catalog::{CatalogChange, Entry, EntryKey, TriggerId};
+use tripline_sql::change::{CommitNo, CommitRecord, Position};
+use tripline_sql::engine::Engine;
+
+const NEW: u32 = u32::MAX - 1;
+
+/// The first cursor of a subscriber created after this commit.
+#[must_use]
+pub fn before_creation(after: CommitNo) -> Position {
+    Position { commit: after, ordinal: NEW }
+}
+
+/// Whether a subscriber with this cursor has still to find its creation.
+#[must_use]
+pub fn is_new(position: Position) -> bool {
+    position.ordinal == NEW
+}
+
+/// Where a subscriber goes on: its committed place, or none if it has no cursor.
+#[must_use]
+pub fn committed(engine: &Engine, subscriber: TriggerId) -> Option<Position> {
+    engine.cursors().into_iter().find(|(id, _)| *id == subscriber).map(|(_, position)| position)
+}
+
+/// Whether this record created the subscriber: what it and those before it hold is not for it (CDB-506).
+#[must_use]
+pub fn creates(record: &CommitRecord, subscriber: TriggerId) -> bool {
+    record
+        .catalog
+        .iter()
+        .any(|change| matches!(change, CatalogChange::Put { entry: Entry::Trigger(def), .. } if def.id == subscriber))
+}
+
+/// Whether this record drops the subscriber.
+#[must_use]
+pub fn drops(record: &CommitRecord, subscriber: TriggerId) -> bool {
+    record.catalog.iter().any(
+        |change| matches!(change, CatalogChange::Remove { key: EntryKey::Trigger(oid), .. } if *oid == subscriber.0),
+    )
+}

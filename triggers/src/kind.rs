@@ -1,0 +1,249 @@
+//! What a trigger kind is: how a definition is checked, and what runs it. A trigger is either in the transaction or a
+//! subscriber, by type: `Attachment`. Kinds know nothing of each other; `registry.rs` lists them.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use parking_lot::Mutex;
+use tripline_sql::catalog::{Catalog, TableDef, TriggerDef, TriggerId};
+use tripline_sql::change::{HookContext, LoggedChange, Position, RowChange, RowId, Verdict};
+use tripline_sql::engine::Engine;
+use tripline_sql::error::{Result, SqlError, SqlState};
+use tripline_sql::session::Session;
+
+/// A trigger kind. All methods run inside the transaction of the statement that asked, except `attach`.
+pub trait Kind: Sync {
+    /// The name in `TriggerDef::kind`.
+    fn name(&self) -> &'static str;
+    /// Looks at a new definition and completes it (events, timing). Errors: whatever is wrong with it.
+    fn check(&self, ctx: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef>;
+    /// After it was stored: builds state, fills targets.
+    fn created(&self, ctx: &mut dyn HookContext, instance: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
+        self.started(ctx, instance, def)
+    }
+    /// Whether it has something to do when the server starts.
+    fn starts(&self, _def: &TriggerDef) -> bool {
+        false
+    }
+    /// When the server starts with it in the catalog, if `starts`.
+    fn started(&self, _ctx: &mut dyn HookContext, _instance: &Arc<Instance>, _def: &TriggerDef) -> Result<()> {
+        Ok(())
+    }
+    /// Before it is removed.
+    fn dropped(&self, _ctx: &mut dyn HookContext, _def: &TriggerDef) -> Result<()> {
+        Ok(())
+    }
+    /// After ENABLE or DISABLE.
+    fn toggled(&self, _ctx: &mut dyn HookContext, _def: &TriggerDef) -> Result<()> {
+        Ok(())
+    }
+    /// The running form for one of its tables (none if that table's changes do not concern it); for a subscriber
+    /// `table` is none. Errors: the definition no longer fits its tables; raised when it next fires.
+    fn attach(
+        &self,
+        catalog: &Catalog,
+        def: &Arc<TriggerDef>,
+        table: Option<&Arc<TableDef>>,
+        instance: &Arc<Instance>,
+    ) -> Result<Option<Attachment>>;
+}
+
+/// The running form of a trigger.
+#[derive(Clone)]
+pub enum Attachment {
+    /// Runs inside the writer's transaction.
+    InTransaction(Arc<dyn RowTrigger>),
+    /// Runs after commit, from the change log.
+    Subscriber(Arc<dyn Subscriber>),
+}
+
+/// The three changes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub enum Operation {
+    Insert,
+    Update,
+    Delete,
+}
+
+impl Operation {
+    /// Which one a change is.
+    #[must_use]
+    pub fn of(change: &RowChange) -> Operation {
+        match change {
+            RowChange::Insert { .. } => Operation::Insert,
+            RowChange::Update { .. } => Operation::Update,
+            RowChange::Delete { .. } => Operation::Delete,
+        }
+    }
+}
+
+/// Which calls a row trigger wants, by operation (insert, update, delete).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listens {
+    /// Before the row is written.
+    pub before: [bool; 3],
+    /// After it.
+    pub after: [bool; 3],
+}
+
+/// A trigger inside the transaction, shared by all statements.
+pub trait RowTrigger: Send + Sync {
+    /// The calls it wants.
+    fn listens(&self) -> Listens;
+    /// Whether it may look at other tables while the statement runs: then views must not hold their writes back.
+    fn observes(&self) -> bool;
+    /// Its form for one statement. `observed`: some trigger of the table `observes`.
+    fn start(self: Arc<Self>, observed: bool) -> Box<dyn Running>;
+}
+
+/// A row trigger for the length of one statement. Errors are given their context here.
+pub trait Running: Send {
+    /// Before a row is written, by `writer` (a trigger, or the client).
+    fn before(
+        &mut self,
+        _ctx: &mut dyn HookContext,
+        _change: &RowChange,
+        _assigned: Option<&[usize]>,
+        _writer: TriggerId,
+    ) -> Result<Verdict> {
+        Ok(Verdict::Keep)
+    }
+    /// After it was written.
+    fn after(&mut self, _ctx: &mut dyn HookContext, _row: RowId, _change: &RowChange) -> Result<()> {
+        Ok(())
+    }
+    /// At the end of the statement.
+    fn finish(&mut self, _ctx: &mut dyn HookContext) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What a subscriber's worker is given: its own session, handed back with the outcome.
+pub struct Delivery<'a> {
+    /// Where the change stands.
+    pub position: Position,
+    /// Commit time in microseconds since 1970.
+    pub committed_at: i64,
+    /// The change.
+    pub change: &'a LoggedChange,
+    /// Cause chain behind the commit that holds it.
+    pub hops: u16,
+    /// How many times it failed before.
+    pub attempts: u64,
+}
+
+/// A trigger after commit, shared by its incarnations.
+pub trait Subscriber: Send + Sync {
+    /// Whether this change is an event for it.
+    fn wants(&self, change: &LoggedChange) -> bool;
+    /// What runs it on its thread, with a session of its own.
+    fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>>;
+}
+
+/// Runs the events of one subscriber, one after the other, on its thread.
+pub trait Worker {
+    /// Answers one change; its effects and the cursor's step to `position` commit together. An error means that nothing
+    /// happened and the change comes again.
+    fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<()>;
+    /// Moves the cursor alone, past changes that were no events.
+    fn skip(&mut self, to: Position) -> Result<()>;
+    /// Whether what it runs changed since it failed, so that there is no use in waiting longer.
+    fn changed(&mut self) -> bool;
+}
+
+/// What a trigger keeps in memory besides its definition, from its creation (or the server's start) to its end.
+#[derive(Default)]
+pub struct Instance {
+    /// The kind's own state.
+    pub state: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    /// Calls.
+    pub executed: AtomicU64,
+    /// Failed calls.
+    pub errors: AtomicU64,
+    /// `return false`.
+    pub returned_false: AtomicU64,
+    /// Whether `started` ran.
+    pub started: AtomicBool,
+    /// Newest durable commit when it was created: its own commit comes later.
+    pub created_after: AtomicU64,
+    /// The last error: time in microseconds since 1970, where, what.
+    pub last_error: Mutex<Option<(i64, String, SqlError)>>,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance")
+            .field("executed", &self.executed)
+            .field("errors", &self.errors)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks option names. Errors: 22023 unknown option, 42601 given twice.
+pub(crate) fn check_options(def: &TriggerDef, known: &[&str]) -> Result<()> {
+    for (i, (key, _)) in def.options.iter().enumerate() {
+        if !known.iter().any(|name| name.eq_ignore_ascii_case(key)) {
+            return Err(SqlError::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("unrecognized option \"{key}\" for OFTYPE {}", def.kind.to_ascii_uppercase()),
+            ));
+        }
+        if def.options[..i].iter().any(|(before, _)| before.eq_ignore_ascii_case(key)) {
+            return Err(SqlError::syntax(format!("option \"{key}\" is given twice")));
+        }
+    }
+    Ok(())
+}
+
+/// An option that must be there and not empty. Errors: 22023.
+pub(crate) fn required<'a>(def: &'a TriggerDef, key: &str) -> Result<&'a str> {
+    def.option(key).filter(|value| !value.trim().is_empty()).ok_or_else(|| {
+        SqlError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("option \"{key}\" is required for OFTYPE {}", def.kind.to_ascii_uppercase()),
+        )
+    })
+}
+
+/// A boolean option; false when absent. Errors: 22023.
+pub(crate) fn boolean(def: &TriggerDef, key: &str) -> Result<bool> {
+    match def.option(key) {
+        None => Ok(false),
+        Some(text) if text.trim().eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) if text.trim().eq_ignore_ascii_case("false") => Ok(false),
+        Some(text) => Err(SqlError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("option \"{key}\" must be true or false, not \"{text}\""),
+        )),
+    }
+}
+
+/// Checks the number of tables. Errors: 42P17.
+pub(crate) fn table_count(def: &TriggerDef, fits: bool, wanted: &str) -> Result<()> {
+    if fits {
+        return Ok(());
+    }
+    Err(SqlError::new(
+        SqlState::INVALID_OBJECT_DEFINITION,
+        format!("OFTYPE {} needs {wanted}, not {} tables", def.kind.to_ascii_uppercase(), def.tables.len()),
+    ))
+}
+
+/// A table of a definition. Errors: 42P01 (it went meanwhile).
+pub(crate) fn table_of(catalog: &Catalog, id: tripline_sql::catalog::TableId) -> Result<Arc<TableDef>> {
+    catalog
+        .table(id)
+        .cloned()
+        .ok_or_else(|| SqlError::new(SqlState::UNDEFINED_TABLE, format!("table with OID {} does not exist", id.0)))
+}
+
+/// A hidden table that `HookContext::create_state_table` made for a trigger under this name; the engine adds a number.
+pub(crate) fn state_table(catalog: &Catalog, def: &TriggerDef, name: &str) -> Option<Arc<TableDef>> {
+    let called = |table: &&Arc<TableDef>| {
+        table.hidden && table.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    };
+    let internal = def.internal.iter().filter_map(|oid| catalog.table(tripline_sql::catalog::TableId(*oid)));
+    internal.into_iter().find(called).or_else(|| catalog.tables().find(called)).cloned()
+}

@@ -1,0 +1,241 @@
+//! The event table that a Lua trigger's `main` gets (CDB-601 to CDB-609): `id`, `name`, `type`, `new`, `old`. Column names
+//! are made Lua strings once per table definition.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mlua::{Lua, LuaString, Table};
+use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef};
+use tripline_sql::change::{LoggedChange, Position, RowChange};
+use tripline_sql::error::Result;
+use tripline_sql::types::{DataType, Value};
+
+use crate::kind::{Delivery, Operation};
+use crate::script::lua::api::{EventInfo, Host};
+use crate::script::lua::convert::{blob, to_lua};
+use crate::script::lua::sql_error;
+
+/// The columns that this change's event shows; none if it is no event of the trigger.
+pub(super) fn columns<'a>(def: &'a TriggerDef, change: &LoggedChange) -> Option<&'a [String]> {
+    let event = def.events.iter().find(|event| event.table == change.table)?;
+    match Operation::of(&change.change) {
+        Operation::Insert => event.insert.as_deref(),
+        Operation::Update => event.update.as_deref(),
+        Operation::Delete => event.delete.as_deref(),
+    }
+}
+
+/// A watched table as last seen: it may be dropped while events of it still wait.
+struct Watched {
+    def: Arc<TableDef>,
+    name: LuaString,
+    /// Shown columns per operation: name, place, type.
+    shown: [Vec<(LuaString, usize, DataType)>; 3],
+}
+
+/// The watched tables of a trigger.
+#[derive(Default)]
+pub(super) struct Tables(HashMap<TableId, Watched>);
+
+impl Tables {
+    /// Looks at the tables' newest definitions. Columns dropped meanwhile disappear (CDB-503).
+    pub(super) fn refresh(&mut self, lua: &Lua, def: &TriggerDef, catalog: &Catalog) -> Result<()> {
+        for event in &def.events {
+            let Some(table) = catalog.table(event.table) else { continue };
+            if self.0.get(&event.table).is_some_and(|have| Arc::ptr_eq(&have.def, table)) {
+                continue;
+            }
+            let shown = |columns: &Option<Vec<String>>| -> mlua::Result<Vec<(LuaString, usize, DataType)>> {
+                let mut out = Vec::new();
+                for name in columns.iter().flatten() {
+                    if let Some(place) = table.column_index(name) {
+                        out.push((lua.create_string(name)?, place, table.columns[place].ty));
+                    }
+                }
+                Ok(out)
+            };
+            let watched = (|| {
+                Ok(Watched {
+                    def: table.clone(),
+                    name: lua.create_string(&table.name)?,
+                    shown: [shown(&event.insert)?, shown(&event.update)?, shown(&event.delete)?],
+                })
+            })()
+            .map_err(|error: mlua::Error| sql_error(&error))?;
+            self.0.insert(event.table, watched);
+        }
+        Ok(())
+    }
+
+    /// The event table of a change; tells the host about it.
+    pub(super) fn event(&self, lua: &Lua, delivery: &Delivery<'_>, number: Option<i64>) -> Result<Table> {
+        if let Some(mut host) = lua.app_data_mut::<Host>() {
+            host.event = EventInfo {
+                tid: i64::try_from(delivery.position.commit.0).unwrap_or(i64::MAX),
+                epoch: delivery.committed_at.div_euclid(1_000_000),
+                sequence: number,
+            };
+        }
+        self.build(lua, delivery).map_err(|error| sql_error(&error))
+    }
+
+    fn build(&self, lua: &Lua, delivery: &Delivery<'_>) -> mlua::Result<Table> {
+        let event = lua.create_table_with_capacity(0, 5)?;
+        event.raw_set("id", blob(&id(delivery.position)))?;
+        let operation = Operation::of(&delivery.change.change);
+        event.raw_set("type", ["add", "upd", "del"][operation as usize])?;
+        let Some(watched) = self.0.get(&delivery.change.table) else { return Ok(event) };
+        event.raw_set("name", watched.name.clone())?;
+        let shown = &watched.shown[operation as usize];
+        let change: &RowChange = &delivery.change.change;
+        if let Some(new) = change.new_row() {
+            event.raw_set("new", row(lua, shown, new)?)?;
+        }
+        if let Some(old) = change.old() {
+            event.raw_set("old", row(lua, shown, old)?)?;
+        }
+        Ok(event)
+    }
+}
+
+fn row(lua: &Lua, shown: &[(LuaString, usize, DataType)], values: &[Value]) -> mlua::Result<Table> {
+    let table = lua.create_table_with_capacity(0, shown.len())?;
+    for (name, place, ty) in shown {
+        table.raw_set(name, to_lua(lua, values.get(*place).unwrap_or(&Value::Null), *ty)?)?;
+    }
+    Ok(table)
+}
+
+/// Eight bytes that never come again: commit and place within it.
+fn id(position: Position) -> [u8; 8] {
+    position.commit.0.wrapping_shl(24).wrapping_add(u64::from(position.ordinal)).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use tripline_sql::catalog::{Column, Entry, Level, Persistence, Timing, TriggerEvent, TriggerId};
+    use tripline_sql::change::{CommitNo, RowId};
+    use tripline_sql::types::Oid;
+
+    use super::*;
+    use crate::script::Limits;
+    use crate::script::lua::Machine;
+
+    fn table(names: &[&str]) -> TableDef {
+        let column = |name: &&str| Column {
+            name: (*name).to_owned(),
+            ty: DataType::INT4,
+            not_null: false,
+            default: None,
+            identity: None,
+            generated: None,
+            sequence: None,
+            missing: None,
+            collation: None,
+            dropped: false,
+            comment: None,
+        };
+        TableDef {
+            id: TableId(1),
+            schema: 2200,
+            name: "t".to_owned(),
+            owner: 10,
+            row_type: 0,
+            array_type: 0,
+            columns: names.iter().map(column).collect(),
+            constraints: Vec::new(),
+            indexes: Vec::new(),
+            persistence: Persistence::Permanent,
+            schema_version: 0,
+            dialect: String::new(),
+            options: Vec::new(),
+            maintained_by: 0,
+            hidden: false,
+            acl: Vec::new(),
+            comment: None,
+        }
+    }
+
+    fn definition(events: TriggerEvent) -> TriggerDef {
+        TriggerDef {
+            id: TriggerId(9),
+            schema: 2200,
+            name: "audit".to_owned(),
+            dialect: "comdb2".to_owned(),
+            kind: "lua_trigger".to_owned(),
+            tables: vec![TableId(1)],
+            events: vec![events],
+            timing: Timing::Committed,
+            level: Level::Row,
+            when: None,
+            priority: 0,
+            options: Vec::new(),
+            body: String::new(),
+            text: String::new(),
+            enabled: true,
+            owner: 10,
+            internal: Vec::new(),
+        }
+    }
+
+    // The audit example's loop over the event, with the values put into text instead of a table.
+    const MAIN: &str = "
+local function main(event)
+    local chg
+    if event.new ~= nil then chg = event.new end
+    if chg == nil then chg = {} end
+    if event.old ~= nil then
+        for k, v in pairs(event.old) do chg['old_'..k] = v end
+    end
+    local keys = {}
+    for k in pairs(chg) do table.insert(keys, k) end
+    table.sort(keys)
+    local out = { event.type, event.name, tostring(event.id) }
+    for _, k in ipairs(keys) do table.insert(out, k .. '=' .. tostring(chg[k])) end
+    return table.concat(out, ' ')
+end";
+
+    // CDB-502, CDB-601, CDB-609
+    #[test]
+    fn columns_of_each_event() {
+        let columns = |list: &[&str]| Some(list.iter().map(|name| (*name).to_owned()).collect());
+        let events = TriggerEvent {
+            table: TableId(1),
+            insert: columns(&["i", "j"]),
+            update: columns(&["j", "k"]),
+            delete: columns(&["k", "gone"]),
+        };
+        let def = definition(events);
+        let mut catalog = Catalog::default();
+        catalog.put(Entry::Table(Arc::new(table(&["i", "j", "k"]))));
+        let machine = Machine::new(Limits::LUA).unwrap();
+        machine.lua().set_app_data(Host::default());
+        let mut tables = Tables::default();
+        tables.refresh(machine.lua(), &def, &catalog).unwrap();
+        let main = machine.load(MAIN).unwrap();
+        let row = |values: [Option<i32>; 3]| values.iter().map(|v| Value::from(*v)).collect::<Vec<_>>();
+        let run = |ordinal: u32, table: Oid, change: RowChange| {
+            let change = LoggedChange {
+                ordinal,
+                table: TableId(table),
+                schema_version: 0,
+                row_id: RowId(1),
+                writer: TriggerId::CLIENT,
+                change,
+            };
+            super::columns(&def, &change)?;
+            let position = Position { commit: CommitNo(2), ordinal };
+            let delivery = Delivery { position, committed_at: 0, change: &change, hops: 0, attempts: 0 };
+            let event = tables.event(machine.lua(), &delivery, None).unwrap();
+            Some(machine.call(&main, event).unwrap().to_string().unwrap())
+        };
+        let (old, new) = (row([Some(1), None, Some(3)]), row([Some(4), Some(5), None]));
+        assert_eq!(run(0, 1, RowChange::Insert { new: old.clone() }).unwrap(), "add t 0000000002000000 i=1 j=NULL");
+        assert_eq!(
+            run(1, 1, RowChange::Update { old: old.clone(), new }).unwrap(),
+            "upd t 0000000002000001 j=5 k=NULL old_j=NULL old_k=3"
+        );
+        assert_eq!(run(2, 1, RowChange::Delete { old: old.clone() }).unwrap(), "del t 0000000002000002 old_k=3");
+        assert_eq!(run(0, 7, RowChange::Delete { old }), None);
+    }
+}

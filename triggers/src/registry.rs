@@ -1,0 +1,15 @@
+//! The one list of trigger kinds. A new kind is a folder of its own and a line here.
+
+use crate::kind::Kind;
+use crate::queue::LuaTrigger;
+use crate::script::ami::AmiScript;
+use crate::view::aggregate::Aggregate;
+
+/// All kinds.
+pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &LuaTrigger];
+
+/// A kind by the name in `TriggerDef::kind`.
+#[must_use]
+pub fn kind(name: &str) -> Option<&'static dyn Kind> {
+    KINDS.iter().find(|kind| kind.name().eq_ignore_ascii_case(name)).copied()
+}

@@ -1,0 +1,240 @@
+//! What the AMIScript parser makes: statements, expressions and embedded SQL, names still unresolved.
+
+use tripline_sql::catalog::Column;
+use tripline_sql::types::{DataType, Value, oid};
+
+/// An AMIScript type (AMI-67).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are AMI's")]
+pub(crate) enum Type {
+    Byte,
+    Short,
+    Int,
+    Long,
+    Float,
+    Double,
+    Char,
+    Boolean,
+    String,
+    BigInteger,
+    BigDecimal,
+    Utc,
+    Utcn,
+    Uuid,
+    Binary,
+    Number,
+    Object,
+    List,
+    Map,
+    Set,
+    Table,
+    /// A column type that AMI has no name for.
+    Other(DataType),
+}
+
+impl Type {
+    /// A type by its AMI name, in any case.
+    pub(crate) fn by_name(name: &str) -> Option<Type> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "byte" => Type::Byte,
+            "short" => Type::Short,
+            "int" | "integer" => Type::Int,
+            "long" => Type::Long,
+            "float" => Type::Float,
+            "double" => Type::Double,
+            "char" | "character" => Type::Char,
+            "boolean" => Type::Boolean,
+            "string" | "enum" => Type::String,
+            "biginteger" => Type::BigInteger,
+            "bigdecimal" => Type::BigDecimal,
+            "utc" => Type::Utc,
+            "utcn" => Type::Utcn,
+            "uuid" => Type::Uuid,
+            "binary" => Type::Binary,
+            "number" => Type::Number,
+            "object" => Type::Object,
+            "list" => Type::List,
+            "map" => Type::Map,
+            "set" => Type::Set,
+            "table" => Type::Table,
+            _ => return None,
+        })
+    }
+
+    /// The type that a script sees in a column.
+    pub(crate) fn of_column(column: &Column) -> Type {
+        Type::of(column.ty)
+    }
+
+    /// The type that a script sees in a value of this data type.
+    pub(crate) fn of(ty: DataType) -> Type {
+        match ty.oid {
+            oid::INT2 => Type::Short,
+            oid::INT4 => Type::Int,
+            oid::INT8 => Type::Long,
+            oid::FLOAT4 => Type::Float,
+            oid::FLOAT8 => Type::Double,
+            oid::BOOL => Type::Boolean,
+            oid::TEXT => Type::String,
+            oid::NUMERIC if ty.typmod == -1 => Type::BigDecimal,
+            oid::TIMESTAMPTZ if ty.typmod == -1 => Type::Utc,
+            oid::UUID => Type::Uuid,
+            oid::BYTEA => Type::Binary,
+            _ => Type::Other(ty),
+        }
+    }
+}
+
+/// Arithmetic and bit operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum Arith {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    Shl,
+    Shr,
+    Ushr,
+    And,
+    Xor,
+    Or,
+}
+
+/// Comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum Compare {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    Match,
+    NotMatch,
+    Like,
+}
+
+/// Operators of two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum Binary {
+    Arith(Arith),
+    Compare(Compare),
+    And,
+    Or,
+}
+
+/// Operators of one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum Unary {
+    Not,
+    Neg,
+    BitNot,
+}
+
+/// A part of a template string.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part {
+    /// Text.
+    Text(String),
+    /// An expression whose text goes here; the quote to escape in it.
+    Expr(Expr, Option<char>),
+}
+
+/// An expression.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the variants are the language's forms")]
+pub(crate) enum Expr {
+    Literal(Value),
+    Template(Vec<Part>),
+    Name(String, u32),
+    /// `a.b` without a call: a column of a table.
+    Field(Box<Expr>, String, u32),
+    Unary(Unary, Box<Expr>),
+    Binary(Binary, Box<Expr>, Box<Expr>),
+    Cond(Box<Expr>, Box<Expr>, Box<Expr>),
+    Cast(Type, Box<Expr>),
+    Assign(Box<Expr>, Option<Arith>, Box<Expr>, u32),
+    /// `x++`, `--x`: target, added, whether the result is the new value.
+    Step(Box<Expr>, i32, bool, u32),
+    Call(String, Vec<Expr>, u32),
+    Method(Box<Expr>, String, Vec<Expr>, u32),
+    Index(Box<Expr>, Box<Expr>),
+    New(String, Vec<Expr>, u32),
+    List(Vec<Expr>),
+    Map(Vec<(Expr, Expr)>),
+    In(Box<Expr>, Vec<Expr>, bool),
+    /// `*` as the argument of an aggregate.
+    Star,
+    Query(Box<Query>, u32),
+    /// A value that a view puts in place of an aggregate or group key.
+    Slot(usize),
+}
+
+/// A statement.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the variants are the language's forms")]
+pub(crate) enum Stmt {
+    Block(Vec<Stmt>, Option<(String, Box<Stmt>)>),
+    Declare(Type, Vec<(String, Option<Expr>, u32)>),
+    Expr(Expr),
+    If(Expr, Box<Stmt>, Option<Box<Stmt>>),
+    For(Option<Box<Stmt>>, Option<Expr>, Option<Expr>, Box<Stmt>),
+    ForEach(Type, String, Expr, Box<Stmt>, u32),
+    While(Expr, Box<Stmt>),
+    Break(u32),
+    Continue(u32),
+    Return(Option<Expr>),
+    Throw(Expr, u32),
+    Sql(Box<Sql>, u32),
+}
+
+/// An embedded SQL statement.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the fields are its clauses")]
+pub(crate) enum Sql {
+    Insert { table: String, columns: Vec<String>, rows: Vec<Vec<Expr>>, query: Option<Query> },
+    Update { table: String, sets: Vec<(String, Expr)>, filter: Option<Expr> },
+    Delete { table: String, filter: Option<Expr> },
+    Select(Query),
+}
+
+/// How a table of FROM joins those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub(crate) enum JoinKind {
+    Cross,
+    Inner,
+    Left,
+    Right,
+    Full,
+}
+
+/// A table of FROM.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the fields say it")]
+pub(crate) struct FromItem {
+    pub(crate) table: String,
+    pub(crate) alias: Option<String>,
+    pub(crate) join: JoinKind,
+    pub(crate) on: Option<Expr>,
+}
+
+/// An embedded SELECT.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(missing_docs, reason = "the fields are its clauses")]
+pub(crate) struct Query {
+    pub(crate) items: Vec<(Expr, Option<String>)>,
+    pub(crate) from: Vec<FromItem>,
+    pub(crate) filter: Option<Expr>,
+    pub(crate) group_by: Vec<Expr>,
+    pub(crate) having: Option<Expr>,
+    pub(crate) order_by: Vec<(Expr, bool)>,
+    pub(crate) limit: Option<Expr>,
+    pub(crate) skip: Option<Expr>,
+    pub(crate) union: Option<Box<Query>>,
+}

@@ -1,0 +1,646 @@
+//! Functions and methods of AMIScript (AMI-68 to AMI-70) as tables of name and code. A name without code is known but
+//! refused with 0A000.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tripline_sql::error::{Result, Severity, SqlError, SqlState};
+use tripline_sql::types::Value;
+
+use super::ast::{Arith, Type};
+use super::interp::Frame;
+use super::value::{self, Rows, Val, class_name, convert_value, equals, order, to_string};
+
+/// Code of a function.
+pub(crate) type BuiltinFn = fn(&mut Frame<'_>, &[Val]) -> Result<Val>;
+/// Code of a method; the target is not null.
+pub(crate) type MethodFn = fn(&mut Frame<'_>, &Val, &[Val]) -> Result<Val>;
+
+/// A function.
+pub(crate) struct Builtin {
+    name: &'static str,
+    pub(crate) args_min: usize,
+    pub(crate) args_max: usize,
+    pub(crate) result: Type,
+    pub(crate) code: Option<BuiltinFn>,
+}
+
+/// A method of one or more classes.
+pub(crate) struct Method {
+    name: &'static str,
+    classes: &'static [Type],
+    pub(crate) args_min: usize,
+    pub(crate) args_max: usize,
+    pub(crate) result: Type,
+    /// Changes its target.
+    pub(crate) changes: bool,
+    pub(crate) code: Option<MethodFn>,
+}
+
+const MANY: usize = 255;
+
+const fn f(name: &'static str, args_min: usize, args_max: usize, result: Type, code: BuiltinFn) -> Builtin {
+    Builtin { name, args_min, args_max, result, code: Some(code) }
+}
+
+const fn missing(name: &'static str) -> Builtin {
+    Builtin { name, args_min: 0, args_max: MANY, result: Type::Object, code: None }
+}
+
+static FUNCTIONS: &[Builtin] = &[
+    f("strLower", 1, 1, Type::String, |_, a| text_map(a, |s| s.to_lowercase())),
+    f("strUpper", 1, 1, Type::String, |_, a| text_map(a, |s| s.to_uppercase())),
+    f("strTrim", 1, 1, Type::String, |_, a| text_map(a, |s| s.trim().to_owned())),
+    f("strCut", 3, 3, Type::String, |_, a| cut(a)),
+    f("strLength", 1, 1, Type::Int, |_, a| Ok(a[0].as_text().map_or(Val::NULL, |s| Val::int(s.chars().count())))),
+    f("strSubstring", 2, 3, Type::String, |frame, a| substring(frame, &a[0].clone(), &a[1..])),
+    f("strReplace", 3, 3, Type::String, |frame, a| replace(frame, &a[0].clone(), &a[1..])),
+    f("strSplit", 2, 2, Type::List, |frame, a| split(frame, &a[0].clone(), &a[1..])),
+    f("strIndexOf", 2, 2, Type::Int, |frame, a| index_of(frame, &a[0].clone(), &a[1..])),
+    f("minimum", 1, MANY, Type::Object, |_, a| Ok(extreme(a, true))),
+    f("maximum", 1, MANY, Type::Object, |_, a| Ok(extreme(a, false))),
+    f("power", 2, 2, Type::Double, |_, a| Ok(double2(a, f64::powf))),
+    f("abs", 1, 1, Type::Object, |_, a| absolute(&a[0])),
+    f("round", 1, 1, Type::Long, |_, a| Ok(rounded(a, |n| (n + 0.5).floor()))),
+    f("floor", 1, 1, Type::Double, |_, a| Ok(double1(a, f64::floor))),
+    f("ceil", 1, 1, Type::Double, |_, a| Ok(double1(a, f64::ceil))),
+    f("sqrt", 1, 1, Type::Double, |_, a| Ok(double1(a, f64::sqrt))),
+    f("log", 1, 1, Type::Double, |_, a| Ok(double1(a, f64::ln))),
+    f("exp", 1, 1, Type::Double, |_, a| Ok(double1(a, f64::exp))),
+    f("noNull", 2, 2, Type::Object, |_, a| Ok(if a[0].is_null() { a[1].clone() } else { a[0].clone() })),
+    f("timestamp", 0, 0, Type::Long, |frame, _| Ok(Val::S(Value::Int8(frame.context()?.now().div_euclid(1000))))),
+    f("rand", 0, 1, Type::Object, random),
+    f("parseJson", 1, 1, Type::Object, parse_json),
+    f("logInfo", 1, 1, Type::Object, |frame, a| log(frame, a, Severity::Info)),
+    f("logWarn", 1, 1, Type::Object, |frame, a| log(frame, a, Severity::Warning)),
+    f("logError", 1, 1, Type::Object, |frame, a| log(frame, a, Severity::Warning)),
+    missing("formatDate"),
+    missing("parseDate"),
+    missing("formatNumber"),
+    missing("strEncrypt"),
+    missing("strDecrypt"),
+];
+
+const fn m(
+    name: &'static str,
+    classes: &'static [Type],
+    args_min: usize,
+    args_max: usize,
+    result: Type,
+    changes: bool,
+    code: MethodFn,
+) -> Method {
+    Method { name, classes, args_min, args_max, result, changes, code: Some(code) }
+}
+
+const COLLECTIONS: &[Type] = &[Type::List, Type::Set, Type::Map];
+const LINES: &[Type] = &[Type::List, Type::Set];
+const ANY: &[Type] = &[];
+
+static METHODS: &[Method] = &[
+    m("getClassName", ANY, 0, 0, Type::String, false, |_, t, _| Ok(Val::text(class_name(t)))),
+    m("toJson", ANY, 0, 0, Type::String, false, |frame, t, _| {
+        let mut out = String::new();
+        write_json(t, &mut out, 0)?;
+        frame.charge(out.len())?;
+        Ok(Val::text(out))
+    }),
+    m("get", &[Type::List, Type::Map], 1, 1, Type::Object, false, |_, t, a| Ok(index(t, &a[0]))),
+    m("put", &[Type::Map], 2, 2, Type::Object, true, |frame, t, a| {
+        frame.charge(64)?;
+        let before = index(t, &a[0]);
+        set_index(t, a[0].clone(), a[1].clone())?;
+        Ok(before)
+    }),
+    m("putAll", &[Type::Map], 1, 1, Type::Object, true, |frame, t, a| {
+        for (key, item) in pairs(&a[0]) {
+            frame.charge(64)?;
+            set_index(t, key, item)?;
+        }
+        Ok(Val::NULL)
+    }),
+    m("set", &[Type::List], 2, 2, Type::Object, true, |_, t, a| {
+        let before = index(t, &a[0]);
+        set_index(t, a[0].clone(), a[1].clone())?;
+        Ok(before)
+    }),
+    m("remove", COLLECTIONS, 1, 1, Type::Object, true, |_, t, a| Ok(remove(t, &a[0]))),
+    m("containsKey", &[Type::Map], 1, 1, Type::Boolean, false, |_, t, a| {
+        Ok(Val::bool(pairs(t).iter().any(|(key, _)| equals(key, &a[0]))))
+    }),
+    m("containsValue", &[Type::Map], 1, 1, Type::Boolean, false, |_, t, a| {
+        Ok(Val::bool(pairs(t).iter().any(|(_, item)| equals(item, &a[0]))))
+    }),
+    m("getKeys", &[Type::Map], 0, 0, Type::Set, false, |_, t, _| {
+        Ok(Val::Set(Arc::new(Mutex::new(pairs(t).into_iter().map(|(key, _)| key).collect()))))
+    }),
+    m("getValues", &[Type::Map], 0, 0, Type::List, false, |_, t, _| {
+        Ok(Val::list(pairs(t).into_iter().map(|(_, item)| item).collect()))
+    }),
+    m("size", COLLECTIONS, 0, 0, Type::Int, false, |_, t, _| Ok(Val::int(size(t)))),
+    m("clear", COLLECTIONS, 0, 0, Type::Object, true, |_, t, _| {
+        match t {
+            Val::List(items) | Val::Set(items) => items.lock().clear(),
+            Val::Map(pairs) => pairs.lock().clear(),
+            _ => {}
+        }
+        Ok(Val::NULL)
+    }),
+    m("add", LINES, 1, MANY, Type::Object, true, add),
+    m("addAll", LINES, 1, 1, Type::Object, true, |frame, t, a| add(frame, t, &items(&a[0]))),
+    m("contains", &[Type::List, Type::Set, Type::String], 1, 1, Type::Boolean, false, |_, t, a| {
+        Ok(Val::bool(match t {
+            Val::List(_) | Val::Set(_) => items(t).iter().any(|item| equals(item, &a[0])),
+            other => other.as_text().zip(a[0].as_text()).is_some_and(|(s, part)| s.contains(&*part)),
+        }))
+    }),
+    m("indexOf", &[Type::List, Type::String], 1, 1, Type::Int, false, index_of),
+    m("iterator", LINES, 0, 0, Type::List, false, |_, t, _| Ok(Val::list(items(t)))),
+    m("sort", &[Type::List], 0, 0, Type::List, true, |_, t, _| {
+        if let Val::List(list) = t {
+            list.lock().sort_by(|a, b| match (a, b) {
+                (Val::S(a), Val::S(b)) => order(a, b).unwrap_or_else(|| a.is_null().cmp(&b.is_null())),
+                _ => std::cmp::Ordering::Equal,
+            });
+        }
+        Ok(t.clone())
+    }),
+    Method {
+        name: "jsonPath",
+        classes: COLLECTIONS,
+        args_min: 1,
+        args_max: 1,
+        result: Type::Object,
+        changes: false,
+        code: None,
+    },
+    m("length", &[Type::String], 0, 0, Type::Int, false, |_, t, _| {
+        Ok(t.as_text().map_or(Val::NULL, |s| Val::int(s.chars().count())))
+    }),
+    m("substring", &[Type::String], 1, 2, Type::String, false, substring),
+    m("startsWith", &[Type::String], 1, 1, Type::Boolean, false, |_, t, a| {
+        Ok(texts(t, &a[0], |s, p| s.starts_with(p)))
+    }),
+    m("endsWith", &[Type::String], 1, 1, Type::Boolean, false, |_, t, a| Ok(texts(t, &a[0], |s, p| s.ends_with(p)))),
+    m("toUpperCase", &[Type::String], 0, 0, Type::String, false, |_, t, _| {
+        text_map(std::slice::from_ref(t), |s| s.to_uppercase())
+    }),
+    m("toLowerCase", &[Type::String], 0, 0, Type::String, false, |_, t, _| {
+        text_map(std::slice::from_ref(t), |s| s.to_lowercase())
+    }),
+    m("trim", &[Type::String], 0, 0, Type::String, false, |_, t, _| {
+        text_map(std::slice::from_ref(t), |s| s.trim().to_owned())
+    }),
+    m("replace", &[Type::String], 2, 2, Type::String, false, replace),
+    m("split", &[Type::String], 1, 1, Type::List, false, split),
+    m("getRowsCount", &[Type::Table], 0, 0, Type::Int, false, |_, t, _| {
+        Ok(table(t).map_or(Val::NULL, |r| Val::int(r.rows.len())))
+    }),
+    m("getRows", &[Type::Table], 0, 0, Type::List, false, |_, t, _| Ok(Val::list(items(t)))),
+    m("getRow", &[Type::Table], 1, 1, Type::Map, false, |_, t, a| {
+        let place = position(&a[0]);
+        Ok(place.and_then(|place| items(t).into_iter().nth(place)).unwrap_or(Val::NULL))
+    }),
+    m("getValue", &[Type::Table], 2, 2, Type::Object, false, |_, t, a| {
+        let Some(rows) = table(t) else { return Ok(Val::NULL) };
+        let column = match a[1].as_text() {
+            Some(name) => rows.columns.iter().position(|column| **column == *name),
+            None => position(&a[1]),
+        };
+        let value = position(&a[0]).and_then(|row| rows.rows.get(row)).and_then(|row| row.get(column?));
+        Ok(value.map_or(Val::NULL, |value| Val::S(value.clone())))
+    }),
+];
+
+/// A function by its exact name.
+pub(crate) fn function(name: &str) -> Option<&'static Builtin> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+/// A method that values of this static type may have; `Object` may be anything.
+pub(crate) fn method(name: &str, ty: Type) -> Option<&'static Method> {
+    METHODS.iter().find(|method| {
+        method.name == name
+            && (method.classes.is_empty()
+                || method.classes.contains(&ty)
+                || matches!(ty, Type::Object)
+                || (matches!(ty, Type::Char | Type::Other(_)) && method.classes.contains(&Type::String)))
+    })
+}
+
+/// Static type of an arithmetic result, as far as it is known.
+pub(crate) fn arith_type(op: Arith, a: Type, b: Type) -> Type {
+    const WIDTHS: [Type; 8] =
+        [Type::Byte, Type::Short, Type::Int, Type::Long, Type::BigInteger, Type::Float, Type::Double, Type::BigDecimal];
+    if op == Arith::Add && (a == Type::String || b == Type::String) {
+        return Type::String;
+    }
+    let rank = |ty: Type| WIDTHS.iter().position(|width| *width == ty);
+    match (rank(a), rank(b)) {
+        (Some(a), Some(b)) => WIDTHS[a.max(b)],
+        _ => Type::Object,
+    }
+}
+
+impl Val {
+    fn as_text(&self) -> Option<Arc<str>> {
+        match self {
+            Val::S(Value::Text(text)) => Some(text.clone()),
+            Val::S(Value::Null) => None,
+            other => Some(Arc::from(to_string(other))),
+        }
+    }
+
+    fn as_double(&self) -> Option<f64> {
+        match self {
+            Val::S(value) => match convert_value(Type::Double, value.clone()) {
+                Value::Float8(n) => Some(n),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+fn text_map(args: &[Val], f: impl Fn(&str) -> String) -> Result<Val> {
+    Ok(args[0].as_text().map_or(Val::NULL, |text| Val::text(f(&text))))
+}
+
+fn texts(target: &Val, other: &Val, f: impl Fn(&str, &str) -> bool) -> Val {
+    Val::bool(target.as_text().zip(other.as_text()).is_some_and(|(a, b)| f(&a, &b)))
+}
+
+fn double1(args: &[Val], f: impl Fn(f64) -> f64) -> Val {
+    args[0].as_double().map_or(Val::NULL, |n| Val::S(Value::Float8(f(n))))
+}
+
+fn double2(args: &[Val], f: impl Fn(f64, f64) -> f64) -> Val {
+    args[0].as_double().zip(args[1].as_double()).map_or(Val::NULL, |(a, b)| Val::S(Value::Float8(f(a, b))))
+}
+
+fn rounded(args: &[Val], f: impl Fn(f64) -> f64) -> Val {
+    args[0].as_double().map_or(Val::NULL, |n| Val::S(convert_value(Type::Long, Value::Float8(f(n)))))
+}
+
+fn absolute(value: &Val) -> Result<Val> {
+    match value {
+        Val::S(value) if order(value, &Value::Int4(0)).is_some_and(std::cmp::Ordering::is_lt) => {
+            Ok(Val::S(value::negate(value)?))
+        }
+        other => Ok(other.clone()),
+    }
+}
+
+fn extreme(args: &[Val], least: bool) -> Val {
+    let mut best: Option<&Value> = None;
+    for arg in args {
+        let Val::S(value) = arg else { continue };
+        if value.is_null() {
+            continue;
+        }
+        let better =
+            best.is_none_or(|best| order(value, best).is_some_and(|o| if least { o.is_lt() } else { o.is_gt() }));
+        if better {
+            best = Some(value);
+        }
+    }
+    best.map_or(Val::NULL, |value| Val::S(value.clone()))
+}
+
+fn position(value: &Val) -> Option<usize> {
+    match value {
+        Val::S(value) => value.as_i64().and_then(|n| usize::try_from(n).ok()),
+        _ => None,
+    }
+}
+
+fn cut(args: &[Val]) -> Result<Val> {
+    let (Some(text), Some(delimiter)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Val::NULL) };
+    if delimiter.is_empty() {
+        return Ok(Val::NULL);
+    }
+    Ok(position(&args[2]).and_then(|n| text.split(&*delimiter).nth(n)).map_or(Val::NULL, Val::text))
+}
+
+fn substring(_: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {
+    let Some(text) = target.as_text() else { return Ok(Val::NULL) };
+    let Some(from) = position(&args[0]) else { return Ok(Val::NULL) };
+    let to = match args.get(1) {
+        Some(to) => position(to).unwrap_or(0),
+        None => usize::MAX,
+    };
+    Ok(Val::text(text.chars().skip(from).take(to.saturating_sub(from)).collect::<String>()))
+}
+
+fn replace(frame: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {
+    let (Some(text), Some(from), Some(to)) = (target.as_text(), args[0].as_text(), args[1].as_text()) else {
+        return Ok(Val::NULL);
+    };
+    frame
+        .charge(text.len().saturating_mul(to.len().max(1)).min(text.len() + text.matches(&*from).count() * to.len()))?;
+    Ok(Val::text(text.replace(&*from, &to)))
+}
+
+fn regex(pattern: &str) -> Result<regex::Regex> {
+    regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|_| {
+        SqlError::new(SqlState::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression \"{pattern}\""))
+    })
+}
+
+/// `a =~ b` (AMI-34).
+pub(crate) fn matches(_: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
+    match (args[0].as_text(), args[1].as_text()) {
+        (Some(text), Some(pattern)) => Ok(Val::bool(regex(&pattern)?.is_match(&text))),
+        _ => Ok(Val::bool(false)),
+    }
+}
+
+/// `a ~~ b` (AMI-35): text, `^`, `$`, `*`, `.`, sets, a leading `~`, and `/regex/`. Other forms: 0A000.
+pub(crate) fn like(_: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
+    let (Some(text), Some(pattern)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Val::bool(false)) };
+    let (sensitive, body) = pattern.strip_prefix('~').map_or((false, &*pattern), |rest| (true, rest));
+    if let Some(inner) = body.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+        return Ok(Val::bool(regex(inner)?.is_match(&text)));
+    }
+    let mut out = String::from(if sensitive { "(?s)" } else { "(?si)" });
+    let mut chars = body.chars().peekable();
+    let mut first = true;
+    let mut in_set = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                if let Some(next) = chars.next() {
+                    out.push_str(&regex::escape(&next.to_string()));
+                }
+            }
+            ']' if in_set => {
+                in_set = false;
+                out.push(c);
+            }
+            _ if in_set => out.push(c),
+            '[' => {
+                in_set = true;
+                out.push(c);
+            }
+            '^' if first => out.push('^'),
+            '$' if chars.peek().is_none() => out.push('$'),
+            '*' => out.push_str(".*"),
+            '.' => out.push('.'),
+            '|' | '&' | '!' | '(' | ')' | '\'' => {
+                return Err(SqlError::unsupported(format!("\"{c}\" in a ~~ pattern")));
+            }
+            other => out.push_str(&regex::escape(&other.to_string())),
+        }
+        first = false;
+    }
+    Ok(Val::bool(regex(&out)?.is_match(&text)))
+}
+
+fn split(frame: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {
+    let (Some(text), Some(pattern)) = (target.as_text(), args[0].as_text()) else { return Ok(Val::NULL) };
+    frame.charge(text.len() * 2)?;
+    Ok(Val::list(regex(&pattern)?.split(&text).map(Val::text).collect()))
+}
+
+fn index_of(_: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {
+    let found = match target {
+        Val::List(_) => items(target).iter().position(|item| equals(item, &args[0])),
+        other => other
+            .as_text()
+            .zip(args[0].as_text())
+            .and_then(|(text, part)| text.find(&*part).map(|at| text[..at].chars().count())),
+    };
+    Ok(found.map_or(Val::S(Value::Int4(-1)), Val::int))
+}
+
+fn random(frame: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
+    let result = frame.context()?.query("SELECT random()", &[])?;
+    let n = result.rows.first().and_then(|row| row.first()).and_then(Value::as_f64).unwrap_or(0.0);
+    Ok(match args.first().and_then(Val::as_double) {
+        Some(limit) => Val::S(convert_value(Type::Int, Value::Float8((n * limit).floor()))),
+        None => Val::S(Value::Float8(n)),
+    })
+}
+
+fn log(frame: &mut Frame<'_>, args: &[Val], severity: Severity) -> Result<Val> {
+    let text = to_string(&args[0]);
+    match severity {
+        Severity::Info => tracing::info!(target: "amiscript", "{text}"),
+        _ => tracing::warn!(target: "amiscript", "{text}"),
+    }
+    let state = if severity == Severity::Info { SqlState::SUCCESSFUL_COMPLETION } else { SqlState::WARNING };
+    if let Some(ctx) = frame.ctx.as_deref_mut() {
+        ctx.notice(SqlError::notice(severity, state, text));
+    }
+    Ok(Val::NULL)
+}
+
+fn table(value: &Val) -> Option<&Rows> {
+    match value {
+        Val::Table(rows) => Some(rows),
+        _ => None,
+    }
+}
+
+/// What iterating over a value visits; maps give their keys, tables their rows as maps.
+pub(crate) fn items(value: &Val) -> Vec<Val> {
+    match value {
+        Val::List(items) | Val::Set(items) => items.lock().clone(),
+        Val::Map(_) | Val::Row(_) => pairs(value).into_iter().map(|(key, _)| key).collect(),
+        Val::Table(rows) => rows
+            .rows
+            .iter()
+            .map(|row| {
+                let pairs = rows.columns.iter().zip(row);
+                Val::Map(Arc::new(Mutex::new(
+                    pairs.map(|(name, v)| (Val::S(Value::Text(name.clone())), Val::S(v.clone()))).collect(),
+                )))
+            })
+            .collect(),
+        Val::S(_) => Vec::new(),
+    }
+}
+
+fn pairs(value: &Val) -> Vec<(Val, Val)> {
+    match value {
+        Val::Map(pairs) => pairs.lock().clone(),
+        Val::Row(pairs) => {
+            pairs.iter().map(|(key, item)| (Val::S(Value::Text(key.clone())), Val::S(item.clone()))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn size(value: &Val) -> usize {
+    match value {
+        Val::List(items) | Val::Set(items) => items.lock().len(),
+        Val::Map(pairs) => pairs.lock().len(),
+        Val::Row(pairs) => pairs.len(),
+        _ => 0,
+    }
+}
+
+/// `x[i]` and `get`: null when there is none.
+pub(crate) fn index(object: &Val, key: &Val) -> Val {
+    match object {
+        Val::List(items) => position(key).and_then(|place| items.lock().get(place).cloned()).unwrap_or(Val::NULL),
+        Val::Map(_) | Val::Row(_) => {
+            pairs(object).into_iter().find(|(have, _)| equals(have, key)).map_or(Val::NULL, |(_, item)| item)
+        }
+        _ => Val::NULL,
+    }
+}
+
+/// `x[i] = v`, `put`, `set`. Errors: 42809 on what cannot be changed, 2202E past a list's end.
+pub(crate) fn set_index(object: &Val, key: Val, item: Val) -> Result<()> {
+    match object {
+        Val::List(items) => {
+            let mut items = items.lock();
+            match position(&key) {
+                Some(place) if place < items.len() => items[place] = item,
+                Some(place) if place == items.len() => items.push(item),
+                _ => return Err(SqlError::new(SqlState::ARRAY_SUBSCRIPT_ERROR, "list index out of range")),
+            }
+            Ok(())
+        }
+        Val::Map(map) => {
+            let found = map.lock().clone().iter().position(|(have, _)| equals(have, &key));
+            let mut map = map.lock();
+            match found.and_then(|place| map.get_mut(place)) {
+                Some(pair) => pair.1 = item,
+                None => map.push((key, item)),
+            }
+            Ok(())
+        }
+        Val::S(Value::Null) => Ok(()),
+        other => {
+            Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, format!("a {} cannot be assigned into", class_name(other))))
+        }
+    }
+}
+
+fn remove(target: &Val, key: &Val) -> Val {
+    match target {
+        Val::List(items) => {
+            let mut items = items.lock();
+            match position(key) {
+                Some(place) if place < items.len() => items.remove(place),
+                _ => Val::NULL,
+            }
+        }
+        Val::Set(_) => {
+            let found = items(target).iter().position(|item| equals(item, key));
+            if let (Some(place), Val::Set(items)) = (found, target) {
+                items.lock().remove(place);
+            }
+            Val::bool(found.is_some())
+        }
+        Val::Map(map) => {
+            let found = pairs(target).iter().position(|(have, _)| equals(have, key));
+            found.map_or(Val::NULL, |place| map.lock().remove(place).1)
+        }
+        _ => Val::NULL,
+    }
+}
+
+fn add(frame: &mut Frame<'_>, target: &Val, new: &[Val]) -> Result<Val> {
+    frame.charge(new.len() * 32)?;
+    match target {
+        Val::List(items) => items.lock().extend(new.iter().cloned()),
+        Val::Set(set) => {
+            for item in new {
+                if !items(target).iter().any(|have| equals(have, item)) {
+                    set.lock().push(item.clone());
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(Val::bool(true))
+}
+
+fn write_json(value: &Val, out: &mut String, depth: u32) -> Result<()> {
+    if depth > 32 {
+        return Err(SqlError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "value is nested too deeply for JSON"));
+    }
+    let quote = |text: &str, out: &mut String| out.push_str(&serde_json::Value::from(text).to_string());
+    match value {
+        Val::S(value) => match value {
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int2(_)
+            | Value::Int4(_)
+            | Value::Int8(_)
+            | Value::Numeric(_)
+            | Value::TimestampTz(_) => out.push_str(&value::text_of(value)),
+            Value::Float8(n) if n.is_finite() => out.push_str(&value::text_of(value)),
+            Value::Float4(n) if n.is_finite() => out.push_str(&value::text_of(value)),
+            other => quote(&value::text_of(other), out),
+        },
+        Val::List(_) | Val::Set(_) | Val::Table(_) => {
+            out.push('[');
+            for (i, item) in items(value).iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                write_json(item, out, depth + 1)?;
+            }
+            out.push(']');
+        }
+        Val::Map(_) | Val::Row(_) => {
+            out.push('{');
+            for (i, (key, item)) in pairs(value).iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                quote(&to_string(key), out);
+                out.push(':');
+                write_json(item, out, depth + 1)?;
+            }
+            out.push('}');
+        }
+    }
+    Ok(())
+}
+
+fn parse_json(frame: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
+    let Some(text) = args[0].as_text() else { return Ok(Val::NULL) };
+    frame.charge(text.len() * 4)?;
+    let parsed: serde_json::Value = match serde_json::from_str(&text) {
+        Ok(parsed) => parsed,
+        Err(_) => return Ok(Val::NULL),
+    };
+    Ok(from_json(parsed))
+}
+
+fn from_json(json: serde_json::Value) -> Val {
+    match json {
+        serde_json::Value::Null => Val::NULL,
+        serde_json::Value::Bool(b) => Val::bool(b),
+        serde_json::Value::Number(n) => {
+            let text = n.to_string();
+            match (text.parse::<i32>(), text.parse::<i64>(), text.parse::<f64>()) {
+                (Ok(n), ..) => Val::S(Value::Int4(n)),
+                (_, Ok(n), _) => Val::S(Value::Int8(n)),
+                (.., Ok(n)) => Val::S(Value::Float8(n)),
+                _ => Val::NULL,
+            }
+        }
+        serde_json::Value::String(text) => Val::text(text),
+        serde_json::Value::Array(items) => Val::list(items.into_iter().map(from_json).collect()),
+        serde_json::Value::Object(pairs) => {
+            let pairs = pairs.into_iter().map(|(key, item)| (Val::text(key), from_json(item))).collect();
+            Val::Map(Arc::new(Mutex::new(pairs)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utc_is_milliseconds() {
+        assert_eq!(value::millis(0), 946_684_800_000);
+    }
+}

@@ -1,0 +1,556 @@
+//! AMIScript trees to code: every name becomes a place (a local, a trigger variable, a column of an image), every
+//! function and method a function pointer, so that nothing is looked up by name while a script runs (AMI-66, AMI-73).
+//! Names in embedded SQL that are no variables are left to `sql.rs`, which knows the tables when the statement runs.
+
+use tripline_sql::catalog::TableDef;
+use tripline_sql::error::{Result, SqlError, SqlState};
+use tripline_sql::types::Value;
+
+use super::ast::{Arith, Binary, Compare, Expr, Part, Sql, Stmt, Type, Unary};
+use super::builtins::{self, BuiltinFn, MethodFn};
+use super::parser;
+use super::sql::Site;
+
+/// The five row events of an AMISCRIPT trigger, and code without a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are AMI's")]
+pub(crate) enum Event {
+    Startup,
+    Inserting,
+    Inserted,
+    Updating,
+    Updated,
+    Deleting,
+}
+
+/// Which image of the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum Image {
+    Old,
+    New,
+}
+
+/// An expression ready to run.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the variants are the language's forms; see ast::Expr")]
+pub(crate) enum Code {
+    Const(Value),
+    Local(u16),
+    Var(u16),
+    Column(Image, u16),
+    RowMap(Image),
+    Slot(usize),
+    SetLocal(u16, Type, Box<Code>),
+    SetVar(u16, Type, Box<Code>),
+    /// `op=` and steps on a trigger variable: one step under its lock. The flag: give back the value before.
+    ChangeVar(u16, Type, Arith, Box<Code>, bool),
+    SetColumn(Image, u16, Type, Box<Code>),
+    /// Gives the value before, after running the assignment.
+    Post(Box<Code>, Box<Code>),
+    SetIndex(Box<Code>, Box<Code>, Box<Code>),
+    Arith(Arith, Box<Code>, Box<Code>),
+    Compare(Compare, Box<Code>, Box<Code>),
+    And(Box<Code>, Box<Code>),
+    Or(Box<Code>, Box<Code>),
+    Not(Box<Code>),
+    Neg(Box<Code>),
+    BitNot(Box<Code>),
+    Cond(Box<Code>, Box<Code>, Box<Code>),
+    Cast(Type, Box<Code>),
+    Template(Vec<(Code, Option<char>)>),
+    Call(BuiltinFn, Vec<Code>),
+    Method(MethodFn, Box<Code>, Vec<Code>),
+    Index(Box<Code>, Box<Code>),
+    List(Vec<Code>),
+    Set(Vec<Code>),
+    Map(Vec<(Code, Code)>),
+    In(Box<Code>, Vec<Code>, bool),
+    Query(Box<Site>, Type),
+}
+
+/// A statement ready to run.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the variants are the language's forms; see ast::Stmt")]
+pub(crate) enum Op {
+    Eval(Code),
+    If(Code, Vec<Op>, Vec<Op>),
+    Loop { condition: Option<Code>, step: Option<Code>, body: Vec<Op> },
+    ForEach { slot: u16, ty: Type, items: Code, body: Vec<Op> },
+    Break,
+    Continue,
+    Return(Option<Code>),
+    Throw(Code),
+    Try(Vec<Op>, u16, Vec<Op>),
+    Sql(Box<Site>),
+}
+
+/// A compiled script.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// Statements.
+    pub(crate) body: Vec<Op>,
+    /// Local slots it needs.
+    pub(crate) locals: usize,
+    /// Whether it assigns to a column variable.
+    pub(crate) assigns: bool,
+    /// Whether it runs SQL, and so may see or touch other tables.
+    pub(crate) queries: bool,
+}
+
+/// Names that a script may use besides its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    /// Trigger variables.
+    pub(crate) vars: &'a [(Type, String)],
+    /// The table whose row is in scope.
+    pub(crate) table: Option<&'a TableDef>,
+    /// Which event; `Startup` for none.
+    pub(crate) event: Event,
+    /// `rowVar`.
+    pub(crate) row_var: Option<&'a str>,
+    /// Names already resolved by an enclosing script (embedded SQL).
+    pub(crate) outer: &'a [(String, Code, Type)],
+}
+
+impl Scope<'_> {
+    /// No names at all.
+    pub(crate) const EMPTY: Scope<'static> =
+        Scope { vars: &[], table: None, event: Event::Startup, row_var: None, outer: &[] };
+}
+
+/// Compiles a whole script. Errors: 42601, 42701, 42703, 42704, 42809, 42883, 0A000, each with its line.
+pub(crate) fn script(source: &str, scope: Scope<'_>) -> Result<Program> {
+    let tree = parser::script(source)?;
+    let mut compiler = Compiler::new(scope);
+    let body = compiler.block(&tree)?;
+    Ok(Program { body, locals: compiler.locals_max, assigns: compiler.assigns, queries: compiler.queries })
+}
+
+/// Compiles one expression tree that has no local variables.
+pub(crate) fn expression(tree: &Expr, scope: Scope<'_>) -> Result<(Code, Type)> {
+    Compiler::new(scope).expr(tree)
+}
+
+/// Place of a column: exact name first, then the only one that differs by case (AMI-8).
+pub(crate) fn find_column(table: &TableDef, name: &str) -> Option<usize> {
+    table.column_index(name).or_else(|| {
+        let mut same = table.live_columns().filter(|(_, column)| column.name.eq_ignore_ascii_case(name));
+        match (same.next(), same.next()) {
+            (Some((place, _)), None) => Some(place),
+            _ => None,
+        }
+    })
+}
+
+fn error(state: SqlState, line: u32, message: impl std::fmt::Display) -> SqlError {
+    SqlError::new(state, format!("line {line}: {message}"))
+}
+
+struct Local {
+    name: String,
+    slot: u16,
+    ty: Type,
+}
+
+struct Compiler<'a> {
+    scope: Scope<'a>,
+    locals: Vec<Local>,
+    locals_max: usize,
+    loops: u32,
+    assigns: bool,
+    queries: bool,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(scope: Scope<'a>) -> Compiler<'a> {
+        Compiler { scope, locals: Vec::new(), locals_max: 0, loops: 0, assigns: false, queries: false }
+    }
+
+    fn declare(&mut self, name: &str, ty: Type, line: u32) -> Result<u16> {
+        if self.resolve(name, true).is_some() {
+            return Err(error(SqlState::DUPLICATE_COLUMN, line, format!("variable \"{name}\" already exists")));
+        }
+        let slot = u16::try_from(self.locals.len())
+            .map_err(|_| error(SqlState::PROGRAM_LIMIT_EXCEEDED, line, "too many variables"))?;
+        self.locals.push(Local { name: name.to_owned(), slot, ty });
+        self.locals_max = self.locals_max.max(self.locals.len());
+        Ok(slot)
+    }
+
+    /// The place of a name and its type. `exact` leaves out look-ups that ignore case.
+    fn resolve(&self, name: &str, exact: bool) -> Option<(Code, Type)> {
+        if let Some(local) = self.locals.iter().find(|local| local.name == name) {
+            return Some((Code::Local(local.slot), local.ty));
+        }
+        if let Some(place) = self.scope.vars.iter().position(|(_, var)| var == name) {
+            return Some((Code::Var(u16::try_from(place).ok()?), self.scope.vars[place].0));
+        }
+        if let Some((_, code, ty)) = self.scope.outer.iter().find(|(outer, ..)| outer == name) {
+            return Some((code.clone(), *ty));
+        }
+        let table = self.scope.table?;
+        let column = |name: &str, image: Image| {
+            let place = if exact { table.column_index(name) } else { find_column(table, name) }?;
+            Some((Code::Column(image, u16::try_from(place).ok()?), Type::of_column(&table.columns[place])))
+        };
+        let row_var = self.scope.row_var;
+        match self.scope.event {
+            Event::Startup => None,
+            Event::Updating => {
+                for (prefix, image) in [("new_", Image::New), ("old_", Image::Old)] {
+                    if let Some(rest) = name.strip_prefix(prefix) {
+                        if row_var == Some(rest) {
+                            return Some((Code::RowMap(image), Type::Map));
+                        }
+                        if let Some(found) = column(rest, image) {
+                            return Some(found);
+                        }
+                    }
+                }
+                column(name, Image::New)
+            }
+            event => {
+                let image = if event == Event::Deleting { Image::Old } else { Image::New };
+                if row_var == Some(name) {
+                    return Some((Code::RowMap(image), Type::Map));
+                }
+                column(name, image)
+            }
+        }
+    }
+
+    fn variable(&self, name: &str, line: u32) -> Result<(Code, Type)> {
+        self.resolve(name, false)
+            .ok_or_else(|| error(SqlState::UNDEFINED_COLUMN, line, format!("variable \"{name}\" does not exist")))
+    }
+
+    // Statements ------------------------------------------------------------------------------------------------
+
+    fn block(&mut self, body: &[Stmt]) -> Result<Vec<Op>> {
+        let mark = self.locals.len();
+        let mut out = Vec::new();
+        for statement in body {
+            self.statement(statement, &mut out)?;
+        }
+        self.locals.truncate(mark);
+        Ok(out)
+    }
+
+    fn one(&mut self, statement: &Stmt) -> Result<Vec<Op>> {
+        self.block(std::slice::from_ref(statement))
+    }
+
+    fn looped(&mut self, body: &Stmt) -> Result<Vec<Op>> {
+        self.loops += 1;
+        let body = self.one(body);
+        self.loops -= 1;
+        body
+    }
+
+    fn statement(&mut self, statement: &Stmt, out: &mut Vec<Op>) -> Result<()> {
+        match statement {
+            Stmt::Block(body, None) => out.extend(self.block(body)?),
+            Stmt::Block(body, Some((name, handler))) => {
+                let body = self.block(body)?;
+                let mark = self.locals.len();
+                let slot = self.declare(name, Type::Object, 0)?;
+                let handler = self.one(handler)?;
+                self.locals.truncate(mark);
+                out.push(Op::Try(body, slot, handler));
+            }
+            Stmt::Declare(ty, names) => {
+                for (name, value, line) in names {
+                    let code = match value {
+                        Some(Expr::Query(query, line)) => self.query(query, *ty, *line)?,
+                        Some(value) => self.expr(value)?.0,
+                        None => Code::Const(Value::Null),
+                    };
+                    let slot = self.declare(name, *ty, *line)?;
+                    out.push(Op::Eval(Code::SetLocal(slot, *ty, Box::new(code))));
+                }
+            }
+            Stmt::Expr(expr) => out.push(Op::Eval(self.expr(expr)?.0)),
+            Stmt::If(condition, then, other) => {
+                let condition = self.expr(condition)?.0;
+                let then = self.one(then)?;
+                let other = match other {
+                    Some(other) => self.one(other)?,
+                    None => Vec::new(),
+                };
+                out.push(Op::If(condition, then, other));
+            }
+            Stmt::While(condition, body) => {
+                let condition = Some(self.expr(condition)?.0);
+                out.push(Op::Loop { condition, step: None, body: self.looped(body)? });
+            }
+            Stmt::For(init, condition, step, body) => {
+                let mark = self.locals.len();
+                if let Some(init) = init {
+                    self.statement(init, out)?;
+                }
+                let condition = condition.as_ref().map(|c| self.expr(c).map(|(code, _)| code)).transpose()?;
+                let step = step.as_ref().map(|s| self.expr(s).map(|(code, _)| code)).transpose()?;
+                let body = self.looped(body)?;
+                self.locals.truncate(mark);
+                out.push(Op::Loop { condition, step, body });
+            }
+            Stmt::ForEach(ty, name, items, body, line) => {
+                let items = match items {
+                    Expr::Query(query, line) => self.query(query, Type::List, *line)?,
+                    items => self.expr(items)?.0,
+                };
+                let mark = self.locals.len();
+                let slot = self.declare(name, *ty, *line)?;
+                let body = self.looped(body)?;
+                self.locals.truncate(mark);
+                out.push(Op::ForEach { slot, ty: *ty, items, body });
+            }
+            Stmt::Break(line) | Stmt::Continue(line) if self.loops == 0 => {
+                return Err(error(SqlState::SYNTAX_ERROR, *line, "break and continue stand only in loops"));
+            }
+            Stmt::Break(_) => out.push(Op::Break),
+            Stmt::Continue(_) => out.push(Op::Continue),
+            Stmt::Return(value) => {
+                let value = value.as_ref().map(|v| self.expr(v).map(|(code, _)| code)).transpose()?;
+                out.push(Op::Return(value));
+            }
+            Stmt::Throw(value, _) => out.push(Op::Throw(self.expr(value)?.0)),
+            Stmt::Sql(sql, line) => out.push(Op::Sql(Box::new(self.site(sql, *line)?))),
+        }
+        Ok(())
+    }
+
+    fn site(&mut self, sql: &Sql, line: u32) -> Result<Site> {
+        self.queries = true;
+        if let Sql::Insert { table, columns, rows, query: None } = sql {
+            let mut compiled = Vec::with_capacity(rows.len());
+            for row in rows {
+                let row: Result<Vec<Code>> = row.iter().map(|value| self.expr(value).map(|(code, _)| code)).collect();
+                compiled.push(row?);
+            }
+            return Ok(Site::insert(table, columns, compiled, line));
+        }
+        let mut names = Vec::new();
+        super::sql::names_of(sql, &mut names);
+        let mut outer = Vec::new();
+        for name in names {
+            if let Some((code, ty)) = self.resolve(&name, true).or_else(|| self.resolve(&name, false)) {
+                outer.push((name, code, ty));
+            }
+        }
+        Ok(Site::general(sql.clone(), outer, line))
+    }
+
+    fn query(&mut self, query: &super::ast::Query, ty: Type, line: u32) -> Result<Code> {
+        Ok(Code::Query(Box::new(self.site(&Sql::Select(query.clone()), line)?), ty))
+    }
+
+    // Expressions -----------------------------------------------------------------------------------------------
+
+    fn boxed(&mut self, tree: &Expr) -> Result<Box<Code>> {
+        Ok(Box::new(self.expr(tree)?.0))
+    }
+
+    fn all(&mut self, trees: &[Expr]) -> Result<Vec<Code>> {
+        trees.iter().map(|tree| self.expr(tree).map(|(code, _)| code)).collect()
+    }
+
+    fn expr(&mut self, tree: &Expr) -> Result<(Code, Type)> {
+        Ok(match tree {
+            Expr::Literal(value) => (Code::Const(value.clone()), Type::of(super::value::type_of(value))),
+            Expr::Template(parts) => {
+                let mut out = Vec::with_capacity(parts.len());
+                for part in parts {
+                    out.push(match part {
+                        Part::Text(text) => (Code::Const(Value::text(text)), None),
+                        Part::Expr(expr, wrap) => (self.expr(expr)?.0, *wrap),
+                    });
+                }
+                (Code::Template(out), Type::String)
+            }
+            Expr::Name(name, line) => self.variable(name, *line)?,
+            Expr::Slot(slot) => (Code::Slot(*slot), Type::Object),
+            Expr::Field(table, name, line) => match (&**table, self.scope.table) {
+                (Expr::Name(table, _), Some(def)) if def.name.eq_ignore_ascii_case(table) => {
+                    self.variable(name, *line)?
+                }
+                _ => return Err(error(SqlState::UNDEFINED_COLUMN, *line, format!("\"{name}\" is not a variable"))),
+            },
+            Expr::Unary(op, inner) => {
+                let (code, ty) = self.expr(inner)?;
+                let code = Box::new(code);
+                match op {
+                    Unary::Not => (Code::Not(code), Type::Boolean),
+                    Unary::Neg => (Code::Neg(code), ty),
+                    Unary::BitNot => (Code::BitNot(code), ty),
+                }
+            }
+            Expr::Binary(op, left, right) => self.binary(*op, left, right)?,
+            Expr::Cond(condition, then, other) => {
+                let condition = self.boxed(condition)?;
+                let (then, ty) = self.expr(then)?;
+                let (other, other_ty) = self.expr(other)?;
+                let ty = if ty == other_ty { ty } else { Type::Object };
+                (Code::Cond(condition, Box::new(then), Box::new(other)), ty)
+            }
+            Expr::Cast(ty, inner) => (Code::Cast(*ty, self.boxed(inner)?), *ty),
+            Expr::Assign(target, op, value, line) => self.assign(target, *op, value, *line)?,
+            Expr::Step(target, by, prefix, line) => self.step(target, *by, *prefix, *line)?,
+            Expr::Call(name, args, line) => self.call(name, args, *line)?,
+            Expr::Method(target, name, args, line) => self.method(target, name, args, *line)?,
+            Expr::Index(target, index) => (Code::Index(self.boxed(target)?, self.boxed(index)?), Type::Object),
+            Expr::New(class, args, line) => match class.to_ascii_lowercase().as_str() {
+                "list" => (Code::List(self.all(args)?), Type::List),
+                "set" => (Code::Set(self.all(args)?), Type::Set),
+                "map" if args.len() % 2 == 0 => {
+                    let args = self.all(args)?;
+                    (Code::Map(args.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()), Type::Map)
+                }
+                "map" => {
+                    return Err(error(SqlState::UNDEFINED_FUNCTION, *line, "new Map needs keys and values in pairs"));
+                }
+                _ => return Err(error(SqlState::UNDEFINED_OBJECT, *line, format!("type \"{class}\" does not exist"))),
+            },
+            Expr::List(items) => (Code::List(self.all(items)?), Type::List),
+            Expr::Map(pairs) => {
+                let mut out = Vec::with_capacity(pairs.len());
+                for (key, value) in pairs {
+                    out.push((self.expr(key)?.0, self.expr(value)?.0));
+                }
+                (Code::Map(out), Type::Map)
+            }
+            Expr::In(value, list, not) => (Code::In(self.boxed(value)?, self.all(list)?, *not), Type::Boolean),
+            Expr::Star => return Err(SqlError::syntax("\"*\" stands only in count(*)")),
+            Expr::Query(query, line) => (self.query(query, Type::Object, *line)?, Type::Object),
+        })
+    }
+
+    fn binary(&mut self, op: Binary, left: &Expr, right: &Expr) -> Result<(Code, Type)> {
+        let (a, left) = self.expr(left)?;
+        let (b, right) = self.expr(right)?;
+        let (a, b) = (Box::new(a), Box::new(b));
+        Ok(match op {
+            Binary::And => (Code::And(a, b), Type::Boolean),
+            Binary::Or => (Code::Or(a, b), Type::Boolean),
+            Binary::Compare(Compare::Match, ..) => (Code::Call(builtins::matches, vec![*a, *b]), Type::Boolean),
+            Binary::Compare(Compare::NotMatch) => {
+                (Code::Not(Box::new(Code::Call(builtins::matches, vec![*a, *b]))), Type::Boolean)
+            }
+            Binary::Compare(Compare::Like) => (Code::Call(builtins::like, vec![*a, *b]), Type::Boolean),
+            Binary::Compare(op) => (Code::Compare(op, a, b), Type::Boolean),
+            Binary::Arith(op) => (Code::Arith(op, a, b), builtins::arith_type(op, left, right)),
+        })
+    }
+
+    fn assign(&mut self, target: &Expr, op: Option<Arith>, value: &Expr, line: u32) -> Result<(Code, Type)> {
+        match target {
+            Expr::Name(name, line) => {
+                let (place, ty) = self.variable(name, *line)?;
+                let value = match value {
+                    Expr::Query(query, line) => self.query(query, ty, *line)?,
+                    value => self.expr(value)?.0,
+                };
+                if let (Some(op), Code::Var(slot)) = (op, &place) {
+                    return Ok((Code::ChangeVar(*slot, ty, op, Box::new(value), false), ty));
+                }
+                let value = match op {
+                    Some(op) => Code::Arith(op, Box::new(place.clone()), Box::new(value)),
+                    None => value,
+                };
+                Ok((self.store(place, ty, value, name, *line)?, ty))
+            }
+            Expr::Index(object, index) => {
+                let (object, index) = (self.boxed(object)?, self.boxed(index)?);
+                let value = self.expr(value)?.0;
+                let value = match op {
+                    Some(op) => Code::Arith(op, Box::new(Code::Index(object.clone(), index.clone())), Box::new(value)),
+                    None => value,
+                };
+                Ok((Code::SetIndex(object, index, Box::new(value)), Type::Object))
+            }
+            _ => Err(error(SqlState::SYNTAX_ERROR, line, "this cannot be assigned to")),
+        }
+    }
+
+    /// Code that stores into a variable's place.
+    fn store(&mut self, place: Code, ty: Type, value: Code, name: &str, line: u32) -> Result<Code> {
+        let value = Box::new(value);
+        Ok(match place {
+            Code::Local(slot) => Code::SetLocal(slot, ty, value),
+            Code::Var(slot) => Code::SetVar(slot, ty, value),
+            Code::Column(image, place) => {
+                // The bare name in onUpdating may be read; assigning to it changes nothing (AMI-106).
+                if self.scope.event == Event::Updating && !name.starts_with("new_") && !name.starts_with("old_") {
+                    return Ok(Code::Cast(ty, value));
+                }
+                self.assigns = true;
+                Code::SetColumn(image, place, ty, value)
+            }
+            Code::RowMap(_) => {
+                return Err(error(SqlState::WRONG_OBJECT_TYPE, line, format!("row map \"{name}\" is read-only")));
+            }
+            _ => return Err(error(SqlState::SYNTAX_ERROR, line, format!("\"{name}\" cannot be assigned to"))),
+        })
+    }
+
+    fn step(&mut self, target: &Expr, by: i32, prefix: bool, line: u32) -> Result<(Code, Type)> {
+        let Expr::Name(name, line) = target else {
+            return Err(error(SqlState::SYNTAX_ERROR, line, "++ and -- need a variable"));
+        };
+        let (place, ty) = self.variable(name, *line)?;
+        let one = Code::Const(Value::Int4(by));
+        if let Code::Var(slot) = place {
+            return Ok((Code::ChangeVar(slot, ty, Arith::Add, Box::new(one), !prefix), ty));
+        }
+        let value = Code::Arith(Arith::Add, Box::new(place.clone()), Box::new(one));
+        let store = self.store(place.clone(), ty, value, name, *line)?;
+        Ok((if prefix { store } else { Code::Post(Box::new(place), Box::new(store)) }, ty))
+    }
+
+    fn call(&mut self, name: &str, args: &[Expr], line: u32) -> Result<(Code, Type)> {
+        let Some(builtin) = builtins::function(name) else {
+            return Err(error(SqlState::UNDEFINED_FUNCTION, line, format!("method {name}(…) does not exist")));
+        };
+        if args.len() < builtin.args_min || args.len() > builtin.args_max {
+            return Err(error(
+                SqlState::UNDEFINED_FUNCTION,
+                line,
+                format!("method {name} does not take {} arguments", args.len()),
+            ));
+        }
+        let Some(code) = builtin.code else {
+            return Err(error(SqlState::FEATURE_NOT_SUPPORTED, line, format!("method {name} is not supported")));
+        };
+        Ok((Code::Call(code, self.all(args)?), builtin.result))
+    }
+
+    fn method(&mut self, target: &Expr, name: &str, args: &[Expr], line: u32) -> Result<(Code, Type)> {
+        let (target, ty) = self.expr(target)?;
+        let Some(method) = builtins::method(name, ty) else {
+            return Err(error(
+                SqlState::UNDEFINED_FUNCTION,
+                line,
+                format!("method {name}(…) does not exist for this type"),
+            ));
+        };
+        if matches!(target, Code::RowMap(_)) && method.changes {
+            return Err(error(
+                SqlState::WRONG_OBJECT_TYPE,
+                line,
+                format!("method {name} cannot be used on a read-only row map"),
+            ));
+        }
+        if args.len() < method.args_min || args.len() > method.args_max {
+            return Err(error(
+                SqlState::UNDEFINED_FUNCTION,
+                line,
+                format!("method {name} does not take {} arguments", args.len()),
+            ));
+        }
+        let Some(code) = method.code else {
+            return Err(error(SqlState::FEATURE_NOT_SUPPORTED, line, format!("method {name} is not supported")));
+        };
+        Ok((Code::Method(code, Box::new(target), self.all(args)?), method.result))
+    }
+}

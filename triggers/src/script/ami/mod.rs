@@ -1,0 +1,321 @@
+//! AMIScript, and the trigger kind AMISCRIPT (AMI-103 to AMI-121): up to five scripts around the writing of a row.
+//!
+//! A script is compiled once per table. A run reads columns where they lie in the row's images; it copies a row only to
+//! assign to it. Trigger variables (`vars`) live in the trigger's `Instance`, outside of transactions.
+
+mod ast;
+mod builtins;
+mod compile;
+mod interp;
+mod lexer;
+mod parser;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub(crate) use ast::{Expr, Type};
+pub(crate) use compile::{Code, Event, Program, Scope, expression, find_column};
+pub(crate) use interp::Frame;
+pub(crate) use parser::assignments;
+pub(crate) use sql::{PUBLIC, walk};
+pub(crate) use value::{Val, convert_value, to_column};
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+use tripline_sql::catalog::{Catalog, TableDef, TriggerDef, TriggerEvent, TriggerId};
+use tripline_sql::change::{HookContext, RowChange, RowId, Verdict};
+use tripline_sql::error::{Result, Severity, SqlError, SqlState};
+use tripline_sql::types::Value;
+
+use super::{Language, Limits};
+use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running};
+
+/// The language.
+pub struct Ami;
+
+impl Language for Ami {
+    fn name(&self) -> &'static str {
+        "amiscript"
+    }
+
+    fn check(&self, source: &str) -> Result<()> {
+        compile::script(source, Scope::EMPTY).map(|_| ())
+    }
+}
+
+/// The kind.
+pub struct AmiScript;
+
+const SCRIPTS: [(Event, &str); 5] = [
+    (Event::Inserting, "onInsertingScript"),
+    (Event::Inserted, "onInsertedScript"),
+    (Event::Updating, "onUpdatingScript"),
+    (Event::Updated, "onUpdatedScript"),
+    (Event::Deleting, "onDeletingScript"),
+];
+
+impl Kind for AmiScript {
+    fn name(&self) -> &'static str {
+        "amiscript"
+    }
+
+    fn check(&self, ctx: &mut dyn HookContext, mut def: TriggerDef) -> Result<TriggerDef> {
+        let mut known = vec!["vars", "onStartupScript", "canMutateRow", "rowVar"];
+        known.extend(SCRIPTS.iter().map(|(_, name)| *name));
+        kind::check_options(&def, &known)?;
+        kind::table_count(&def, !def.tables.is_empty(), "at least one table")?;
+        if !SCRIPTS.iter().any(|(_, name)| def.option(name).is_some()) {
+            return Err(SqlError::new(
+                SqlState::INVALID_OBJECT_DEFINITION,
+                "AMISCRIPT trigger needs at least one event script",
+            ));
+        }
+        let mutates = kind::boolean(&def, "canMutateRow")?;
+        let has = |events: [usize; 2]| events.iter().any(|e| def.option(SCRIPTS[*e].1).is_some()).then(Vec::new);
+        let catalog = ctx.catalog();
+        let mut events = Vec::new();
+        for id in &def.tables {
+            let table = kind::table_of(&catalog, *id)?;
+            Scripts::compile(&def, &table)?;
+            events.push(TriggerEvent { table: *id, insert: has([0, 1]), update: has([2, 3]), delete: has([4, 4]) });
+            if table.maintained_by != 0 && (mutates || [0, 2, 4].iter().any(|e| def.option(SCRIPTS[*e].1).is_some())) {
+                ctx.notice(SqlError::notice(
+                    Severity::Warning,
+                    SqlState::WARNING,
+                    format!("\"return false\" and changes of the row are ignored on table \"{}\", which a trigger maintains", table.name),
+                ));
+            }
+        }
+        startup_program(&def)?;
+        def.events = events;
+        Ok(def)
+    }
+
+    fn starts(&self, def: &TriggerDef) -> bool {
+        def.option("onStartupScript").is_some()
+    }
+
+    fn started(&self, ctx: &mut dyn HookContext, instance: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
+        let Some(program) = startup_program(def)? else { return Ok(()) };
+        let vars = vars_of(def, instance)?;
+        let mut locals = Vec::new();
+        let mut frame = Frame::new(&mut locals, Limits::AMI);
+        frame.ctx = Some(ctx);
+        frame.vars = Some(&vars.values);
+        frame.run(&program).map_err(|error| error.context(format!("AMI trigger \"{}\" onStartupScript", def.name)))?;
+        Ok(())
+    }
+
+    fn attach(
+        &self,
+        _catalog: &Catalog,
+        def: &Arc<TriggerDef>,
+        table: Option<&Arc<TableDef>>,
+        instance: &Arc<Instance>,
+    ) -> Result<Option<Attachment>> {
+        let Some(table) = table else { return Ok(None) };
+        let scripts = Scripts::compile(def, table)?;
+        Ok(Some(Attachment::InTransaction(Arc::new(ScriptTrigger {
+            vars: vars_of(def, instance)?,
+            instance: instance.clone(),
+            name: def.name.clone(),
+            table: table.clone(),
+            mutates: kind::boolean(def, "canMutateRow")?,
+            scripts,
+        }))))
+    }
+}
+
+/// Values of a trigger's `vars`.
+struct Vars {
+    values: Mutex<Vec<Val>>,
+}
+
+fn vars_of(def: &TriggerDef, instance: &Instance) -> Result<Arc<Vars>> {
+    let mut state = instance.state.lock();
+    if let Some(vars) = state.clone().and_then(|state| state.downcast::<Vars>().ok()) {
+        return Ok(vars);
+    }
+    let count = declared_vars(def)?.len();
+    let vars = Arc::new(Vars { values: Mutex::new(vec![Val::NULL; count]) });
+    *state = Some(vars.clone());
+    Ok(vars)
+}
+
+fn in_option(option: &str, error: SqlError) -> SqlError {
+    let mut error = error;
+    let message = format!("{option}, {}", error.message());
+    error.fields_mut().message = message;
+    error
+}
+
+fn declared_vars(def: &TriggerDef) -> Result<Vec<(Type, String)>> {
+    let vars = parser::variables(def.option("vars").unwrap_or("")).map_err(|error| in_option("vars", error))?;
+    for (i, (_, name)) in vars.iter().enumerate() {
+        if vars[..i].iter().any(|(_, before)| before == name) {
+            return Err(SqlError::new(SqlState::DUPLICATE_COLUMN, format!("variable \"{name}\" is declared twice")));
+        }
+    }
+    Ok(vars)
+}
+
+fn startup_program(def: &TriggerDef) -> Result<Option<Program>> {
+    let Some(source) = def.option("onStartupScript") else { return Ok(None) };
+    let vars = declared_vars(def)?;
+    let scope = Scope { vars: &vars, ..Scope::EMPTY };
+    compile::script(source, scope).map(Some).map_err(|error| in_option("onStartupScript", error))
+}
+
+/// The compiled scripts of a trigger for one table, in the order of `SCRIPTS`.
+struct Scripts([Option<Program>; 5]);
+
+impl Scripts {
+    fn compile(def: &TriggerDef, table: &TableDef) -> Result<Scripts> {
+        let vars = declared_vars(def)?;
+        let duplicate = |what: String| SqlError::new(SqlState::DUPLICATE_COLUMN, what);
+        for (_, name) in &vars {
+            if table.column_index(name).is_some() {
+                return Err(duplicate(format!(
+                    "variable \"{name}\" has the name of a column of table \"{}\"",
+                    table.name
+                )));
+            }
+        }
+        let row_var = def.option("rowVar");
+        if let Some(name) = row_var {
+            let good = name.chars().all(|c| c.is_alphanumeric() || c == '_')
+                && name.chars().next().is_some_and(|c| !c.is_numeric());
+            if !good {
+                return Err(SqlError::new(SqlState::INVALID_NAME, format!("rowVar \"{name}\" is not a name")));
+            }
+            let clash = |column: &str| {
+                duplicate(format!(
+                    "rowVar \"{name}\" clashes with column variable \"{column}\" of table \"{}\"",
+                    table.name
+                ))
+            };
+            let updating = def.option("onUpdatingScript").is_some();
+            let others =
+                SCRIPTS.iter().any(|(event, script)| *event != Event::Updating && def.option(script).is_some());
+            if table.column_index(name).is_some() {
+                if updating {
+                    return Err(clash(&format!("new_{name}")));
+                }
+                if others {
+                    return Err(clash(name));
+                }
+            }
+            if vars.iter().any(|(_, var)| var == name) {
+                return Err(duplicate(format!("rowVar \"{name}\" is a variable too")));
+            }
+        }
+        let mut programs = [const { None }; 5];
+        for (slot, (event, option)) in programs.iter_mut().zip(SCRIPTS) {
+            if let Some(source) = def.option(option) {
+                let scope = Scope { vars: &vars, table: Some(table), event, row_var, outer: &[] };
+                *slot = Some(compile::script(source, scope).map_err(|error| in_option(option, error))?);
+            }
+        }
+        Ok(Scripts(programs))
+    }
+}
+
+struct ScriptTrigger {
+    name: String,
+    table: Arc<TableDef>,
+    mutates: bool,
+    scripts: Scripts,
+    vars: Arc<Vars>,
+    instance: Arc<Instance>,
+}
+
+impl RowTrigger for ScriptTrigger {
+    fn listens(&self) -> Listens {
+        let has = |script: usize| self.scripts.0[script].is_some();
+        Listens { before: [has(0), has(2), has(4)], after: [has(1), has(3), false] }
+    }
+
+    fn observes(&self) -> bool {
+        self.scripts.0.iter().flatten().any(|program| program.queries)
+    }
+
+    fn start(self: Arc<Self>, _observed: bool) -> Box<dyn Running> {
+        Box::new(ScriptRun { trigger: self, locals: Vec::new() })
+    }
+}
+
+struct ScriptRun {
+    trigger: Arc<ScriptTrigger>,
+    locals: Vec<Val>,
+}
+
+impl ScriptRun {
+    fn run(
+        &mut self,
+        script: usize,
+        ctx: &mut dyn HookContext,
+        change: &RowChange,
+        assigned: Option<&[usize]>,
+    ) -> Result<Verdict> {
+        let trigger = &*self.trigger;
+        let Some(program) = &trigger.scripts.0[script] else { return Ok(Verdict::Keep) };
+        let now = ctx.now();
+        let mut frame = Frame::new(&mut self.locals, Limits::AMI);
+        frame.ctx = Some(ctx);
+        frame.table = Some(&trigger.table);
+        frame.vars = Some(&trigger.vars.values);
+        frame.assigned = assigned;
+        if let Some(old) = change.old() {
+            frame.old = Cow::Borrowed(old);
+        }
+        if let Some(new) = change.new_row() {
+            frame.new = Cow::Borrowed(new);
+        }
+        trigger.instance.executed.fetch_add(1, Ordering::Relaxed);
+        match frame.run(program) {
+            Ok(Some(Val::S(Value::Bool(false)))) if matches!(script, 0 | 2 | 4) => {
+                trigger.instance.returned_false.fetch_add(1, Ordering::Relaxed);
+                Ok(Verdict::Skip)
+            }
+            Ok(_) if trigger.mutates && program.assigns && matches!(script, 0 | 2) => {
+                Ok(frame.changed_row().map_or(Verdict::Keep, Verdict::Replace))
+            }
+            Ok(_) => Ok(Verdict::Keep),
+            Err(error) => {
+                trigger.instance.errors.fetch_add(1, Ordering::Relaxed);
+                let event = SCRIPTS[script].1;
+                *trigger.instance.last_error.lock() = Some((now, event.to_owned(), error.clone()));
+                Err(error
+                    .context(format!("AMI trigger \"{}\" {event} on table \"{}\"", trigger.name, trigger.table.name)))
+            }
+        }
+    }
+}
+
+impl Running for ScriptRun {
+    fn before(
+        &mut self,
+        ctx: &mut dyn HookContext,
+        change: &RowChange,
+        assigned: Option<&[usize]>,
+        _writer: TriggerId,
+    ) -> Result<Verdict> {
+        match change {
+            RowChange::Insert { .. } => self.run(0, ctx, change, None),
+            RowChange::Update { .. } => self.run(2, ctx, change, assigned),
+            RowChange::Delete { .. } => self.run(4, ctx, change, None),
+        }
+    }
+
+    fn after(&mut self, ctx: &mut dyn HookContext, _row: RowId, change: &RowChange) -> Result<()> {
+        match change {
+            RowChange::Insert { .. } => self.run(1, ctx, change, None).map(|_| ()),
+            RowChange::Update { .. } => self.run(3, ctx, change, None).map(|_| ()),
+            RowChange::Delete { .. } => Ok(()),
+        }
+    }
+}

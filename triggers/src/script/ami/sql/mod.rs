@@ -1,0 +1,371 @@
+//! SQL inside a script (AMI-71, AMI-72): what is a column stays SQL, everything that hangs on script variables alone is
+//! computed by the script and travels as a parameter. AMI's operators become standard ones.
+//!
+//! A site keeps what it found out: for INSERT … VALUES the table and its columns (most such rows go straight to the
+//! engine's door, without SQL); for the rest one prepared statement per signature of its parameters. A null parameter
+//! is written as NULL, so that `col == v` can be `col = $1` (an index serves it) or `col IS NULL`.
+
+mod names;
+mod translate;
+
+pub(crate) use names::{names_of, walk};
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tripline_sql::catalog::{Catalog, TableDef};
+use tripline_sql::change::Prepared;
+use tripline_sql::error::{Result, Severity, SqlError, SqlState};
+use tripline_sql::types::{DataType, Oid, Value};
+
+use crate::script::ami::ast::{Sql, Type};
+use crate::script::ami::compile::{Code, find_column};
+use crate::script::ami::interp::Frame;
+use crate::script::ami::value::{Rows, convert_value, text_of, to_column, type_of};
+
+/// OID of schema public.
+pub(crate) const PUBLIC: Oid = 2200;
+
+/// A place in a script where SQL stands.
+#[derive(Debug)]
+pub(crate) struct Site {
+    line: u32,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    Insert { table: String, columns: Vec<String>, rows: Vec<Vec<Code>>, plan: Mutex<Option<Arc<InsertPlan>>> },
+    General { sql: Box<Sql>, outer: Vec<(String, Code, Type)>, plan: Mutex<Option<Arc<Translated>>> },
+}
+
+impl Clone for Site {
+    fn clone(&self) -> Self {
+        let body = match &self.body {
+            Body::Insert { table, columns, rows, .. } => Body::Insert {
+                table: table.clone(),
+                columns: columns.clone(),
+                rows: rows.clone(),
+                plan: Mutex::new(None),
+            },
+            Body::General { sql, outer, .. } => {
+                Body::General { sql: sql.clone(), outer: outer.clone(), plan: Mutex::new(None) }
+            }
+        };
+        Site { line: self.line, body }
+    }
+}
+
+#[derive(Debug)]
+struct InsertPlan {
+    table: Arc<TableDef>,
+    /// Place and type of each value's column.
+    targets: Vec<(usize, DataType)>,
+    /// Rows go straight to the door.
+    direct: bool,
+    statement: Mutex<Option<Arc<dyn Prepared>>>,
+    surplus: bool,
+}
+
+impl Site {
+    /// An INSERT … VALUES, its expressions compiled.
+    pub(crate) fn insert(table: &str, columns: &[String], rows: Vec<Vec<Code>>, line: u32) -> Site {
+        let body = Body::Insert { table: table.to_owned(), columns: columns.to_vec(), rows, plan: Mutex::new(None) };
+        Site { line, body }
+    }
+
+    /// Any other statement with the variables that its names may mean.
+    pub(crate) fn general(sql: Sql, outer: Vec<(String, Code, Type)>, line: u32) -> Site {
+        Site { line, body: Body::General { sql: Box::new(sql), outer, plan: Mutex::new(None) } }
+    }
+
+    /// Runs it in the frame's transaction.
+    pub(crate) fn run(&self, frame: &mut Frame<'_>) -> Result<Rows> {
+        let result = match &self.body {
+            Body::Insert { table, columns, rows, plan } => insert(frame, table, columns, rows, plan),
+            Body::General { sql, outer, plan } => general(frame, sql, outer, plan),
+        };
+        result.map_err(|error| error.context(format!("script line {}", self.line)))
+    }
+}
+
+/// A table of schema public by AMI's rules: exact, then the only one that differs by case.
+pub(crate) fn find_table(catalog: &Catalog, name: &str) -> Result<Arc<TableDef>> {
+    let mut same: Option<&Arc<TableDef>> = None;
+    let mut several = false;
+    for table in catalog.tables().filter(|table| table.schema == PUBLIC && !table.hidden) {
+        if table.name == name {
+            return Ok(table.clone());
+        }
+        if table.name.eq_ignore_ascii_case(name) {
+            several = same.is_some();
+            same = Some(table);
+        }
+    }
+    match same {
+        Some(table) if !several => Ok(table.clone()),
+        _ => Err(SqlError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))),
+    }
+}
+
+fn undefined_column(table: &TableDef, name: &str) -> SqlError {
+    SqlError::new(
+        SqlState::UNDEFINED_COLUMN,
+        format!("column \"{name}\" of relation \"{}\" does not exist", table.name),
+    )
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn qualified(table: &TableDef) -> String {
+    format!("public.{}", quoted(&table.name))
+}
+
+// INSERT … VALUES -----------------------------------------------------------------------------------------------
+
+fn insert(
+    frame: &mut Frame<'_>,
+    name: &str,
+    columns: &[String],
+    rows: &[Vec<Code>],
+    kept: &Mutex<Option<Arc<InsertPlan>>>,
+) -> Result<Rows> {
+    let catalog = frame.context()?.catalog();
+    let old = kept.lock().clone();
+    let plan = match old.filter(|plan| catalog.table(plan.table.id).is_some_and(|now| Arc::ptr_eq(now, &plan.table))) {
+        Some(plan) => plan,
+        None => {
+            let plan = Arc::new(plan_insert(&catalog, name, columns, rows.first().map_or(0, Vec::len))?);
+            *kept.lock() = Some(plan.clone());
+            plan
+        }
+    };
+    drop(catalog);
+    if plan.surplus {
+        let text = format!(
+            "INSERT names {} columns but supplies {} values; the surplus was assigned to \"{}\"",
+            columns.len(),
+            plan.targets.len(),
+            plan.targets.last().map_or("", |(place, _)| &plan.table.columns[*place].name)
+        );
+        frame.context()?.notice(SqlError::notice(Severity::Warning, SqlState::WARNING, text));
+    }
+    for row in rows {
+        if row.len() != plan.targets.len() {
+            let what = if row.len() < plan.targets.len() {
+                "more target columns than expressions"
+            } else {
+                "more expressions than target columns"
+            };
+            return Err(SqlError::syntax(format!("INSERT has {what}")));
+        }
+        let mut image =
+            if plan.direct { vec![Value::Null; plan.table.columns.len()] } else { Vec::with_capacity(row.len()) };
+        for (code, (place, ty)) in row.iter().zip(&plan.targets) {
+            let value = to_column(frame.eval(code)?.into_sql(), *ty)?;
+            if plan.direct {
+                image[*place] = value;
+            } else {
+                image.push(value);
+            }
+        }
+        if plan.direct {
+            frame.context()?.insert(plan.table.id, image)?;
+            continue;
+        }
+        let prepared = plan.statement.lock().clone();
+        let prepared = match prepared {
+            Some(prepared) => prepared,
+            None => {
+                let mut text = format!("INSERT INTO {} (", qualified(&plan.table));
+                let mut values = String::new();
+                for (i, (place, _)) in plan.targets.iter().enumerate() {
+                    let comma = if i > 0 { ", " } else { "" };
+                    let _ = write!(text, "{comma}{}", quoted(&plan.table.columns[*place].name));
+                    let _ = write!(values, "{comma}${}", i + 1);
+                }
+                let _ = write!(text, ") VALUES ({values})");
+                let types: Vec<Oid> = plan.targets.iter().map(|(_, ty)| ty.oid).collect();
+                let prepared = frame.context()?.prepare(&text, &types)?;
+                *plan.statement.lock() = Some(prepared.clone());
+                prepared
+            }
+        };
+        frame.context()?.run(&*prepared, &image)?;
+    }
+    Ok(Rows::default())
+}
+
+fn plan_insert(catalog: &Catalog, name: &str, columns: &[String], values: usize) -> Result<InsertPlan> {
+    let table = find_table(catalog, name)?;
+    let live: Vec<usize> = table.live_columns().map(|(place, _)| place).collect();
+    let mut places = Vec::new();
+    if columns.is_empty() {
+        if values != live.len() {
+            let what = if values < live.len() {
+                "more target columns than expressions"
+            } else {
+                "more expressions than target columns"
+            };
+            return Err(SqlError::syntax(format!("INSERT has {what}")));
+        }
+        places.clone_from(&live);
+    }
+    for column in columns {
+        let place = find_column(&table, column).ok_or_else(|| undefined_column(&table, column))?;
+        if places.contains(&place) {
+            return Err(SqlError::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{column}\" specified more than once"),
+            ));
+        }
+        places.push(place);
+    }
+    // AMI-56: surplus values go to the columns after the last one named.
+    let surplus = values > places.len();
+    while values > places.len() {
+        let last = places.last().copied().unwrap_or(0);
+        match live.iter().find(|place| **place > last && !places.contains(place)) {
+            Some(next) => places.push(*next),
+            None => return Err(SqlError::syntax("INSERT has more expressions than target columns")),
+        }
+    }
+    let plain = table
+        .live_columns()
+        .all(|(_, c)| c.default.is_none() && c.identity.is_none() && c.generated.is_none() && c.sequence.is_none());
+    let whole = places.len() == live.len();
+    // An upsert writes only the columns named, a key may be generated (AMI-53, AMI-54): a statement's plan knows how.
+    let upserts = table.indexes.iter().any(|index| index.upsert);
+    let generated = table.indexes.iter().any(|index| {
+        index
+            .options
+            .iter()
+            .any(|(key, value)| key.eq_ignore_ascii_case("autogen") && !value.eq_ignore_ascii_case("none"))
+    });
+    let direct = plain && !generated && (whole || !upserts);
+    let targets = places.iter().map(|place| (*place, table.columns[*place].ty)).collect();
+    Ok(InsertPlan { table, targets, direct, statement: Mutex::new(None), surplus })
+}
+
+// Other statements ----------------------------------------------------------------------------------------------
+
+/// A piece of translated SQL.
+#[derive(Clone, Debug)]
+enum Frag {
+    Text(String),
+    Param(usize),
+    /// `left == $n`, null-aware; the flag: `!=`.
+    Equals(Vec<Frag>, usize, bool),
+}
+
+#[derive(Debug)]
+struct Translated {
+    tables: Vec<Arc<TableDef>>,
+    frags: Vec<Frag>,
+    params: Vec<(Code, Option<Type>)>,
+    columns: Vec<Arc<str>>,
+    statements: Mutex<Vec<Variant>>,
+}
+
+/// A statement prepared for parameters of these types; 0 is a null.
+type Variant = (Vec<Oid>, Arc<dyn Prepared>);
+
+const SIGNATURES_MAX: usize = 32;
+
+fn general(
+    frame: &mut Frame<'_>,
+    sql: &Sql,
+    outer: &[(String, Code, Type)],
+    kept: &Mutex<Option<Arc<Translated>>>,
+) -> Result<Rows> {
+    let catalog = frame.context()?.catalog();
+    let old = kept.lock().clone();
+    let current = |plan: &Arc<Translated>| {
+        plan.tables.iter().all(|table| catalog.table(table.id).is_some_and(|now| Arc::ptr_eq(now, table)))
+    };
+    let plan = match old.filter(current) {
+        Some(plan) => plan,
+        None => {
+            let plan = Arc::new(translate::Translator::new(&catalog, outer).statement(sql)?);
+            *kept.lock() = Some(plan.clone());
+            plan
+        }
+    };
+    drop(catalog);
+    let mut values = Vec::with_capacity(plan.params.len());
+    for (code, hint) in &plan.params {
+        values.push(adapt(frame.eval(code)?.into_sql(), *hint));
+    }
+    let signature: Vec<Oid> = values.iter().map(|value| if value.is_null() { 0 } else { type_of(value).oid }).collect();
+    let found = plan.statements.lock().iter().find(|(have, _)| *have == signature).map(|(_, s)| s.clone());
+    let statement = match found {
+        Some(statement) => statement,
+        None => {
+            let mut text = String::new();
+            let mut types = Vec::new();
+            let mut numbers = vec![0; signature.len()];
+            for (i, oid) in signature.iter().enumerate().filter(|(_, oid)| **oid != 0) {
+                types.push(*oid);
+                numbers[i] = types.len();
+            }
+            render(&plan.frags, &numbers, &mut text);
+            let statement = frame.context()?.prepare(&text, &types)?;
+            let mut kept = plan.statements.lock();
+            if kept.len() < SIGNATURES_MAX {
+                kept.push((signature, statement.clone()));
+            }
+            statement
+        }
+    };
+    values.retain(|value| !value.is_null());
+    let result = frame.context()?.run(&*statement, &values)?;
+    frame.charge(result.rows.len() * 64)?;
+    let columns = if plan.columns.len() == result.columns.len() {
+        plan.columns.clone()
+    } else {
+        result.columns.iter().map(|(name, _)| Arc::from(name.as_str())).collect()
+    };
+    Ok(Rows { columns, rows: result.rows })
+}
+
+/// A parameter beside a value of another class is cast to that class (AMI-31).
+fn adapt(value: Value, hint: Option<Type>) -> Value {
+    match (hint, &value) {
+        (Some(Type::Number), Value::Text(_)) => convert_value(Type::Number, value),
+        (Some(Type::String), Value::Text(_) | Value::Null) => value,
+        (Some(Type::String), _) => Value::text(text_of(&value)),
+        (Some(Type::Utc), _) => convert_value(Type::Utc, value),
+        (Some(Type::Boolean), Value::Text(_)) => convert_value(Type::Boolean, value),
+        _ => value,
+    }
+}
+
+fn render(frags: &[Frag], numbers: &[usize], out: &mut String) {
+    for frag in frags {
+        match frag {
+            Frag::Text(text) => out.push_str(text),
+            Frag::Param(n) if numbers[*n] == 0 => out.push_str("NULL"),
+            Frag::Param(n) => {
+                let _ = write!(out, "${}", numbers[*n]);
+            }
+            Frag::Equals(left, n, not) => {
+                out.push('(');
+                render(left, numbers, out);
+                match (numbers[*n], not) {
+                    (0, false) => out.push_str(" IS NULL"),
+                    (0, true) => out.push_str(" IS NOT NULL"),
+                    (number, false) => {
+                        let _ = write!(out, " = ${number}");
+                    }
+                    (number, true) => {
+                        let _ = write!(out, " IS DISTINCT FROM ${number}");
+                    }
+                }
+                out.push(')');
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Lua: a host for scripts of the Comdb2 dialect. The interpreter is LuaJIT's with compilation off, so that its hook sees
+//! every instruction.
+//!
+//! A script sees only what `environment` puts into its world: no files, no processes, no loading of code, no `ffi`, no
+//! `debug`, no globals of its own (CDB-1002, CDB-1003). A run has a budget of instructions and memory; when it is spent
+//! the run is killed, and `pcall`, `xpcall`, `coroutine.resume` and `coroutine.wrap` cannot swallow that: they look at
+//! the budget before they give anything back.
+
+pub(crate) mod api;
+pub(crate) mod convert;
+
+use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, VmState};
+use tripline_sql::error::{Result, SqlError, SqlState};
+
+use super::{Language, Limits};
+
+/// The language.
+pub struct Lua51;
+
+impl Language for Lua51 {
+    fn name(&self) -> &'static str {
+        "lua"
+    }
+
+    fn check(&self, source: &str) -> Result<()> {
+        let lua = Lua::new_with(StdLib::NONE, LuaOptions::default()).map_err(|error| sql_error(&error))?;
+        lua.set_memory_limit(64 << 20).map_err(|error| sql_error(&error))?;
+        match lua.load(source).set_name("=procedure").set_mode(mlua::chunk::ChunkMode::Text).into_function() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(SqlError::syntax(message_of(&error))),
+        }
+    }
+}
+
+/// Instructions between two looks at the budget.
+const HOOK_EVERY: u32 = 500;
+
+/// What a run may still use.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    /// Instructions so far.
+    pub(crate) used: u64,
+    /// Instructions allowed.
+    pub(crate) limit: u64,
+    /// Why it was ended.
+    killed: Option<SqlError>,
+}
+
+/// A Lua state with its sandbox.
+pub(crate) struct Machine {
+    lua: Lua,
+    limits: Limits,
+}
+
+const PRELUDE: &str = r#"
+local env, check, typename = ...
+local pcall, xpcall, error, type, tostring, setmetatable, select = pcall, xpcall, error, type, tostring, setmetatable, select
+local co, gsub = coroutine, string.gsub
+local function done(...) check() return ... end
+env.pcall = function(f, ...) return done(pcall(f, ...)) end
+env.xpcall = function(f, h, ...) return done(xpcall(f, h, ...)) end
+local function finish(ok, ...)
+  check()
+  if ok then return ... end
+  error((...), 0)
+end
+env.coroutine = {
+  create = co.create, status = co.status, running = co.running, yield = co.yield,
+  resume = function(c, ...) return done(co.resume(c, ...)) end,
+  wrap = function(f)
+    local c = co.create(f)
+    return function(...) return finish(co.resume(c, ...)) end
+  end,
+}
+env.type = function(...)
+  if select('#', ...) == 0 then error("bad argument #1 to 'type' (value expected)", 2) end
+  local v = ...
+  local t = type(v)
+  if t == 'userdata' then return typename(v) end
+  if t == 'cdata' then return 'int' end
+  return t
+end
+env.tostring = function(v)
+  local text = tostring(v)
+  if type(v) == 'cdata' then return (gsub(text, 'U?LL$', '')) end
+  return text
+end
+for name, from in pairs({ string = string, table = table, math = math, bit = bit }) do
+  local to = {}
+  for k, v in pairs(from) do to[k] = v end
+  env[name] = to
+end
+env.string.dump = nil
+string.dump = nil
+for _, name in ipairs({ 'assert', 'error', 'ipairs', 'next', 'pairs', 'rawequal', 'rawget', 'rawset', 'rawlen',
+  'select', 'setmetatable', 'getmetatable', 'tonumber', 'unpack' }) do
+  env[name] = _G[name]
+end
+env.table.unpack = unpack
+env._VERSION = _VERSION
+local function forbidden(_, name) error('Global variables not allowed (' .. tostring(name) .. ').', 2) end
+setmetatable(env, { __index = forbidden, __newindex = forbidden, __metatable = false })
+"#;
+
+impl Machine {
+    /// A state of its own. Errors: 53200.
+    pub(crate) fn new(limits: Limits) -> Result<Machine> {
+        Machine::build(limits).map_err(|error| sql_error(&error))
+    }
+
+    fn build(limits: Limits) -> mlua::Result<Machine> {
+        let libs = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::BIT | StdLib::JIT;
+        let lua = Lua::new_with(libs, LuaOptions::default().catch_rust_panics(false))?;
+        lua.load("jit.off()").exec()?;
+        lua.set_app_data(Budget { used: 0, limit: limits.steps, killed: None });
+        lua.set_memory_limit(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX))?;
+        let hook = |lua: &Lua, _: &mlua::debug::Debug<'_>| -> mlua::Result<VmState> {
+            let Some(mut budget) = lua.app_data_mut::<Budget>() else { return Ok(VmState::Continue) };
+            budget.used += u64::from(HOOK_EVERY);
+            if budget.used > budget.limit && budget.killed.is_none() {
+                budget.killed = Some(SqlError::new(
+                    SqlState::PROGRAM_LIMIT_EXCEEDED,
+                    format!("Exceeded instruction quota ({}). Set db:setmaxinstructions()", budget.limit),
+                ));
+            }
+            match &budget.killed {
+                Some(error) => Err(mlua::Error::external(error.clone())),
+                None => Ok(VmState::Continue),
+            }
+        };
+        lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_EVERY), hook)?;
+        convert::install(&lua)?;
+        Ok(Machine { lua, limits })
+    }
+
+    /// The state.
+    pub(crate) fn lua(&self) -> &Lua {
+        &self.lua
+    }
+
+    /// Loads a source in a fresh world and gives its local function `main`. The chunk's own code runs here.
+    /// Errors: 42601, 42883 no `main`, and whatever the chunk raises.
+    pub(crate) fn load(&self, source: &str) -> Result<Function> {
+        self.refill();
+        self.load_inner(source)
+            .map_err(|error| sql_error(&error))?
+            .ok_or_else(|| SqlError::new(SqlState::UNDEFINED_FUNCTION, "no function main in procedure"))
+    }
+
+    fn load_inner(&self, source: &str) -> mlua::Result<Option<Function>> {
+        let env = self.environment()?;
+        // `rawget`-like look at the local: a missing one would be a forbidden global.
+        let text = format!("{source}\nreturn main");
+        let chunk = self.lua.load(text.as_str()).set_name("=procedure").set_mode(mlua::chunk::ChunkMode::Text);
+        match chunk.set_environment(env).call::<mlua::Value>(()) {
+            Ok(mlua::Value::Function(main)) => Ok(Some(main)),
+            Ok(_) => Ok(None),
+            Err(error) if message_of(&error).contains("Global variables not allowed (main)") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn environment(&self) -> mlua::Result<Table> {
+        let lua = &self.lua;
+        let env = lua.create_table()?;
+        let check =
+            lua.create_function(|lua, ()| match lua.app_data_ref::<Budget>().and_then(|b| b.killed.clone()) {
+                Some(error) => Err(mlua::Error::external(error)),
+                None => Ok(()),
+            })?;
+        let typename = lua.create_function(|_, value: mlua::Value| Ok(convert::type_name(&value)))?;
+        let print = lua.create_function(|lua, values: MultiValue| {
+            let mut line = String::new();
+            for (i, value) in values.iter().enumerate() {
+                if i > 0 {
+                    line.push('\t');
+                }
+                line.push_str(&convert::text(lua, value)?);
+            }
+            tracing::info!(target: "lua", "{line}");
+            Ok(())
+        })?;
+        env.set("print", print)?;
+        env.set("NULL", mlua::Value::NULL)?;
+        env.set("db", api::Db)?;
+        lua.load(PRELUDE).set_name("=prelude").call::<()>((env.clone(), check, typename))?;
+        Ok(env)
+    }
+
+    /// Gives a run its budget anew.
+    pub(crate) fn refill(&self) {
+        if let Some(mut budget) = self.lua.app_data_mut::<Budget>() {
+            budget.used = 0;
+            budget.limit = self.limits.steps;
+            budget.killed = None;
+        }
+    }
+
+    /// Calls a function of a script with a fresh budget: its first result. Errors: as `sql_error`; a spent budget stays
+    /// an error whatever the script made of it.
+    pub(crate) fn call(&self, function: &Function, args: impl mlua::IntoLuaMulti) -> Result<mlua::Value> {
+        self.refill();
+        let result = function.call::<MultiValue>(args).map_err(|error| sql_error(&error));
+        if let Some(error) = self.lua.app_data_ref::<Budget>().and_then(|budget| budget.killed.clone()) {
+            return Err(error);
+        }
+        Ok(result?.into_iter().next().unwrap_or(mlua::Value::Nil))
+    }
+}
+
+/// The message without traceback and wrapping.
+pub(crate) fn message_of(error: &mlua::Error) -> String {
+    match error {
+        mlua::Error::CallbackError { cause, .. } => message_of(cause),
+        mlua::Error::RuntimeError(text) | mlua::Error::MemoryError(text) => {
+            text.split("\nstack traceback:").next().unwrap_or(text).to_owned()
+        }
+        mlua::Error::SyntaxError { message, .. } => message.clone(),
+        mlua::Error::ExternalError(inner) => match inner.downcast_ref::<SqlError>() {
+            Some(error) => error.message().to_owned(),
+            None => inner.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// A Lua error as ours: an SQL error that passed through stays itself (CDB-1401), others are 38000, 42601 or 53200.
+pub(crate) fn sql_error(error: &mlua::Error) -> SqlError {
+    if let Some(inner) = error.downcast_ref::<SqlError>() {
+        return inner.clone();
+    }
+    let state = match error {
+        mlua::Error::SyntaxError { .. } => SqlState::SYNTAX_ERROR,
+        mlua::Error::MemoryError(_) => SqlState::OUT_OF_MEMORY,
+        mlua::Error::CallbackError { cause, .. } if matches!(**cause, mlua::Error::MemoryError(_)) => {
+            SqlState::OUT_OF_MEMORY
+        }
+        _ => SqlState::new("38000"),
+    };
+    SqlError::new(state, message_of(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(source: &str) -> Result<mlua::Value> {
+        let machine = Machine::new(Limits::LUA)?;
+        let main = machine.load(source)?;
+        machine.call(&main, ())
+    }
+
+    fn fails(source: &str) -> SqlError {
+        run(source).expect_err(source)
+    }
+
+    // CDB-1002, CDB-1003
+    #[test]
+    fn sandbox() {
+        for name in [
+            "io",
+            "os",
+            "require",
+            "loadstring",
+            "load",
+            "dofile",
+            "debug",
+            "ffi",
+            "package",
+            "jit",
+            "getfenv",
+            "setfenv",
+            "collectgarbage",
+            "newproxy",
+        ] {
+            let error = fails(&format!("local function main() return {name} end"));
+            assert!(error.message().contains(&format!("Global variables not allowed ({name})")), "{name}: {error}");
+        }
+        assert!(fails("local function main() x = 1 end").message().contains("Global variables not allowed (x)"));
+        assert!(fails("local function main() return ('x').dump(main) end").message().contains("dump"));
+        assert_eq!(fails("x = ").state(), SqlState::SYNTAX_ERROR);
+        assert_eq!(fails("local a = 1").state(), SqlState::UNDEFINED_FUNCTION);
+    }
+
+    // CDB-213
+    #[test]
+    fn quota_cannot_be_swallowed() {
+        for body in [
+            "while true do end",
+            "while true do pcall(function() while true do end end) end",
+            "while true do xpcall(function() while true do end end, function(e) return e end) end",
+            "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+            "local f = coroutine.wrap(function() while true do end end) while true do pcall(f) end",
+            "pcall(function() while true do end end) return 0",
+        ] {
+            let error = fails(&format!("local function main() {body} end"));
+            assert_eq!(error.state(), SqlState::PROGRAM_LIMIT_EXCEEDED, "{body}: {error}");
+        }
+        assert!(run("local function main() local s = 0 for i = 1, 1000 do s = s + i end return s end").is_ok());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let machine = Machine::new(Limits { steps: u64::MAX, memory_bytes: 8 << 20 }).unwrap();
+        let main = machine
+            .load("local function main() local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end end")
+            .unwrap();
+        assert_eq!(machine.call(&main, ()).unwrap_err().state(), SqlState::OUT_OF_MEMORY);
+    }
+
+    // CDB-1401
+    #[test]
+    fn pcall_catches_ordinary_errors() {
+        let value =
+            run("local function main() local ok, e = pcall(error, 'x') return ok == false and e == 'x' end").unwrap();
+        assert_eq!(value, mlua::Value::Boolean(true));
+        let error = fails("local function main()\n error('boom') end");
+        assert!(error.message().contains(":2:") && error.message().contains("boom"), "{error}");
+        // CDB-509
+        let error = fails("local function main() db:begin() end");
+        assert!(error.message().contains("attempt to call method 'begin' (a nil value)"), "{error}");
+    }
+}

@@ -1,0 +1,143 @@
+//! What views share about their targets: who may write one (AMI-90 to AMI-92), which tables may be one (AMI-97), and that
+//! no table derives from itself (AMI-94).
+
+use std::sync::Arc;
+
+use tripline_sql::catalog::{Catalog, ConstraintKind, TableDef, TableId, TriggerDef, TriggerId};
+use tripline_sql::change::{HookContext, RowChange, Verdict};
+use tripline_sql::error::{Result, SqlError, SqlState};
+
+use crate::kind::{Listens, RowTrigger, Running};
+
+/// Kinds that derive a table: edges of the graph.
+const DERIVING: [&str; 4] = ["aggregate", "projection", "join", "decorate"];
+/// Kinds that manage whole rows of their target.
+const MANAGING: [&str; 3] = ["aggregate", "projection", "join"];
+
+fn is(def: &TriggerDef, kinds: &[&str]) -> bool {
+    kinds.iter().any(|kind| def.kind.eq_ignore_ascii_case(kind))
+}
+
+/// Checks that `target` may become the target of a managing trigger. `shared`: several of this kind may share it.
+/// Errors: 42P17.
+pub(crate) fn check_free(catalog: &Catalog, def: &TriggerDef, target: &TableDef, shared: bool) -> Result<()> {
+    let other = catalog.triggers_of(target.id).iter().find(|other| {
+        other.id != def.id
+            && is(other, &MANAGING)
+            && other.tables.last() == Some(&target.id)
+            && !(shared && other.kind.eq_ignore_ascii_case(&def.kind))
+    });
+    match other {
+        Some(other) => Err(SqlError::new(
+            SqlState::INVALID_OBJECT_DEFINITION,
+            format!("table \"{}\" is already the target of trigger \"{}\"", target.name, other.name),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Checks indexes and NOT NULL columns of a managed target. Errors: 42P17.
+pub(crate) fn check_shape(target: &TableDef, filled: &[usize]) -> Result<()> {
+    let unique = target.indexes.iter().find(|index| index.unique || index.primary);
+    if let Some(index) = unique {
+        return Err(SqlError::new(
+            SqlState::INVALID_OBJECT_DEFINITION,
+            format!(
+                "table \"{}\" has the unique index \"{}\" and cannot be maintained by a trigger",
+                target.name, index.name
+            ),
+        ));
+    }
+    if target.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey { .. })) {
+        return Err(SqlError::new(
+            SqlState::INVALID_OBJECT_DEFINITION,
+            format!("table \"{}\" has a primary key and cannot be maintained by a trigger", target.name),
+        ));
+    }
+    for (place, column) in target.live_columns() {
+        if column.not_null && !filled.contains(&place) {
+            return Err(SqlError::new(
+                SqlState::INVALID_OBJECT_DEFINITION,
+                format!(
+                    "column \"{}\" of table \"{}\" refuses null and is not filled by the trigger",
+                    column.name, target.name
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the new trigger closes no circle of derivations. Errors: 42P17 naming the way.
+pub(crate) fn check_cycle(catalog: &Catalog, def: &TriggerDef) -> Result<()> {
+    let Some((target, sources)) = def.tables.split_last() else { return Ok(()) };
+    let name = |id: &TableId| catalog.table(*id).map_or_else(|| id.0.to_string(), |table| table.name.clone());
+    // Depth first from the target; a source reached closes the circle.
+    let mut stack: Vec<Vec<TableId>> = vec![vec![*target]];
+    let mut seen = vec![*target];
+    while let Some(path) = stack.pop() {
+        let here = path.last().copied().unwrap_or(*target);
+        if sources.contains(&here) {
+            let mut way = vec![name(&here)];
+            way.extend(path.iter().map(name));
+            return Err(SqlError::new(
+                SqlState::INVALID_OBJECT_DEFINITION,
+                format!("trigger \"{}\" would create a cycle: {}", def.name, way.join(" -> ")),
+            ));
+        }
+        for other in catalog.triggers_of(here).iter().filter(|other| other.id != def.id && is(other, &DERIVING)) {
+            let Some((next, from)) = other.tables.split_last() else { continue };
+            if from.contains(&here) && !seen.contains(next) {
+                seen.push(*next);
+                let mut longer = path.clone();
+                longer.push(*next);
+                stack.push(longer);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Stands before a target with `allowExternalUpdates`: others may update its rows, not insert or delete them (AMI-91).
+pub(crate) struct Guard {
+    /// The trigger that maintains it.
+    pub(crate) owner: TriggerId,
+    /// Its name.
+    pub(crate) name: String,
+    /// The target's name.
+    pub(crate) target: String,
+}
+
+impl RowTrigger for Guard {
+    fn listens(&self) -> Listens {
+        Listens { before: [true, false, true], after: [false; 3] }
+    }
+
+    fn observes(&self) -> bool {
+        false
+    }
+
+    fn start(self: Arc<Self>, _observed: bool) -> Box<dyn Running> {
+        Box::new(GuardRun(self))
+    }
+}
+
+struct GuardRun(Arc<Guard>);
+
+impl Running for GuardRun {
+    fn before(
+        &mut self,
+        _: &mut dyn HookContext,
+        _: &RowChange,
+        _: Option<&[usize]>,
+        writer: TriggerId,
+    ) -> Result<Verdict> {
+        if writer == self.0.owner {
+            return Ok(Verdict::Keep);
+        }
+        Err(SqlError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("cannot modify table \"{}\": it is maintained by trigger \"{}\"", self.0.target, self.0.name),
+        ))
+    }
+}
