@@ -1,0 +1,205 @@
+//! Opens the data directory; at its first start gives admin a password and runs the SQL file of the settings.
+//!
+//! Nothing here listens or serves. The first start counts as done once its SQL file has run to the end: a mark stands in
+//! the data directory until then.
+
+use std::io;
+use std::sync::Arc;
+
+use tripline_sql::engine::{Engine, SessionOptions};
+use tripline_sql::env::{Blocker, Env};
+use tripline_sql::error::SqlError;
+use tripline_sql::session::{Session, Step};
+use tripline_sql::store::{Disk, FileDisk, MemDisk, Progress};
+use tripline_triggers::fire::Fire;
+
+use crate::config::{Config, ConfigError};
+
+/// File that stands in the data directory until the first start has run its SQL file.
+const INIT_PENDING: &str = "init.pending";
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The settings.
+    Config(ConfigError),
+    /// A file or port.
+    Io(String, io::Error),
+    /// The engine, or the SQL file of the first start.
+    Sql(String, SqlError),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::Config(error) => error.fmt(f),
+            StartError::Io(what, error) => write!(f, "{what}: {error}"),
+            StartError::Sql(what, error) => write!(f, "{what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> StartError {
+        StartError::Config(error)
+    }
+}
+
+/// Hands the network thread over while the engine waits, where the runtime can.
+#[derive(Debug, Default)]
+pub struct TokioBlocker;
+
+impl Blocker for TokioBlocker {
+    fn block(&self, work: &mut dyn FnMut()) {
+        use tokio::runtime::{Handle, RuntimeFlavor};
+        let many = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+        if many { tokio::task::block_in_place(work) } else { work() }
+    }
+}
+
+/// What a server runs on, apart from its settings: tests bring their own.
+pub struct Parts {
+    /// Files of the data directory.
+    pub disk: Arc<dyn Disk>,
+    /// Time, chance and waiting.
+    pub env: Env,
+    /// The triggers.
+    pub triggers: Arc<Fire>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parts")
+    }
+}
+
+impl Parts {
+    /// The data directory on disk, the machine's time and chance, all triggers.
+    pub fn new(config: &Config) -> Result<Parts, StartError> {
+        let disk = FileDisk::new(&config.data_dir)
+            .map_err(|error| StartError::Io(config.data_dir.display().to_string(), error))?;
+        Ok(Parts {
+            disk: Arc::new(disk),
+            env: Env { blocker: Arc::new(TokioBlocker), ..Env::default() },
+            triggers: crate::triggers::hooks(),
+        })
+    }
+
+    /// A data directory in memory that goes with the value: for tests.
+    #[must_use]
+    pub fn in_memory() -> Parts {
+        Parts {
+            disk: Arc::new(MemDisk::default()),
+            env: Env { blocker: Arc::new(TokioBlocker), ..Env::default() },
+            triggers: crate::triggers::hooks(),
+        }
+    }
+}
+
+/// Opens the engine; at the first start gives admin its password and runs the SQL file.
+pub(crate) fn open(config: &Config, parts: Parts) -> Result<Engine, StartError> {
+    let at = |error| StartError::Io(config.data_dir.display().to_string(), error);
+    let names = parts.disk.list("").map_err(at)?;
+    let first = names.is_empty();
+    let mut pending = names.iter().any(|name| name == INIT_PENDING);
+    if first && config.init.is_some() {
+        parts.disk.create(INIT_PENDING).and_then(|file| file.sync()).map_err(at)?;
+        pending = true;
+    }
+    let disk = parts.disk.clone();
+    let mut log_progress = |progress: Progress| match progress {
+        Progress::Checkpoint { rows } => tracing::debug!(rows, "reading the checkpoint"),
+        Progress::Log { commit } => tracing::debug!(commit = commit.0, "replaying the log"),
+        Progress::Index { index } => tracing::debug!(index, "building an index"),
+    };
+    let engine = Engine::open(config.engine(), parts.disk, parts.env, parts.triggers, &mut log_progress)
+        .map_err(|error| StartError::Sql(config.data_dir.display().to_string(), error))?;
+    set_password(config, &engine).map_err(|error| StartError::Sql("password".to_owned(), error))?;
+    if pending && let Some(path) = &config.init {
+        let sql = std::fs::read_to_string(path).map_err(|error| StartError::Io(path.display().to_string(), error))?;
+        tracing::info!("running {}", path.display());
+        run_script(&engine, &sql).map_err(|error| StartError::Sql(path.display().to_string(), error))?;
+        disk.remove(INIT_PENDING).and_then(|()| disk.sync_dir("")).map_err(at)?;
+    }
+    Ok(engine)
+}
+
+/// A session of the bootstrap superuser that no limit counts.
+pub(crate) fn admin_session(engine: &Engine) -> Result<Session, SqlError> {
+    engine.session(SessionOptions {
+        user: "admin".to_owned(),
+        database: "postgres".to_owned(),
+        internal: true,
+        client_address: "[internal]".to_owned(),
+        ..SessionOptions::default()
+    })
+}
+
+/// Runs the statements of a text, each in its turn, as the bootstrap superuser. Errors: the first statement that fails.
+pub(crate) fn run_script(engine: &Engine, sql: &str) -> Result<(), SqlError> {
+    let mut session = admin_session(engine)?;
+    session.simple_begin(sql)?;
+    let outcome = loop {
+        match session.simple_next() {
+            Ok(None) => break Ok(()),
+            Ok(Some(step)) => {
+                if let Err(error) = finish_step(&mut session, &step) {
+                    break Err(error);
+                }
+            }
+            Err(error) => break Err(error),
+        }
+    };
+    if let Err(error) = &outcome {
+        session.statement_failed(error);
+    }
+    session.simple_end(outcome.is_err());
+    outcome.map_err(|mut error| {
+        if let Some(at) = error.fields().position {
+            let line = sql.as_bytes().iter().take(at.0 as usize).filter(|byte| **byte == b'\n').count() + 1;
+            error = error.context(format!("line {line}"));
+        }
+        error
+    })
+}
+
+fn finish_step(session: &mut Session, step: &Step) -> Result<(), SqlError> {
+    match step {
+        Step::Rows(_) => while !session.fetch(0, &mut |_| Ok(()))?.done {},
+        Step::CopyIn { .. } | Step::CopyOut { .. } => {
+            return Err(SqlError::unsupported("COPY from or to the client in a script"));
+        }
+        Step::Empty | Step::Done(_) => {}
+    }
+    Ok(())
+}
+
+/// Gives admin its password, unless it has one.
+fn set_password(config: &Config, engine: &Engine) -> Result<(), SqlError> {
+    let Some(password) = &config.password else { return Ok(()) };
+    if engine.auth("admin").is_none_or(|role| role.verifier.is_some()) {
+        return Ok(());
+    }
+    let quoted = password.replace('\'', "''");
+    admin_session(engine)?.run(&format!("ALTER ROLE admin PASSWORD '{quoted}'"), &[])?;
+    Ok(())
+}
+
+/// Without any password only this machine may connect.
+pub(crate) fn check_passwords(config: &Config, engine: &Engine) -> Result<(), StartError> {
+    if config.loopback_only() || has_passwords(engine) {
+        return Ok(());
+    }
+    Err(ConfigError(
+        "no role has a password, so the server listens on loopback addresses only; set TRIPLINE_PASSWORD to give admin one"
+            .to_owned(),
+    )
+    .into())
+}
+
+/// Whether any role has a password.
+pub(crate) fn has_passwords(engine: &Engine) -> bool {
+    engine.catalogs().shared.roles().any(|role| role.password.is_some())
+}
