@@ -1,0 +1,497 @@
+//! The wire as bytes: what the protocol promises and no driver shows (PG-50).
+//!
+//! Each test names the requirement or trap that it proves. `TRIPLINE_WIRE_SERVER=host:port cargo test --test wire` runs
+//! them against PostgreSQL 15, where all must pass too.
+
+use std::time::Duration;
+
+use harness::raw::{Raw, cancel, shown};
+use harness::server::TestServer;
+
+/// A server and a client that is logged in.
+fn session() -> (TestServer, Raw) {
+    let server = TestServer::start();
+    let raw = Raw::login(server.address());
+    (server, raw)
+}
+
+// W-1, PG-11
+#[test]
+fn nothing_is_executed_before_authentication() {
+    let server = TestServer::start();
+    let mut raw = Raw::connect(server.address());
+    raw.startup(&[("user", "nobody_of_this_name"), ("database", "postgres")]);
+    raw.query("SELECT 1");
+    let answer = raw.until_end();
+    assert!(answer.ends_with("E!(28000)"), "{answer}");
+    assert!(!answer.contains('Z') && !answer.contains('D'), "{answer}");
+}
+
+// PG-11, PG-16
+#[test]
+fn every_failure_of_a_startup_is_fatal() {
+    let server = TestServer::start();
+    for (parameters, expected) in [
+        (&[("user", "admin"), ("database", "no_such_database")][..], "3D000"),
+        (&[("user", "admin"), ("database", "postgres"), ("no_such_setting", "1")], "42704"),
+        (&[("user", "admin"), ("database", "postgres"), ("client_encoding", "no_such_encoding")], "22023"),
+        (&[("user", "admin"), ("database", "postgres"), ("options", "-c no_such_setting=1")], "42704"),
+        (&[("database", "postgres")], "28000"),
+    ] {
+        let mut raw = Raw::connect(server.address());
+        raw.startup(parameters);
+        let answer = raw.until_end();
+        assert!(answer.ends_with(&format!("E!({expected})")), "{parameters:?}: {answer}");
+    }
+}
+
+// PG-9, PG-7
+#[test]
+fn a_session_begins_in_order() {
+    let server = TestServer::start();
+    let mut raw = Raw::connect(server.address());
+    raw.startup(&[("user", "admin"), ("database", "postgres"), ("application_name", "wire")]);
+    let messages = raw.until_ready();
+    let kinds: String = messages.iter().map(|message| char::from(message.kind)).collect();
+    assert_eq!(kinds.trim_start_matches('R').trim_start_matches('S'), "KZ", "{kinds}");
+    let text = shown(&messages);
+    for parameter in [
+        "S(application_name=wire)",
+        "S(client_encoding=UTF8)",
+        "S(DateStyle=ISO, MDY)",
+        "S(default_transaction_read_only=off)",
+        "S(in_hot_standby=off)",
+        "S(integer_datetimes=on)",
+        "S(IntervalStyle=postgres)",
+        "S(is_superuser=on)",
+        "S(server_encoding=UTF8)",
+        "S(server_version=15.",
+        "S(session_authorization=admin)",
+        "S(standard_conforming_strings=on)",
+        "S(TimeZone=",
+    ] {
+        assert_eq!(text.matches(parameter).count(), 1, "{parameter}: {text}");
+    }
+    assert_eq!(kinds.matches('S').count(), 13, "{text}");
+    assert!(text.ends_with("Z(I)"), "{text}");
+}
+
+// PG-12
+#[test]
+fn encryption_that_is_not_there_is_declined() {
+    let server = TestServer::start();
+    let mut raw = Raw::connect(server.address());
+    if server.server().is_some() {
+        raw.packet(&80_877_104_u32.to_be_bytes());
+        assert_eq!(raw.byte(), b'N');
+    }
+    raw.packet(&80_877_103_u32.to_be_bytes());
+    assert_eq!(raw.byte(), b'N');
+    raw.startup(&[("user", "admin"), ("database", "postgres")]);
+    assert_eq!(raw.until_ready().last().unwrap().shown(), "Z(I)");
+}
+
+// PG-11, PG-15
+#[test]
+fn protocol_versions() {
+    let server = TestServer::start();
+    if server.server().is_none() {
+        return; // PostgreSQL 15 answers protocol 2 in the words of protocol 2.
+    }
+    let mut raw = Raw::connect(server.address());
+    raw.startup_version(2 << 16, &[("user", "admin")]);
+    assert_eq!(raw.until_end(), "E!(0A000)");
+    let mut raw = Raw::connect(server.address());
+    raw.startup_version(3 << 16 | 99, &[("user", "admin"), ("database", "postgres"), ("_pq_.new", "1")]);
+    let first = raw.read().unwrap();
+    assert_eq!(first.kind, b'v');
+    assert!(first.body.ends_with(b"\0\0\0\x01_pq_.new\0"), "{first:?}");
+    assert_eq!(raw.until_ready().last().unwrap().shown(), "Z(I)");
+}
+
+// W-3
+#[test]
+fn the_status_is_the_sessions() {
+    let (_server, mut raw) = session();
+    assert_eq!(raw.run("BEGIN"), "C(BEGIN) Z(T)");
+    assert_eq!(raw.run("SAVEPOINT a"), "C(SAVEPOINT) Z(T)");
+    assert_eq!(raw.run("SELECT 1/0"), "E(22012) Z(E)");
+    assert_eq!(raw.run("SELECT 1"), "E(25P02) Z(E)");
+    assert_eq!(raw.run("ROLLBACK TO SAVEPOINT a"), "C(ROLLBACK) Z(T)");
+    assert_eq!(raw.run("COMMIT AND CHAIN"), "C(COMMIT) Z(T)");
+    assert_eq!(raw.run("ROLLBACK"), "C(ROLLBACK) Z(I)");
+}
+
+// W-4, PG-20
+#[test]
+fn earlier_results_go_out_before_a_later_error() {
+    let (_server, mut raw) = session();
+    assert_eq!(raw.run("SELECT 1 AS a; SELECT 1/0; SELECT 3"), "T(a) D(1) C(SELECT 1) E(22012) Z(I)");
+    assert_eq!(raw.run("SELECT 1 AS a; SELECT 2 AS b"), "T(a) D(1) C(SELECT 1) T(b) D(2) C(SELECT 1) Z(I)");
+}
+
+// PG-21
+#[test]
+fn one_message_is_one_transaction() {
+    let (_server, mut raw) = session();
+    raw.run("DROP TABLE IF EXISTS wire_one");
+    assert_eq!(
+        raw.run("CREATE TABLE wire_one(a int); INSERT INTO wire_one VALUES (1); SELECT 1/0").split(' ').next_back(),
+        Some("Z(I)")
+    );
+    assert_eq!(raw.run("SELECT * FROM wire_one"), "E(42P01) Z(I)");
+}
+
+// PG-22
+#[test]
+fn nothing_to_do_is_an_empty_query() {
+    let (_server, mut raw) = session();
+    for empty in ["", "  ", ";", "-- nothing", "/* nothing */", " ; ; "] {
+        assert_eq!(raw.run(empty), "I Z(I)", "{empty:?}");
+    }
+    for empty in ["", "-- nothing", ";"] {
+        let answer = raw.parse("", empty, &[]).bind("", "", &[], &[]).describe(b'P', "").execute("", 0).sync().ask();
+        assert_eq!(answer, "1 2 n I Z(I)", "{empty:?}");
+    }
+}
+
+// W-5, PG-30
+#[test]
+fn wrong_counts_in_bind_are_errors() {
+    let (_server, mut raw) = session();
+    raw.parse("two", "SELECT 1 AS a, $1::int AS b, $2::int AS c", &[]).sync().ask();
+    for answer in [
+        raw.bind("", "two", &[Some("1"), Some("2")], &[0, 1]).sync().ask(),
+        raw.bind("", "two", &[Some("1"), Some("2")], &[0; 4]).sync().ask(),
+        raw.bind("", "two", &[Some("1")], &[]).sync().ask(),
+        raw.bind("", "two", &[Some("1"); 3], &[]).sync().ask(),
+        raw.bind_formats("", "two", &[0, 0, 0], &[Some(b"1"), Some(b"2")], &[]).sync().ask(),
+    ] {
+        assert_eq!(answer, "E(08P01) Z(I)");
+    }
+    let answer = raw.bind("", "two", &[Some("1"), None], &[0]).execute("", 0).sync().ask();
+    assert_eq!(answer, "2 D(1,1,NULL) C(SELECT 1) Z(I)");
+    let four = 4_i32.to_be_bytes();
+    let answer = raw.bind_formats("", "two", &[1], &[Some(&four), Some(&four)], &[0]).execute("", 0).sync().ask();
+    assert_eq!(answer, "2 D(1,4,4) C(SELECT 1) Z(I)");
+}
+
+// W-6, PG-25, PG-27, PG-28
+#[test]
+fn statements_and_portals_keep_their_rules() {
+    let (_server, mut raw) = session();
+    assert_eq!(raw.parse("s", "SELECT 1", &[]).sync().ask(), "1 Z(I)");
+    assert_eq!(raw.parse("s", "SELECT 2", &[]).sync().ask(), "E(42P05) Z(I)");
+    assert_eq!(raw.bind("", "unknown", &[], &[]).sync().ask(), "E(26000) Z(I)");
+    assert_eq!(raw.execute("unknown", 0).sync().ask(), "E(34000) Z(I)");
+    assert_eq!(raw.describe(b'S', "unknown").sync().ask(), "E(26000) Z(I)");
+    assert_eq!(raw.describe(b'P', "unknown").sync().ask(), "E(34000) Z(I)");
+    assert_eq!(raw.close(b'S', "unknown").close(b'P', "unknown").sync().ask(), "3 3 Z(I)");
+    assert_eq!(raw.close(b'S', "s").parse("s", "SELECT 3", &[]).sync().ask(), "3 1 Z(I)");
+    assert_eq!(raw.bind("p", "s", &[], &[]).bind("p", "s", &[], &[]).sync().ask(), "2 E(42P03) Z(I)");
+    raw.run("DROP TABLE IF EXISTS wire_twice; CREATE TABLE wire_twice(a int)");
+    let twice = raw
+        .parse("", "INSERT INTO wire_twice VALUES (1)", &[])
+        .bind("p", "", &[], &[])
+        .execute("p", 0)
+        .execute("p", 0)
+        .sync()
+        .ask();
+    assert_eq!(twice, "1 2 C(INSERT 0 1) E(55000) Z(I)");
+    assert_eq!(raw.run("SELECT count(*) FROM wire_twice"), "T(count) D(0) C(SELECT 1) Z(I)");
+    raw.run("DROP TABLE wire_twice");
+}
+
+// PG-28
+#[test]
+fn a_portal_gives_exactly_the_rows_asked_for() {
+    let (_server, mut raw) = session();
+    raw.parse("g", "SELECT * FROM generate_series(1,3) AS g", &[]).bind("p", "g", &[], &[]);
+    let answer = raw.execute("p", 2).execute("p", 1).execute("p", 1).execute("p", 0).sync().ask();
+    assert_eq!(answer, "1 2 D(1) D(2) s D(3) s C(SELECT 0) C(SELECT 0) Z(I)");
+}
+
+// W-7, PG-23
+#[test]
+fn a_large_result_comes_whole() {
+    let (_server, mut raw) = session();
+    raw.parse("", "SELECT g, repeat('x', 100) FROM generate_series(1,100000) g", &[]);
+    raw.bind("", "", &[], &[]).execute("", 0).sync().go();
+    let mut rows = 0;
+    loop {
+        match raw.read().unwrap() {
+            row if row.kind == b'D' => rows += 1,
+            other if other.kind == b'C' => {
+                assert_eq!(other.shown(), "C(SELECT 100000)");
+                break;
+            }
+            other => assert!(matches!(other.kind, b'1' | b'2'), "{}", other.shown()),
+        }
+    }
+    assert_eq!(rows, 100_000);
+    assert_eq!(raw.next(1), "Z(I)");
+}
+
+// W-8, PG-24
+#[test]
+fn tags_have_a_number_only_where_they_should() {
+    let (_server, mut raw) = session();
+    assert_eq!(raw.run("SHOW server_encoding"), "T(server_encoding) D(UTF8) C(SHOW) Z(I)");
+    assert!(raw.run("EXPLAIN SELECT 1").ends_with(" C(EXPLAIN) Z(I)"));
+    raw.run("DROP TABLE IF EXISTS wire_tags; CREATE TABLE wire_tags(a int)");
+    assert_eq!(
+        raw.query("COPY wire_tags FROM STDIN (FORMAT csv, HEADER)")
+            .message(b'd', b"a\n1\n2")
+            .message(b'd', b"2\n")
+            .message(b'c', b"")
+            .ask(),
+        "G C(COPY 2) Z(I)"
+    );
+    assert_eq!(raw.run("SELECT * FROM wire_tags ORDER BY a"), "T(a) D(1) D(22) C(SELECT 2) Z(I)");
+    raw.run("DROP TABLE wire_tags");
+}
+
+// W-9
+#[test]
+fn a_failing_copy_out_ends_with_an_error_alone() {
+    let (_server, mut raw) = session();
+    let answer = raw.run("COPY (SELECT 1/(3-g) FROM generate_series(1,5) g) TO STDOUT");
+    assert!(answer.starts_with("H"), "{answer}");
+    assert!(answer.ends_with("E(22012) Z(I)"), "{answer}");
+    assert!(!answer.split(' ').any(|word| word == "c" || word == "f"), "{answer}");
+    assert_eq!(raw.run("COPY (SELECT 1, NULL) TO STDOUT"), "H d(1\t\\N\n) c C(COPY 1) Z(I)");
+}
+
+// W-10, PG-27, PG-31
+#[test]
+fn sync_ends_the_implicit_transaction() {
+    let (_server, mut raw) = session();
+    assert_eq!(raw.parse("s", "SELECT 1", &[]).bind("p", "s", &[], &[]).sync().ask(), "1 2 Z(I)");
+    assert_eq!(raw.execute("p", 0).sync().ask(), "E(34000) Z(I)");
+    raw.run("DROP TABLE IF EXISTS wire_pipeline; CREATE TABLE wire_pipeline(a int)");
+    raw.parse("i", "INSERT INTO wire_pipeline VALUES ($1)", &[23]).sync().ask();
+    raw.bind("", "i", &[Some("1")], &[]).execute("", 0).bind("", "i", &[Some("x")], &[]).execute("", 0);
+    assert_eq!(raw.bind("", "i", &[Some("2")], &[]).execute("", 0).sync().ask(), "2 C(INSERT 0 1) E(22P02) Z(I)");
+    assert_eq!(raw.run("SELECT count(*) FROM wire_pipeline"), "T(count) D(0) C(SELECT 1) Z(I)");
+    raw.run("DROP TABLE wire_pipeline");
+}
+
+// PG-31
+#[test]
+fn an_error_is_sent_before_sync_comes() {
+    let (_server, mut raw) = session();
+    raw.parse("", "SELECT nonsense", &[]).flush().go();
+    assert_eq!(raw.next(1), "E(42703)");
+    raw.bind("", "", &[], &[]).execute("", 0).query("SELECT 1").go();
+    assert!(raw.silent(Duration::from_millis(200)));
+    assert_eq!(raw.sync().ask(), "Z(I)");
+}
+
+// PG-32
+#[test]
+fn a_block_may_begin_within_a_pipeline() {
+    let (_server, mut raw) = session();
+    raw.parse("", "BEGIN", &[]).bind("", "", &[], &[]).execute("", 0);
+    raw.parse("", "SELECT 1", &[]).bind("", "", &[], &[]).execute("", 0);
+    assert_eq!(raw.sync().ask(), "1 2 C(BEGIN) 1 2 D(1) C(SELECT 1) Z(T)");
+    assert_eq!(raw.run("COMMIT"), "C(COMMIT) Z(I)");
+}
+
+// PG-29, PG-30
+#[test]
+fn describe_tells_types_and_formats() {
+    let (_server, mut raw) = session();
+    raw.parse("d", "SELECT $1::int4 AS a, $2::text AS b", &[]).describe(b'S', "d").sync().go();
+    let answer = raw.until_ready();
+    assert_eq!(shown(&answer), "1 t(23,25) T(a,b) Z(I)");
+    assert_eq!(&answer[2].body[4..22], b"\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0");
+    raw.bind("", "d", &[Some("7"), Some("x")], &[1, 0]).describe(b'P', "").execute("", 0).sync().go();
+    let answer = raw.until_ready();
+    assert_eq!(&answer[1].body[20..22], b"\0\x01");
+    assert_eq!(answer[2].values(), [Some(b"\0\0\0\x07".to_vec()), Some(b"x".to_vec())]);
+    assert_eq!(raw.parse("", "SET TimeZone TO 'UTC'", &[]).describe(b'S', "").sync().ask(), "1 t n Z(I)");
+}
+
+// W-12, PG-13
+#[test]
+fn cancel_ends_a_statement_that_streams() {
+    let (server, mut raw) = session();
+    raw.query("SELECT a, b FROM generate_series(1, 50000) a, generate_series(1, 50000) b").go();
+    assert_eq!(raw.read().unwrap().kind, b'T');
+    cancel(server.address(), &(raw.key.0, vec![0; raw.key.1.len()]));
+    for _ in 0..100_000 {
+        assert_eq!(raw.read().unwrap().kind, b'D');
+    }
+    cancel(server.address(), &raw.key);
+    let last = std::iter::from_fn(|| raw.read()).find(|message| message.kind != b'D').unwrap();
+    assert_eq!(last.shown(), "E(57014)");
+    assert_eq!(raw.next(1), "Z(I)");
+    assert_eq!(raw.run("SELECT 1 AS a"), "T(a) D(1) C(SELECT 1) Z(I)");
+}
+
+// W-14, PG-43
+#[test]
+fn text_that_is_not_utf8_is_refused() {
+    let (_server, mut raw) = session();
+    assert_eq!(raw.message(b'Q', b"SELECT '\xff'\0").ask(), "E(22021) Z(I)");
+    assert_eq!(raw.message(b'P', b"\0SELECT '\xc3('\0\0\0").sync().ask(), "E(22021) Z(I)");
+    raw.parse("t", "SELECT $1::text AS a", &[25]).sync().ask();
+    for bad in [&b"\xff"[..], b"a\0b"] {
+        for format in [0, 1] {
+            let answer = raw.bind_formats("", "t", &[format], &[Some(bad)], &[]).sync().ask();
+            assert_eq!(answer, "E(22021) Z(I)", "{bad:?} in format {format}");
+        }
+    }
+}
+
+// W-14, PG-43
+#[test]
+fn malformed_messages_end_the_session() {
+    let server = TestServer::start();
+    for bad in [&b"Q\0\0\0\x03"[..], b"Q\x7f\xff\xff\xff", b"S\0\0\x4e\x20", b"!\0\0\0\x04"] {
+        let mut raw = Raw::login(server.address());
+        let answer = raw.bytes(bad).until_end();
+        // PostgreSQL closes without a word where it no longer knows where a message begins.
+        let silent = server.server().is_none() && answer.is_empty();
+        assert!(silent || answer == "E!(08P01)", "{bad:?}: {answer}");
+    }
+}
+
+// W-15, PG-42
+#[test]
+fn an_error_has_both_severities_and_a_character_position() {
+    let (_server, mut raw) = session();
+    raw.query("SELECT 'äöü', nonsense").go();
+    let answer = raw.until_ready();
+    assert_eq!(shown(&answer), "E(42703) Z(I)");
+    let field = |code| answer[0].field(code).unwrap_or_default();
+    assert_eq!([field(b'S'), field(b'V')], ["ERROR", "ERROR"]);
+    assert_eq!(field(b'M'), "column \"nonsense\" does not exist");
+    assert_eq!(field(b'P'), "15");
+}
+
+// W-17, PG-35
+#[test]
+fn statements_after_a_copy_wait_for_its_end() {
+    let (_server, mut raw) = session();
+    raw.run("DROP TABLE IF EXISTS wire_copy; CREATE TABLE wire_copy(a int, b text)");
+    raw.query("COPY wire_copy FROM STDIN; SELECT count(*) FROM wire_copy").go();
+    assert_eq!(raw.next(1), "G");
+    assert!(raw.silent(Duration::from_millis(100)));
+    let answer =
+        raw.message(b'd', b"1\tein").message(b'd', b"s\n2\t\xc3").message(b'd', b"\xa4\n").message(b'c', b"").ask();
+    assert_eq!(answer, "C(COPY 2) T(count) D(2) C(SELECT 1) Z(I)");
+    raw.run("DROP TABLE wire_copy");
+}
+
+// PG-37
+#[test]
+fn a_failed_copy_drops_the_rest_of_its_input() {
+    let (_server, mut raw) = session();
+    raw.run("DROP TABLE IF EXISTS wire_fail; CREATE TABLE wire_fail(a int)");
+    raw.query("COPY wire_fail FROM STDIN").message(b'd', b"x\n").message(b'd', b"1\n").message(b'c', b"");
+    assert_eq!(raw.ask(), "G E(22P02) Z(I)");
+    assert_eq!(raw.run("SELECT 1 AS a"), "T(a) D(1) C(SELECT 1) Z(I)");
+    assert_eq!(raw.query("COPY wire_fail FROM STDIN").message(b'f', b"no more\0").ask(), "G E(57014) Z(I)");
+    raw.run("TRUNCATE wire_fail");
+    assert!(raw.query("COPY wire_fail FROM STDIN").query("SELECT 1").ask().starts_with("G E(08P01)"));
+}
+
+// W-18
+#[test]
+fn sync_counts_unless_input_is_expected() {
+    let (_server, mut raw) = session();
+    raw.run("DROP TABLE IF EXISTS wire_sync; CREATE TABLE wire_sync(a int)");
+    // As tokio-postgres does: Sync after Execute, and again after CopyDone.
+    raw.parse("", "COPY wire_sync FROM STDIN", &[]).bind("", "", &[], &[]).execute("", 0).sync();
+    assert_eq!(raw.message(b'd', b"1\n").message(b'c', b"").sync().ask(), "1 2 G C(COPY 1) Z(I)");
+    raw.parse("", "COPY wire_sync FROM STDIN", &[]).bind("", "", &[], &[]).execute("", 0).sync();
+    assert_eq!(raw.message(b'd', b"x\n").message(b'd', b"2\n").message(b'c', b"").sync().ask(), "1 2 G E(22P02) Z(I)");
+    raw.parse("", "COPY no_such_table FROM STDIN", &[]).bind("", "", &[], &[]).execute("", 0).sync();
+    raw.message(b'd', b"1\n").message(b'c', b"").sync().go();
+    let both = format!("{} | {}", shown(&raw.until_ready()), shown(&raw.until_ready()));
+    assert!(both.ends_with("E(42P01) Z(I) | Z(I)"), "{both}");
+    assert_eq!(raw.run("SELECT count(*) FROM wire_sync"), "T(count) D(1) C(SELECT 1) Z(I)");
+    raw.run("DROP TABLE wire_sync");
+}
+
+// W-2, PG-40
+#[test]
+fn an_idle_client_hears_notifications() {
+    let (server, mut raw) = session();
+    let mut sender = Raw::login(server.address());
+    assert_eq!(raw.run("LISTEN wire"), "C(LISTEN) Z(I)");
+    sender.run("NOTIFY wire, 'hello'");
+    assert_eq!(raw.next(1), "A(wire=hello)");
+    assert_eq!(raw.run("BEGIN"), "C(BEGIN) Z(T)");
+    sender.run("NOTIFY wire, 'later'");
+    assert!(raw.silent(Duration::from_millis(200)));
+    assert_eq!(raw.run("COMMIT"), "C(COMMIT) A(wire=later) Z(I)");
+}
+
+// PG-8
+#[test]
+fn a_changed_setting_is_told_before_ready() {
+    let (_server, mut raw) = session();
+    raw.query("SET TimeZone TO 'Asia/Tokyo'").go();
+    assert_eq!(shown(&raw.until_ready()), "C(SET) S(TimeZone=Asia/Tokyo) Z(I)");
+}
+
+// PG-45, W-2
+#[test]
+fn an_idle_session_can_be_terminated() {
+    let (server, mut raw) = session();
+    let mut other = Raw::login(server.address());
+    other.run(&format!("SELECT pg_terminate_backend({})", raw.key.0));
+    assert_eq!(raw.until_end(), "E!(57P01)");
+}
+
+// PG-55
+#[test]
+fn an_idle_transaction_ends_in_time() {
+    let (_server, mut raw) = session();
+    raw.run("SET idle_in_transaction_session_timeout TO '200ms'");
+    raw.run("BEGIN");
+    assert_eq!(raw.until_end(), "E!(25P03)");
+}
+
+// PG-44
+#[test]
+fn a_client_that_vanishes_leaves_no_lock() {
+    let (server, mut raw) = session();
+    let mut holder = Raw::login(server.address());
+    let mut next = Raw::login(server.address());
+    holder.run("SELECT pg_advisory_lock(4711)");
+    raw.query("BEGIN; SELECT pg_advisory_lock(4712); SELECT pg_advisory_lock(4711)").go();
+    std::thread::sleep(Duration::from_millis(300));
+    if server.server().is_none() {
+        return; // PostgreSQL looks for vanished clients only when it is told to.
+    }
+    drop(raw);
+    assert!(next.run("SET statement_timeout TO '5s'; SELECT pg_advisory_lock(4712)").ends_with("C(SELECT 1) Z(I)"));
+}
+
+// PG-45
+#[test]
+fn shutdown_ends_every_session() {
+    let (server, mut raw) = session();
+    if server.server().is_none() {
+        return; // Another server is not ours to stop.
+    }
+    let mut waiting = Raw::login(server.address());
+    waiting.query("SELECT pg_sleep(60)").go();
+    std::thread::sleep(Duration::from_millis(100));
+    server.stop();
+    assert_eq!(raw.until_end(), "E!(57P01)");
+    assert!(waiting.until_end().ends_with("E!(57P01)"));
+}
+
+// PG-46
+#[test]
+fn function_calls_are_not_there() {
+    let (server, mut raw) = session();
+    if server.server().is_none() {
+        return; // PostgreSQL has them.
+    }
+    assert_eq!(raw.message(b'F', &[0; 10]).ask(), "E(0A000) Z(I)");
+}
