@@ -21,13 +21,13 @@ use std::sync::{Arc, OnceLock};
 
 pub use describe::describe;
 pub use names::CatalogNames;
-pub(crate) use names::quote_identifier;
 
 use crate::catalog::Catalog;
 use crate::catalog::CatalogSet;
 use crate::catalog::{INFORMATION_SCHEMA, PG_CATALOG, TRIPLINE};
 use crate::error::Result;
 use crate::error::SqlError;
+pub(crate) use crate::plan::deparse::quote_name as quote_identifier;
 use crate::plan::{SystemContext, SystemRelation, SystemRows};
 use crate::types::{Array, Oid, Row, Value, oid};
 

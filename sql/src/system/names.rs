@@ -5,38 +5,11 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, CatalogSet, INFORMATION_SCHEMA, PG_CATALOG, Relation, TRIPLINE};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{aggregates, functions, functions_named, window_functions};
+use crate::plan::deparse::quote_name as quote_identifier;
 use crate::types::{DataType, ObjectNames, Oid, format_type, oid, type_by_name, type_info};
 
 use super::schema_name;
 use super::type_storage::TYPE_FUNCTIONS;
-
-/// An identifier as SQL text: in double quotes where it must be.
-#[must_use]
-pub(crate) fn quote_identifier(text: &str) -> String {
-    let plain = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && !RESERVED.contains(&text);
-    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
-}
-
-/// Words that PostgreSQL 15 quotes as identifiers: reserved ones, and those that may only be types or functions.
-#[rustfmt::skip]
-const RESERVED: &[&str] = &[
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "between", "bigint", "binary",
-    "bit", "boolean", "both", "case", "cast", "char", "character", "check", "coalesce", "collate", "collation", "column",
-    "concurrently", "constraint", "create", "cross", "current_catalog", "current_date", "current_role", "current_schema",
-    "current_time", "current_timestamp", "current_user", "dec", "decimal", "default", "deferrable", "desc", "distinct", "do",
-    "else", "end", "except", "exists", "extract", "false", "fetch", "float", "for", "foreign", "freeze", "from", "full", "grant",
-    "greatest", "group", "grouping", "having", "ilike", "in", "initially", "inner", "inout", "int", "integer", "intersect",
-    "interval", "into", "is", "isnull", "join", "lateral", "leading", "least", "left", "like", "limit", "localtime",
-    "localtimestamp", "national", "natural", "nchar", "none", "normalize", "not", "notnull", "null", "nullif", "numeric",
-    "offset", "on", "only", "or", "order", "out", "outer", "overlaps", "overlay", "placing", "position", "precision", "primary",
-    "real", "references", "returning", "right", "row", "select", "session_user", "setof", "similar", "smallint", "some",
-    "substring", "symmetric", "table", "tablesample", "then", "time", "timestamp", "to", "trailing", "treat", "trim", "true",
-    "union", "unique", "user", "using", "values", "varchar", "variadic", "verbose", "when", "where", "window", "with",
-    "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot",
-    "xmlserialize", "xmltable",
-];
 
 /// Object names as one session sees them.
 #[derive(Debug)]

@@ -444,8 +444,7 @@ pub(super) fn default_text(own: &Catalog, column: &Column) -> Option<String> {
     }
     let sequence = own.sequence(column.sequence?)?;
     let schema = schema_name(own, sequence.schema);
-    let quoted =
-        format!("{}.{}", super::names::quote_identifier(&schema), super::names::quote_identifier(&sequence.name));
+    let quoted = format!("{}.{}", super::quote_identifier(&schema), super::quote_identifier(&sequence.name));
     Some(format!("nextval('{}'::regclass)", quoted.replace('\'', "''")))
 }
 
