@@ -14,12 +14,12 @@ mod sql;
 mod tests;
 mod value;
 
-pub(crate) use ast::{Expr, Type};
+pub(crate) use ast::{Binary, Compare, Expr, Type};
 pub(crate) use compile::{Code, Event, Program, Scope, expression, find_column};
 pub(crate) use interp::Frame;
-pub(crate) use parser::assignments;
+pub(crate) use parser::{assignments, expressions};
 pub(crate) use sql::{PUBLIC, walk};
-pub(crate) use value::{Val, convert_value, to_column};
+pub(crate) use value::{Val, convert_value, text_of, to_column};
 
 use std::borrow::Cow;
 use std::sync::Arc;
