@@ -13,6 +13,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tripline_sql::engine::Engine;
 use tripline_sql::env::{Rng as _, SystemRng};
+use tripline_sql::error::SqlError;
 use tripline_sql::session::{Session, Step};
 use tripline_sql::types::{Row, Value};
 use tripline_triggers::fire::Fire;
@@ -167,33 +168,36 @@ fn view(rng: &mut StdRng, number: usize, known: &[(String, u32, u64)]) -> Option
     }
 }
 
-/// Runs a text as a client would, in the session's block or one of its own.
+/// Runs a text as a client would, in the session's block or one of its own: its rows, or the SQLSTATE of a failure that
+/// may happen to anybody.
 fn simple(session: &mut Session, sql: &str) -> Result<Vec<Row>, String> {
-    let failed = |error: tripline_sql::error::SqlError| {
-        let state = error.state().as_str();
+    let result = statements(session, sql);
+    if let Err(error) = &result {
+        session.statement_failed(error);
+    }
+    session.simple_end(result.is_err());
+    result.map_err(|error| {
+        let state = error.state().as_str().to_owned();
         assert!(
-            matches!(state, "55P03" | "40001" | "40P01" | "25P02" | "23505" | "58030"),
+            matches!(state.as_str(), "55P03" | "40001" | "40P01" | "25P02" | "23505" | "58030"),
             "{sql}: {state} {} {:?}",
             error.message(),
             error.fields().context
         );
-        state.to_owned()
-    };
-    session.simple_begin(sql).map_err(failed)?;
+        state
+    })
+}
+
+fn statements(session: &mut Session, sql: &str) -> Result<Vec<Row>, SqlError> {
+    session.simple_begin(sql)?;
     let mut rows = Vec::new();
-    while let Some(step) = session.simple_next().map_err(failed)? {
+    while let Some(step) = session.simple_next()? {
         if let Step::Rows(_) = step {
-            loop {
-                let fetched = session
-                    .fetch(0, &mut |row| {
-                        rows.push(row.to_vec());
-                        Ok(())
-                    })
-                    .map_err(failed)?;
-                if fetched.done {
-                    break;
-                }
-            }
+            let mut sink = |row: &[Value]| {
+                rows.push(row.to_vec());
+                Ok(())
+            };
+            while !session.fetch(0, &mut sink)?.done {}
         }
     }
     Ok(rows)
