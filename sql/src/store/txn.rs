@@ -29,6 +29,7 @@ use crate::types::Oid;
 
 use super::heap::{self, COMMANDS_MAX, View, WriteChunk, short_id};
 use super::index::IndexStore;
+use super::log::Urge;
 use super::lock::{Blocked, Locks, SessionLocks, TableLocks, Target, Waiter};
 use super::outcome::{
     AdvisoryKey, CommitOptions, Committed, Isolation, LockMode, Savepoint, Snapshot, TableLockMode, TxnOptions,
@@ -273,7 +274,11 @@ impl Txn {
         self.note(commit);
     }
 
-    /// Notes that a commit was seen.
+    /// Notes that a commit was seen: what this transaction tells its client rests on it.
+    pub fn rests_on(&mut self, commit: CommitNo) {
+        self.note(commit.0);
+    }
+
     pub(super) fn note(&mut self, commit: u64) {
         if commit > self.saw && commit > self.inner.log.durable().0 {
             self.saw = commit;
@@ -664,7 +669,8 @@ impl Txn {
             }
         };
         let log = self.inner.log.clone();
-        let (commit, turn) = log.append(bytes, !options.asynchronous, &mut validate, &mut publish)?;
+        let urge = if options.asynchronous { Urge::Flusher } else { Urge::Lead };
+        let (commit, turn) = log.append(bytes, urge, &mut validate, &mut publish)?;
         self.inner.commits.fetch_add(1, Ordering::Relaxed);
         self.owner.let_go();
         let deleted = self.stamp(commit.0);
