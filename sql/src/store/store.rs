@@ -357,6 +357,11 @@ impl Store {
         rows.max(0).cast_unsigned()
     }
 
+    /// Wakes a session that waits for a lock, so that it looks at its cancel flag.
+    pub fn interrupt(&self, pid: i32) {
+        self.inner().locks.interrupt(pid);
+    }
+
     /// A new OID. It is remembered by the next commit that changes the catalog.
     #[must_use]
     pub fn allocate_oid(&self) -> Oid {
