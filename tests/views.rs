@@ -89,7 +89,9 @@ fn view(rng: &mut StdRng, number: usize, known: &[(String, u32, u64)]) -> Option
                 create: format!(
                     "CREATE TRIGGER v{number} OFTYPE AGGREGATE ON {source},{name} USE groupBys='a={key}' selects='b={ami},c={ami_c},d={ami_d}'"
                 ),
-                fresh: format!("SELECT {key} AS a, {sql} AS b, {sql_c} AS c, {sql_d} AS d FROM {source} GROUP BY {key}"),
+                fresh: format!(
+                    "SELECT {key} AS a, {sql} AS b, {sql_c} AS c, {sql_d} AS d FROM {source} GROUP BY {key}"
+                ),
                 name,
                 level: level + 1,
                 weight: weight.min(20),
@@ -114,8 +116,10 @@ fn view(rng: &mut StdRng, number: usize, known: &[(String, u32, u64)]) -> Option
                 weight += other_weight;
                 sources.push(other);
             }
-            let fresh: Vec<String> =
-                sources.iter().map(|source| format!("SELECT {sql_a} AS a, b, c, d FROM {source} WHERE {sql}")).collect();
+            let fresh: Vec<String> = sources
+                .iter()
+                .map(|source| format!("SELECT {sql_a} AS a, b, c, d FROM {source} WHERE {sql}"))
+                .collect();
             Some(View {
                 create: format!(
                     "CREATE TRIGGER v{number} OFTYPE PROJECTION ON {},{name} USE {wheres}selects='a={ami_a},b=b,c=c,d=d'",
@@ -244,12 +248,15 @@ fn check(session: &mut Session, views: &[View], label: &str) {
         let fresh = sorted(must(session, &view.fresh));
         if !same(&found, &fresh) {
             let mut text = String::new();
-            for row in found.iter().filter(|row| !fresh.iter().any(|other| same(&[(*row).clone()], &[other.clone()]))) {
-                let _ = writeln!(text, "  only in the target: {row:?}");
-            }
-            for row in fresh.iter().filter(|row| !found.iter().any(|other| same(&[(*row).clone()], &[other.clone()]))) {
-                let _ = writeln!(text, "  missing: {row:?}");
-            }
+            let mut list = |word: &str, rows: &[Row], others: &[Row]| {
+                let known =
+                    |row: &Row| others.iter().any(|other| same(std::slice::from_ref(row), std::slice::from_ref(other)));
+                for row in rows.iter().filter(|row| !known(row)) {
+                    let _ = writeln!(text, "  {word}: {row:?}");
+                }
+            };
+            list("only in the target", &found, &fresh);
+            list("missing", &fresh, &found);
             panic!(
                 "{label}: {} has {} rows and should have {}\n{text}{}\n{}",
                 view.name,
@@ -261,7 +268,8 @@ fn check(session: &mut Session, views: &[View], label: &str) {
         }
     }
     // AMI-144, AMI-147: whoever has a source row has its value.
-    let wrong = must(session, "SELECT dec.*, src.c FROM dec JOIN src ON dec.a = src.a WHERE dec.c IS DISTINCT FROM src.c");
+    let wrong =
+        must(session, "SELECT dec.*, src.c FROM dec JOIN src ON dec.a = src.a WHERE dec.c IS DISTINCT FROM src.c");
     assert!(wrong.is_empty(), "{label}: not decorated: {wrong:?}");
     must(session, "COMMIT");
 }

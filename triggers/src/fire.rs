@@ -102,7 +102,12 @@ impl Fire {
         self.instances.lock().entry(id).or_default().clone()
     }
 
-    fn build(&self, catalog: &Catalog, table: &Arc<TableDef>, below: &[(TableId, Vec<Arc<TriggerDef>>)]) -> Option<Arc<Set>> {
+    fn build(
+        &self,
+        catalog: &Catalog,
+        table: &Arc<TableDef>,
+        below: &[(TableId, Vec<Arc<TriggerDef>>)],
+    ) -> Option<Arc<Set>> {
         let mut entries = Vec::new();
         for def in catalog.triggers_of(table.id).iter().filter(|def| def.enabled) {
             let Some(kind) = kind(&def.kind) else { continue };
@@ -172,9 +177,7 @@ impl Fire {
             matches!(attached, Some(Ok(Some(Attachment::InTransaction(trigger)))) if trigger.observes())
         };
         below.iter().any(|(table, triggers)| {
-            catalog
-                .table(*table)
-                .is_some_and(|table| triggers.iter().any(|def| def.enabled && observes(table, def)))
+            catalog.table(*table).is_some_and(|table| triggers.iter().any(|def| def.enabled && observes(table, def)))
         })
     }
 
@@ -249,7 +252,12 @@ impl Hooks for Fire {
         if triggers.is_empty() {
             return None;
         }
-        let known = self.tables.read().get(&table.id).filter(|kept| Arc::ptr_eq(&kept.catalog, catalog)).map(|kept| kept.set.clone());
+        let known = self
+            .tables
+            .read()
+            .get(&table.id)
+            .filter(|kept| Arc::ptr_eq(&kept.catalog, catalog))
+            .map(|kept| kept.set.clone());
         let set = known.unwrap_or_else(|| self.keep(catalog, table))?;
         let running = set.entries.iter().map(|_| Slot::default()).collect();
         Some(Box::new(Statement { set, running }))

@@ -141,13 +141,7 @@ pub trait Running: Send {
         self.after(ctx, row, change)
     }
     /// A view takes in a change of one of its tables. Nothing is written yet.
-    fn note(
-        &mut self,
-        _ctx: &mut dyn HookContext,
-        _table: TableId,
-        _row: RowId,
-        _change: &RowChange,
-    ) -> Result<()> {
+    fn note(&mut self, _ctx: &mut dyn HookContext, _table: TableId, _row: RowId, _change: &RowChange) -> Result<()> {
         Ok(())
     }
     /// At the end of the statement; of a view also in the middle, to write what it has noted so far.

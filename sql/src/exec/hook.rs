@@ -218,14 +218,13 @@ impl HookContext for HookCx<'_> {
     }
 
     fn lookup(&mut self, table: TableId, index: Oid, key: &[Value], lock: bool) -> Result<Vec<(RowId, Row)>> {
-        let catalog = self.catalog();
-        let columns: Vec<Option<usize>> = catalog
-            .index(index)
-            .map(|(_, def)| def.keys.iter().take(key.len()).map(|part| part.column).collect())
-            .unwrap_or_default();
+        // Only a row that changed while it was waited for is compared with the key.
+        let backend = self.backend;
         let fits = |row: &Row| {
-            columns.iter().zip(key).all(|(column, value)| match column {
-                Some(place) => row.get(*place).is_some_and(|now| equal(now, value) && now.is_null() == value.is_null()),
+            let catalog = backend.catalog().unwrap_or_default();
+            let Some((_, def)) = catalog.index(index) else { return true };
+            def.keys.iter().zip(key).all(|(part, value)| match part.column {
+                Some(place) => row.get(place).is_some_and(|now| equal(now, value) && now.is_null() == value.is_null()),
                 None => true,
             })
         };

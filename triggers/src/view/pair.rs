@@ -53,8 +53,20 @@ impl Common {
             ((true, true), _) => Common::Floating,
             // A text beside a number is read as one.
             ((true, false), (_, true)) | ((false, true), (true, _)) => Common::Decimal,
-            ((true, false), _) if time(right) => if is_whole(left) { Common::Whole } else { Common::Decimal },
-            ((false, true), _) if time(left) => if is_whole(right) { Common::Whole } else { Common::Decimal },
+            ((true, false), _) if time(right) => {
+                if is_whole(left) {
+                    Common::Whole
+                } else {
+                    Common::Decimal
+                }
+            }
+            ((false, true), _) if time(left) => {
+                if is_whole(right) {
+                    Common::Whole
+                } else {
+                    Common::Decimal
+                }
+            }
             (_, (true, false) | (false, true)) => Common::Text,
             _ => Common::Never,
         }
@@ -110,7 +122,12 @@ impl Pair {
     /// Reads `on`. Errors: 0A000 another form, 42703, 42702.
     pub(crate) fn parse(on: &str, tables: [Arc<TableDef>; 2]) -> Result<Pair> {
         let mut pair = Pair { tables, on: Vec::new() };
-        let form = || SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "\"on\" must be equalities of a left and a right column joined by &&");
+        let form = || {
+            SqlError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "\"on\" must be equalities of a left and a right column joined by &&",
+            )
+        };
         let mut open = expressions(on).map_err(|error| select::in_option("on", error))?;
         let (Some(expr), true) = (open.pop(), open.is_empty()) else { return Err(form()) };
         let mut parts = vec![&expr];

@@ -7,7 +7,7 @@ use tripline_sql::catalog::{Catalog, ConstraintKind, TableDef, TableId, TriggerD
 use tripline_sql::change::{HookContext, RowChange, Verdict};
 use tripline_sql::error::{Result, SqlError, SqlState};
 
-use crate::kind::{Listens, RowTrigger, Running, boolean};
+use crate::kind::{Listens, RowTrigger, Running, boolean, table_of};
 
 /// Kinds that derive a table: edges of the graph.
 const DERIVING: [&str; 4] = ["aggregate", "projection", "join", "decorate"];
@@ -116,9 +116,10 @@ pub(crate) fn check_undecorated(catalog: &Catalog, def: &TriggerDef, target: &Ta
     if is_open(def)? {
         return Ok(());
     }
-    let other = catalog.triggers_of(target.id).iter().find(|other| {
-        other.id != def.id && is(other, &["decorate"]) && other.tables.last() == Some(&target.id)
-    });
+    let other = catalog
+        .triggers_of(target.id)
+        .iter()
+        .find(|other| other.id != def.id && is(other, &["decorate"]) && other.tables.last() == Some(&target.id));
     match other {
         Some(other) => Err(SqlError::new(
             SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -152,6 +153,23 @@ pub(crate) fn check_distinct(catalog: &Catalog, def: &TriggerDef) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// Keeps the names that the tables have now, for expressions that say `table.column`: a table renamed later keeps its
+/// triggers (AMI-46).
+pub(crate) fn remember_names(catalog: &Catalog, def: &mut TriggerDef) {
+    let name = |id: &TableId| catalog.table(*id).map_or_else(String::new, |table| table.name.clone());
+    def.body = def.tables.iter().map(name).collect::<Vec<_>>().join("\n");
+}
+
+/// A table of a definition, under the name that its expressions know. Errors: 42P01 (it went meanwhile).
+pub(crate) fn known_table(catalog: &Catalog, def: &TriggerDef, place: usize) -> Result<Arc<TableDef>> {
+    let id = def.tables.get(place).ok_or_else(|| SqlError::internal("a trigger names fewer tables"))?;
+    let table = table_of(catalog, *id)?;
+    match def.body.split('\n').nth(place).filter(|name| !name.is_empty() && *name != table.name) {
+        Some(name) => Ok(Arc::new(TableDef { name: name.to_owned(), ..TableDef::clone(&table) })),
+        None => Ok(table),
+    }
 }
 
 /// Tells the log how far a rebuild has come.

@@ -22,7 +22,9 @@ use super::delta::weighted;
 use super::op::group::{Fold, Function, Total};
 use super::select::{self, normal, over_row, refuse_aggregates, replace, value};
 use super::state::{GroupDetail, GroupTables, clear_table, overtaken};
-use super::target::{Guard, check_cycle, check_free, check_shape, check_undecorated, progress};
+use super::target::{
+    Guard, check_cycle, check_free, check_shape, check_undecorated, known_table, progress, remember_names,
+};
 use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, boolean, table_of};
 use crate::script::ami::{Code, Expr, Scope, Val, expression, to_column};
 
@@ -51,6 +53,7 @@ impl Kind for Aggregate {
         kind::required(&def, "selects")?;
         boolean(&def, "allowExternalUpdates")?;
         let catalog = ctx.catalog();
+        remember_names(&catalog, &mut def);
         let (source, target) = tables(&catalog, &def)?;
         check_cycle(&catalog, &def)?;
         check_free(&catalog, &def, &target, false)?;
@@ -117,7 +120,7 @@ impl Kind for Aggregate {
 
 fn tables(catalog: &Catalog, def: &TriggerDef) -> Result<(Arc<TableDef>, Arc<TableDef>)> {
     match def.tables.as_slice() {
-        [source, target] => Ok((table_of(catalog, *source)?, table_of(catalog, *target)?)),
+        [_, target] => Ok((known_table(catalog, def, 0)?, table_of(catalog, *target)?)),
         _ => Err(SqlError::internal("an aggregate has two tables")),
     }
 }
@@ -348,7 +351,7 @@ impl State {
             (true, None) => return Err(SqlError::internal("a maintained row was refused")),
         };
         let new = Run::encode(&self.key, target, rows, &totals);
-        Ok((self.always || new != image).then(|| Put::Update(row, image, new)))
+        Ok((self.always || new != image).then_some(Put::Update(row, image, new)))
     }
 }
 
@@ -511,7 +514,7 @@ impl Run {
                         new[column] = value;
                     }
                 }
-                let put = (new != old).then(|| Put::Update(id, old, new));
+                let put = (new != old).then_some(Put::Update(id, old, new));
                 Ok((put, State { key, stored, gone: false, new: false, always }))
             }
             None => {

@@ -16,8 +16,8 @@ use tripline_sql::types::{Row, Value};
 use super::op::matches::{Key, KeyTables};
 use super::pair::{Bare, Cell, Pair, fill};
 use super::select;
-use super::target::{check_cycle, check_decorable, check_distinct, progress};
-use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, boolean, table_of};
+use super::target::{check_cycle, check_decorable, check_distinct, known_table, progress, remember_names};
+use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, boolean};
 use crate::script::ami::Val;
 
 /// The kind.
@@ -42,12 +42,14 @@ impl Kind for Decorate {
             kind::required(&def, option)?;
         }
         let catalog = ctx.catalog();
+        remember_names(&catalog, &mut def);
         check_cycle(&catalog, &def)?;
         check_distinct(&catalog, &def)?;
         let query = Query::compile(&catalog, &def)?;
         check_decorable(&catalog, &query.pair.tables[TARGET])?;
         let all = || Some(Vec::new());
-        let event = |table: &Arc<TableDef>| TriggerEvent { table: table.id, insert: all(), update: all(), delete: all() };
+        let event =
+            |table: &Arc<TableDef>| TriggerEvent { table: table.id, insert: all(), update: all(), delete: all() };
         def.events = query.pair.tables.iter().map(event).collect();
         Ok(def)
     }
@@ -92,10 +94,7 @@ struct Query {
 
 impl Query {
     fn compile(catalog: &Catalog, def: &TriggerDef) -> Result<Query> {
-        let [source, target] = def.tables.as_slice() else {
-            return Err(SqlError::internal("a decoration has two tables"));
-        };
-        let tables = [table_of(catalog, *source)?, table_of(catalog, *target)?];
+        let tables = [known_table(catalog, def, SOURCE)?, known_table(catalog, def, TARGET)?];
         let pair = Pair::parse(kind::required(def, "on")?, tables)?;
         let target = &pair.tables[TARGET];
         let (mut cells, mut used) = (Vec::new(), Vec::new());
@@ -103,10 +102,14 @@ impl Query {
             if pair.on_columns(TARGET).any(|on| on == place) {
                 return Err(SqlError::new(
                     SqlState::INVALID_OBJECT_DEFINITION,
-                    format!("selects: column \"{}\" stands in \"on\" and cannot be assigned", target.columns[place].name),
+                    format!(
+                        "selects: column \"{}\" stands in \"on\" and cannot be assigned",
+                        target.columns[place].name
+                    ),
                 ));
             }
-            let code = pair.compile(&expr, Bare::First, &mut used).map_err(|error| select::in_option("selects", error))?;
+            let code =
+                pair.compile(&expr, Bare::First, &mut used).map_err(|error| select::in_option("selects", error))?;
             cells.push((place, target.columns[place].ty, code));
         }
         let offset = pair.tables[SOURCE].columns.len();
@@ -235,7 +238,11 @@ impl Run {
         self.targets.push(new);
     }
 
-    fn lock<'k>(&self, ctx: &mut dyn HookContext, keys: impl Iterator<Item = &'k Vec<u8>>) -> Result<BTreeMap<Vec<u8>, Key>> {
+    fn lock<'k>(
+        &self,
+        ctx: &mut dyn HookContext,
+        keys: impl Iterator<Item = &'k Vec<u8>>,
+    ) -> Result<BTreeMap<Vec<u8>, Key>> {
         let mut locked: BTreeMap<Vec<u8>, Option<Key>> = keys.map(|key| (key.clone(), None)).collect();
         for (key, place) in &mut locked {
             ctx.check_cancel()?;
@@ -285,7 +292,8 @@ impl Run {
     /// Source rows come, change and go.
     fn write_events(&mut self, ctx: &mut dyn HookContext) -> Result<()> {
         let events = std::mem::take(&mut self.events);
-        let named = |event: &Event| event.was.iter().chain(event.now.as_ref().map(|(key, _)| key)).cloned().collect::<Vec<_>>();
+        let named =
+            |event: &Event| event.was.iter().chain(event.now.as_ref().map(|(key, _)| key)).cloned().collect::<Vec<_>>();
         let touched: Vec<Vec<u8>> = events.iter().flat_map(named).collect();
         let mut keys = self.lock(ctx, touched.iter())?;
         let mut images: BTreeMap<&[u8], Vec<&Row>> = BTreeMap::new();

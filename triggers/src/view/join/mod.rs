@@ -17,7 +17,9 @@ use super::op::matches::{Key, KeyTables, Target};
 use super::pair::{Bare, Cell, Pair, fill};
 use super::select;
 use super::state::clear_table;
-use super::target::{check_cycle, check_distinct, check_free, check_shape, check_undecorated, progress};
+use super::target::{
+    check_cycle, check_distinct, check_free, check_shape, check_undecorated, known_table, progress, remember_names,
+};
 use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, table_of};
 use crate::script::ami::Val;
 
@@ -44,6 +46,7 @@ impl Kind for Join {
             kind::required(&def, option)?;
         }
         let catalog = ctx.catalog();
+        remember_names(&catalog, &mut def);
         check_cycle(&catalog, &def)?;
         check_distinct(&catalog, &def)?;
         let query = Query::compile(&catalog, &def)?;
@@ -52,7 +55,8 @@ impl Kind for Join {
         let filled: Vec<usize> = query.cells.iter().map(|(place, ..)| *place).collect();
         check_shape(&query.target, &filled)?;
         let all = || Some(Vec::new());
-        let event = |table: &Arc<TableDef>| TriggerEvent { table: table.id, insert: all(), update: all(), delete: all() };
+        let event =
+            |table: &Arc<TableDef>| TriggerEvent { table: table.id, insert: all(), update: all(), delete: all() };
         def.events = query.pair.tables.iter().map(event).collect();
         Ok(def)
     }
@@ -144,16 +148,17 @@ struct Query {
 
 impl Query {
     fn compile(catalog: &Catalog, def: &TriggerDef) -> Result<Query> {
-        let [left, right, target] = def.tables.as_slice() else {
+        let [_, _, target] = def.tables.as_slice() else {
             return Err(SqlError::internal("a join has three tables"));
         };
-        let tables = [table_of(catalog, *left)?, table_of(catalog, *right)?];
+        let tables = [known_table(catalog, def, 0)?, known_table(catalog, def, 1)?];
         let target = table_of(catalog, *target)?;
         let form = JoinType::parse(kind::required(def, "type")?)?;
         let pair = Pair::parse(kind::required(def, "on")?, tables)?;
         let (mut cells, mut used) = (Vec::new(), Vec::new());
         for (place, expr) in select::list(def, "selects", &target, &mut Vec::new())? {
-            let code = pair.compile(&expr, Bare::One, &mut used).map_err(|error| select::in_option("selects", error))?;
+            let code =
+                pair.compile(&expr, Bare::One, &mut used).map_err(|error| select::in_option("selects", error))?;
             cells.push((place, target.columns[place].ty, code));
         }
         Ok(Query { pair, target, form, cells, used })
@@ -290,12 +295,12 @@ impl Run {
             work.key(ctx, place, key, side, &touched.keys[place].1)?;
         }
         let mut out = work.out;
-        out.sort_by_key(|change| change.cause);
+        out.sort_by_key(|change| change.origin.cause);
         let puts: Vec<Put> = out.iter_mut().filter_map(|change| change.put.take()).collect();
         let ids = if puts.is_empty() { Vec::new() } else { ctx.write(self.plan.query.target.id, puts)? };
         for (change, id) in out.into_iter().zip(ids) {
             let refused = || SqlError::internal("a maintained row was refused");
-            let key = &mut keys[change.key];
+            let key = &mut keys[change.origin.key];
             match change.then {
                 Then::Nothing => {}
                 Then::Pair(pair) => key.add_pair(ctx, pair, id.ok_or_else(refused)?)?,
@@ -345,12 +350,19 @@ impl<'a> Touched<'a> {
     }
 }
 
-/// A change of the target to be made.
-struct Change {
+/// What a change of the target comes from.
+#[derive(Clone, Copy)]
+struct Origin {
     /// The place of the source row that caused it.
     cause: usize,
-    put: Option<Put>,
+    /// The place of its key.
     key: usize,
+}
+
+/// A change of the target to be made.
+struct Change {
+    origin: Origin,
+    put: Option<Put>,
     then: Then,
 }
 
@@ -374,7 +386,14 @@ fn ordered(side: usize, this: RowId, other: RowId) -> [RowId; 2] {
 
 impl Work<'_> {
     /// What the changes of a side do to a key.
-    fn key(&mut self, ctx: &mut dyn HookContext, place: usize, key: &mut Key, side: usize, moves: &Moves) -> Result<()> {
+    fn key(
+        &mut self,
+        ctx: &mut dyn HookContext,
+        place: usize,
+        key: &mut Key,
+        side: usize,
+        moves: &Moves,
+    ) -> Result<()> {
         let nets = self.nets;
         let Moves { leave, enter, stay } = moves;
         let Some(last) = leave.iter().chain(enter).chain(stay).max().copied() else { return Ok(()) };
@@ -385,43 +404,47 @@ impl Work<'_> {
         let alone = key.count(other) == 0;
         for &at in leave {
             let row = nets[at].row;
+            let origin = Origin { cause: at, key: place };
             for (met, _) in &others {
                 let target = key.remove_pair(ctx, ordered(side, row, *met))?;
-                self.delete(ctx, at, place, target)?;
+                self.delete(ctx, origin, target)?;
             }
             let own = key.remove(ctx, side, row)?;
-            self.delete(ctx, at, place, own)?;
+            self.delete(ctx, origin, own)?;
         }
         for &at in stay {
             let Some((_, image)) = &nets[at].now else { continue };
             let row = nets[at].row;
+            let origin = Origin { cause: at, key: place };
             for (met, met_image) in &others {
                 let target = key.pair(ctx, ordered(side, row, *met))?;
-                self.update(ctx, at, place, target, side, image, Some(met_image))?;
+                self.update(ctx, origin, target, side, image, Some(met_image))?;
             }
             let own = key.own(ctx, side, row)?;
-            self.update(ctx, at, place, own, side, image, None)?;
+            self.update(ctx, origin, own, side, image, None)?;
         }
         for &at in enter {
             let Some((_, image)) = &nets[at].now else { continue };
             let row = nets[at].row;
+            let origin = Origin { cause: at, key: place };
             key.add(ctx, side, row, None)?;
             for (met, met_image) in &others {
-                self.insert(at, place, side, image, Some(met_image), Then::Pair(ordered(side, row, *met)))?;
+                self.insert(origin, side, image, Some(met_image), Then::Pair(ordered(side, row, *met)))?;
             }
             if alone && form.unmatched[side] {
-                self.insert(at, place, side, image, None, Then::Own(side, row))?;
+                self.insert(origin, side, image, None, Then::Own(side, row))?;
             }
         }
         let now = key.count(side);
         if !form.unmatched[other] || (before == 0) == (now == 0) {
             return Ok(());
         }
+        let origin = Origin { cause: last, key: place };
         // The rows of the other side met their first match, or lost their last.
         if now > 0 {
             for (row, own) in key.rows(ctx, other)? {
                 if own.is_some() {
-                    self.delete(ctx, last, place, own)?;
+                    self.delete(ctx, origin, own)?;
                     key.set_own(ctx, other, row, None)?;
                 }
             }
@@ -431,7 +454,7 @@ impl Work<'_> {
             others = self.images(ctx, key, other)?;
         }
         for (row, image) in &others {
-            self.insert(last, place, other, image, None, Then::Own(other, *row))?;
+            self.insert(origin, other, image, None, Then::Own(other, *row))?;
         }
         Ok(())
     }
@@ -457,25 +480,16 @@ impl Work<'_> {
         Ok(row)
     }
 
-    fn insert(
-        &mut self,
-        cause: usize,
-        key: usize,
-        side: usize,
-        image: &[Value],
-        met: Option<&Row>,
-        then: Then,
-    ) -> Result<()> {
+    fn insert(&mut self, origin: Origin, side: usize, image: &[Value], met: Option<&Row>, then: Then) -> Result<()> {
         let row = self.values(side, image, met)?;
-        self.out.push(Change { cause, put: Some(Put::Insert(row)), key, then });
+        self.out.push(Change { origin, put: Some(Put::Insert(row)), then });
         Ok(())
     }
 
     fn update(
         &mut self,
         ctx: &mut dyn HookContext,
-        cause: usize,
-        key: usize,
+        origin: Origin,
         target: Target,
         side: usize,
         image: &[Value],
@@ -485,15 +499,15 @@ impl Work<'_> {
         let new = self.values(side, image, met)?;
         let Some(old) = ctx.fetch(self.plan.query.target.id, id, false)? else { return Ok(()) };
         if new != old {
-            self.out.push(Change { cause, put: Some(Put::Update(id, old, new)), key, then: Then::Nothing });
+            self.out.push(Change { origin, put: Some(Put::Update(id, old, new)), then: Then::Nothing });
         }
         Ok(())
     }
 
-    fn delete(&mut self, ctx: &mut dyn HookContext, cause: usize, key: usize, target: Target) -> Result<()> {
+    fn delete(&mut self, ctx: &mut dyn HookContext, origin: Origin, target: Target) -> Result<()> {
         let Some(id) = target else { return Ok(()) };
         if let Some(old) = ctx.fetch(self.plan.query.target.id, id, false)? {
-            self.out.push(Change { cause, put: Some(Put::Delete(id, old)), key, then: Then::Nothing });
+            self.out.push(Change { origin, put: Some(Put::Delete(id, old)), then: Then::Nothing });
         }
         Ok(())
     }

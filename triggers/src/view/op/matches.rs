@@ -195,10 +195,7 @@ impl Known {
                 }
                 Some(Known::Small(small))
             }
-            1 => Some(Known::Large {
-                counts: [take(&mut bytes)?, take(&mut bytes)?],
-                turn: take(&mut bytes)?,
-            }),
+            1 => Some(Known::Large { counts: [take(&mut bytes)?, take(&mut bytes)?], turn: take(&mut bytes)? }),
             _ => None,
         }
     }

@@ -16,7 +16,8 @@ use tripline_sql::types::{DataType, Oid, Row, Value};
 use super::select::{self, Named, Place};
 use super::state::StateTable;
 use super::target::{
-    check_cycle, check_distinct, check_free, check_shape, check_undecorated, managed, progress,
+    check_cycle, check_distinct, check_free, check_shape, check_undecorated, known_table, managed, progress,
+    remember_names,
 };
 use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, boolean, table_of};
 use crate::script::ami::{Code, Expr, Type, Val, expressions, find_column, to_column};
@@ -48,6 +49,7 @@ impl Kind for Projection {
         kind::required(&def, "selects")?;
         boolean(&def, "allowExternalUpdates")?;
         let catalog = ctx.catalog();
+        remember_names(&catalog, &mut def);
         let (sources, target) = tables(&catalog, &def)?;
         check_cycle(&catalog, &def)?;
         check_distinct(&catalog, &def)?;
@@ -59,12 +61,8 @@ impl Kind for Projection {
             check_shape(&target, &filled)?;
         }
         let all = || Some(Vec::new());
-        let event = |source: &Arc<TableDef>| TriggerEvent {
-            table: source.id,
-            insert: all(),
-            update: all(),
-            delete: all(),
-        };
+        let event =
+            |source: &Arc<TableDef>| TriggerEvent { table: source.id, insert: all(), update: all(), delete: all() };
         def.events = sources.iter().map(event).collect();
         Ok(def)
     }
@@ -120,7 +118,7 @@ fn tables(catalog: &Catalog, def: &TriggerDef) -> Result<(Vec<Arc<TableDef>>, Ar
     let Some((target, sources)) = def.tables.split_last() else {
         return Err(SqlError::internal("a projection has tables"));
     };
-    let sources: Result<Vec<_>> = sources.iter().map(|id| table_of(catalog, *id)).collect();
+    let sources: Result<Vec<_>> = (0..sources.len()).map(|place| known_table(catalog, def, place)).collect();
     Ok((sources?, table_of(catalog, *target)?))
 }
 
@@ -301,9 +299,9 @@ impl Plan {
 }
 
 fn by_target(catalog: &Catalog, state: StateTable) -> Result<Oid> {
-    let found = catalog.table(state.table).and_then(|def| {
-        def.indexes.iter().find(|index| index.keys.first().is_some_and(|key| key.column == Some(2)))
-    });
+    let found = catalog
+        .table(state.table)
+        .and_then(|def| def.indexes.iter().find(|index| index.keys.first().is_some_and(|key| key.column == Some(2))));
     found.map(|index| index.oid).ok_or_else(|| SqlError::internal("a projection's state has no second index"))
 }
 
