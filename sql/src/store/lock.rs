@@ -159,6 +159,17 @@ struct RowHolder {
     mode: LockMode,
 }
 
+/// What became of a wish for a row lock.
+#[derive(Debug)]
+pub(super) enum RowLock {
+    /// It is taken.
+    Taken,
+    /// One as strong was held already.
+    Had,
+    /// Somebody has one in the way, with its epoch then.
+    Conflict(Arc<Owner>, u64),
+}
+
 type RowLocks = HashMap<(TableId, RowId), Vec<RowHolder>>;
 
 /// The strong locks of one table.
@@ -330,6 +341,7 @@ impl Locks {
         }
         waits.remove(&me);
         self.deadlocks.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!("deadlock detected: {}", lines.join(" "));
         Err(SqlError::new(SqlState::DEADLOCK_DETECTED, "deadlock detected")
             .detail(lines.join("\n"))
             .hint("See server log for query details."))
@@ -359,7 +371,8 @@ impl Locks {
         shard.get(&(table, row))?.iter().filter(|held| held.owner.id == me).map(|held| held.mode).max()
     }
 
-    /// Takes a row lock that does not conflict; false if `me` had one as strong. Call it under the chunk's lock.
+    /// Takes a row lock. Call it under the chunk's lock, so that nobody writes the row meanwhile; others may be about to
+    /// lock it too, so whether one is in the way is looked at here.
     pub(super) fn row_lock(
         &self,
         locks: &TableLocks,
@@ -367,15 +380,18 @@ impl Locks {
         row: RowId,
         mode: LockMode,
         me: &Arc<Owner>,
-    ) -> bool {
+    ) -> RowLock {
         let mut shard = self.row_shard(table, row).lock();
         let holders = shard.entry((table, row)).or_default();
+        if let Some(other) = holders.iter().find(|held| held.owner.id != me.id && held.mode.conflicts(mode)) {
+            return RowLock::Conflict(other.owner.clone(), other.owner.epoch());
+        }
         if holders.iter().any(|held| held.owner.id == me.id && held.mode >= mode) {
-            return false;
+            return RowLock::Had;
         }
         holders.push(RowHolder { owner: me.clone(), mode });
         locks.rows.fetch_add(1, Ordering::SeqCst);
-        true
+        RowLock::Taken
     }
 
     /// Gives a row lock back.
