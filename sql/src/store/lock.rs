@@ -17,10 +17,11 @@ use parking_lot::Mutex;
 
 use crate::catalog::TableId;
 use crate::change::RowId;
-use crate::env::Env;
+use crate::env::{Env, UnixMicros};
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::Oid;
 
+use super::config::{LockInfo, LockObject};
 use super::line::{Lines, Place, Spot, Ticket, Turn};
 use super::outcome::{AdvisoryKey, LockMode, TableLockMode};
 use super::owner::{Owner, Parker, Seat, Seats};
@@ -28,6 +29,8 @@ use super::owner::{Owner, Parker, Seat, Seats};
 /// How often a sleeper looks at its cancel flag by itself: `Locks::interrupt` wakes it at once.
 const CANCEL_CHECK: Duration = Duration::from_millis(200);
 const SHARDS: usize = 64;
+/// The table on whose lock those who change the catalog wait: it is none that anybody knows.
+pub(super) const DDL_TABLE: TableId = TableId(0);
 
 impl LockMode {
     /// PostgreSQL's conflict table of row locks.
@@ -149,6 +152,7 @@ impl For {
 #[derive(Debug)]
 struct Wait {
     pid: i32,
+    since: UnixMicros,
     reason: For,
     target: Target,
 }
@@ -258,7 +262,7 @@ impl Locks {
         self.lock_waits.fetch_add(1, Ordering::Relaxed);
         let me = waiter.owner.id;
         let parker = reason.parker().clone();
-        self.waits.lock().insert(me, Wait { pid: waiter.owner.pid, reason, target });
+        self.waits.lock().insert(me, Wait { pid: waiter.owner.pid, since: self.env.clock.now(), reason, target });
         let mut result = Ok(());
         let busy = waiter.owner.set_busy(false);
         self.env.blocker.block(&mut || result = self.sleep(waiter, &parker));
@@ -345,6 +349,41 @@ impl Locks {
         Err(SqlError::new(SqlState::DEADLOCK_DETECTED, "deadlock detected")
             .detail(lines.join("\n"))
             .hint("See server log for query details."))
+    }
+
+    /// Advisory locks held, and everything that is waited for.
+    pub(super) fn list(&self, out: &mut Vec<LockInfo>) {
+        let mode = |shared: bool| if shared { "ShareLock" } else { "ExclusiveLock" };
+        for (key, holders) in self.advisory.lock().iter() {
+            for held in holders {
+                let Some(owner) = held.owner.as_ref() else { continue };
+                let modes = [(held.shared, true), (held.exclusive, false)].into_iter().filter(|(count, _)| *count > 0);
+                out.extend(modes.map(|(_, shared)| LockInfo {
+                    object: LockObject::Advisory(*key),
+                    mode: mode(shared),
+                    pid: owner.pid,
+                    transaction: owner.transaction(),
+                    waits_since: None,
+                }));
+            }
+        }
+        for (id, wait) in self.waits.lock().iter() {
+            let (object, mode) = match wait.target {
+                Target::Table(_, DDL_TABLE, _) => continue,
+                Target::Table(mode, table, _) => (LockObject::Table(table), mode.name()),
+                Target::Advisory(key, shared) => (LockObject::Advisory(key), mode(shared)),
+                Target::Transaction => {
+                    let holder = match &wait.reason {
+                        For::Holder(holder, _) => Some(holder.clone()),
+                        For::Line(spot, _) => self.lines.holder(*spot),
+                    };
+                    let Some(holder) = holder else { continue };
+                    (LockObject::Transaction(holder.id), "ShareLock")
+                }
+            };
+            let (transaction, waits_since) = (Some(*id), Some(wait.since));
+            out.push(LockInfo { object, mode, pid: wait.pid, transaction, waits_since });
+        }
     }
 
     fn row_shard(&self, table: TableId, row: RowId) -> &Mutex<RowLocks> {
@@ -485,6 +524,17 @@ impl Locks {
             });
             first.forget(&parker);
         }
+    }
+
+    /// The strong locks held on a table.
+    pub(super) fn list_strong(locks: &TableLocks, table: TableId, out: &mut Vec<LockInfo>) {
+        out.extend(locks.holders.lock().iter().map(|(owner, mode)| LockInfo {
+            object: LockObject::Table(table),
+            mode: mode.name(),
+            pid: owner.pid,
+            transaction: owner.transaction(),
+            waits_since: None,
+        }));
     }
 
     /// Gives a table lock back.
