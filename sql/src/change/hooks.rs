@@ -51,6 +51,10 @@ pub trait HookContext {
     fn catalog(&self) -> Arc<Catalog>;
     /// Nesting of trigger writes: 0 for a client's statement.
     fn depth(&self) -> u32;
+    /// How deep it may get (`trigger_depth_max`).
+    fn depth_max(&self) -> u32 {
+        16
+    }
     /// Names the trigger that writes from now on; gives back the one before, to restore it.
     fn set_writer(&mut self, trigger: TriggerId) -> TriggerId;
     /// Runs one statement (any dialect) with `$n` parameters; plans are kept by text. Errors: any of SQL's.

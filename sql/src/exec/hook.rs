@@ -134,6 +134,10 @@ impl HookContext for HookCx<'_> {
         self.depth
     }
 
+    fn depth_max(&self) -> u32 {
+        self.backend.shared.trigger_depth_max
+    }
+
     fn set_writer(&mut self, trigger: TriggerId) -> TriggerId {
         self.backend.writer.set(trigger);
         match self.backend.txn.borrow_mut().as_mut() {

@@ -22,6 +22,7 @@ pub(crate) enum Type {
     Utcn,
     Uuid,
     Binary,
+    Complex,
     Number,
     Object,
     List,
@@ -51,6 +52,7 @@ impl Type {
             "utcn" => Type::Utcn,
             "uuid" => Type::Uuid,
             "binary" => Type::Binary,
+            "complex" => Type::Complex,
             "number" => Type::Number,
             "object" => Type::Object,
             "list" => Type::List,
@@ -59,6 +61,61 @@ impl Type {
             "table" => Type::Table,
             _ => return None,
         })
+    }
+
+    /// Its name in messages and signatures.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Type::Byte => "Byte",
+            Type::Short => "Short",
+            Type::Int => "Int",
+            Type::Long => "Long",
+            Type::Float => "Float",
+            Type::Double => "Double",
+            Type::Char => "Char",
+            Type::Boolean => "Boolean",
+            Type::String => "String",
+            Type::BigInteger => "BigInteger",
+            Type::BigDecimal => "BigDecimal",
+            Type::Utc => "UTC",
+            Type::Utcn => "UTCN",
+            Type::Uuid => "UUID",
+            Type::Binary => "Binary",
+            Type::Complex => "Complex",
+            Type::Number => "Number",
+            Type::Object => "Object",
+            Type::List => "List",
+            Type::Map => "Map",
+            Type::Set => "Set",
+            Type::Table => "Table",
+            Type::Other(ty) => tripline_sql::types::type_info(ty.oid).map_or("Object", |info| info.name),
+        }
+    }
+
+    /// The SQL type that holds its values; `text` where SQL has none (AMI-15).
+    pub(crate) fn data_type(self) -> DataType {
+        match self {
+            Type::Byte | Type::Short => DataType::INT2,
+            Type::Int => DataType::INT4,
+            Type::Long => DataType::INT8,
+            Type::Float => DataType::FLOAT4,
+            Type::Double => DataType::FLOAT8,
+            Type::Boolean => DataType::BOOL,
+            Type::Char => DataType::with_typmod(oid::BPCHAR, 5),
+            Type::BigInteger | Type::BigDecimal | Type::Number => DataType::NUMERIC,
+            Type::Utc | Type::Utcn => DataType::TIMESTAMPTZ,
+            Type::Uuid => DataType::UUID,
+            Type::Binary => DataType::BYTEA,
+            Type::String | Type::Complex | Type::Object | Type::List | Type::Map | Type::Set | Type::Table => {
+                DataType::TEXT
+            }
+            Type::Other(ty) => ty,
+        }
+    }
+
+    /// Whether its values are collections.
+    pub(crate) fn is_collection(self) -> bool {
+        matches!(self, Type::List | Type::Map | Type::Set | Type::Table)
     }
 
     /// The type that a script sees in a column.
@@ -179,6 +236,8 @@ pub(crate) enum Expr {
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the variants are the language's forms")]
 pub(crate) enum Stmt {
+    /// A statement and the line where it starts.
+    At(u32, Box<Stmt>),
     Block(Vec<Stmt>, Option<(String, Box<Stmt>)>),
     Declare(Type, Vec<(String, Option<Expr>, u32)>),
     Expr(Expr),

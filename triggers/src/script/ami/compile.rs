@@ -2,12 +2,15 @@
 //! function and method a function pointer, so that nothing is looked up by name while a script runs (AMI-66, AMI-73).
 //! Names in embedded SQL that are no variables are left to `sql.rs`, which knows the tables when the statement runs.
 
+use std::sync::Arc;
+
 use tripline_sql::catalog::TableDef;
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::Value;
 
 use super::ast::{Arith, Binary, Compare, Expr, Part, Sql, Stmt, Type, Unary};
 use super::builtins::{self, BuiltinFn, MethodFn};
+use super::methods::Methods;
 use super::parser;
 use super::sql::Site;
 
@@ -60,6 +63,8 @@ pub(crate) enum Code {
     Cast(Type, Box<Code>),
     Template(Vec<(Code, Option<char>)>),
     Call(BuiltinFn, Vec<Code>),
+    /// A user method by its place in `Methods`.
+    UserCall(usize, Vec<Code>),
     Method(MethodFn, Box<Code>, Vec<Code>),
     Index(Box<Code>, Box<Code>),
     List(Vec<Code>),
@@ -69,19 +74,22 @@ pub(crate) enum Code {
     Query(Box<Site>, Type),
 }
 
+/// Statements with the lines where they start.
+pub(crate) type Block = Vec<(u32, Op)>;
+
 /// A statement ready to run.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the variants are the language's forms; see ast::Stmt")]
 pub(crate) enum Op {
     Eval(Code),
-    If(Code, Vec<Op>, Vec<Op>),
-    Loop { condition: Option<Code>, step: Option<Code>, body: Vec<Op> },
-    ForEach { slot: u16, ty: Type, items: Code, body: Vec<Op> },
+    If(Code, Block, Block),
+    Loop { condition: Option<Code>, step: Option<Code>, body: Block },
+    ForEach { slot: u16, ty: Type, items: Code, body: Block },
     Break,
     Continue,
     Return(Option<Code>),
     Throw(Code),
-    Try(Vec<Op>, u16, Vec<Op>),
+    Try(Block, u16, Block),
     Sql(Box<Site>),
 }
 
@@ -89,13 +97,15 @@ pub(crate) enum Op {
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     /// Statements.
-    pub(crate) body: Vec<Op>,
+    pub(crate) body: Block,
     /// Local slots it needs.
     pub(crate) locals: usize,
     /// Whether it assigns to a column variable.
     pub(crate) assigns: bool,
     /// Whether it runs SQL, and so may see or touch other tables.
     pub(crate) queries: bool,
+    /// The user methods that it may call; none when it calls none.
+    pub(crate) methods: Option<Arc<Methods>>,
 }
 
 /// Names that a script may use besides its own.
@@ -111,20 +121,40 @@ pub(crate) struct Scope<'a> {
     pub(crate) row_var: Option<&'a str>,
     /// Names already resolved by an enclosing script (embedded SQL).
     pub(crate) outer: &'a [(String, Code, Type)],
+    /// Arguments: the first locals.
+    pub(crate) arguments: &'a [(Type, String)],
+    /// User methods.
+    pub(crate) methods: Option<&'a Arc<Methods>>,
 }
 
 impl Scope<'_> {
     /// No names at all.
     pub(crate) const EMPTY: Scope<'static> =
-        Scope { vars: &[], table: None, event: Event::Startup, row_var: None, outer: &[] };
+        Scope {
+            vars: &[],
+            table: None,
+            event: Event::Startup,
+            row_var: None,
+            outer: &[],
+            arguments: &[],
+            methods: None,
+        };
 }
 
 /// Compiles a whole script. Errors: 42601, 42701, 42703, 42704, 42809, 42883, 0A000, each with its line.
 pub(crate) fn script(source: &str, scope: Scope<'_>) -> Result<Program> {
-    let tree = parser::script(source)?;
+    tree(&parser::script(source)?, scope)
+}
+
+/// Compiles a parsed script. Errors: as `script`.
+pub(crate) fn tree(tree: &[Stmt], scope: Scope<'_>) -> Result<Program> {
     let mut compiler = Compiler::new(scope);
-    let body = compiler.block(&tree)?;
-    Ok(Program { body, locals: compiler.locals_max, assigns: compiler.assigns, queries: compiler.queries })
+    for (ty, name) in scope.arguments {
+        compiler.declare(name, *ty, 1)?;
+    }
+    let body = compiler.block(tree)?;
+    let methods = if compiler.calls { scope.methods.cloned() } else { None };
+    Ok(Program { body, locals: compiler.locals_max, assigns: compiler.assigns, queries: compiler.queries, methods })
 }
 
 /// Compiles one expression tree that has no local variables.
@@ -160,11 +190,14 @@ struct Compiler<'a> {
     loops: u32,
     assigns: bool,
     queries: bool,
+    calls: bool,
+    /// Of the statement being compiled.
+    line: u32,
 }
 
 impl<'a> Compiler<'a> {
     fn new(scope: Scope<'a>) -> Compiler<'a> {
-        Compiler { scope, locals: Vec::new(), locals_max: 0, loops: 0, assigns: false, queries: false }
+        Compiler { scope, locals: Vec::new(), locals_max: 0, loops: 0, assigns: false, queries: false, calls: false, line: 0 }
     }
 
     fn declare(&mut self, name: &str, ty: Type, line: u32) -> Result<u16> {
@@ -227,9 +260,9 @@ impl<'a> Compiler<'a> {
 
     // Statements ------------------------------------------------------------------------------------------------
 
-    fn block(&mut self, body: &[Stmt]) -> Result<Vec<Op>> {
+    fn block(&mut self, body: &[Stmt]) -> Result<Block> {
         let mark = self.locals.len();
-        let mut out = Vec::new();
+        let mut out = Block::new();
         for statement in body {
             self.statement(statement, &mut out)?;
         }
@@ -237,19 +270,29 @@ impl<'a> Compiler<'a> {
         Ok(out)
     }
 
-    fn one(&mut self, statement: &Stmt) -> Result<Vec<Op>> {
+    fn one(&mut self, statement: &Stmt) -> Result<Block> {
         self.block(std::slice::from_ref(statement))
     }
 
-    fn looped(&mut self, body: &Stmt) -> Result<Vec<Op>> {
+    fn looped(&mut self, body: &Stmt) -> Result<Block> {
         self.loops += 1;
         let body = self.one(body);
         self.loops -= 1;
         body
     }
 
-    fn statement(&mut self, statement: &Stmt, out: &mut Vec<Op>) -> Result<()> {
+    fn emit(&self, out: &mut Block, op: Op) {
+        out.push((self.line, op));
+    }
+
+    fn statement(&mut self, statement: &Stmt, out: &mut Block) -> Result<()> {
         match statement {
+            Stmt::At(line, inner) => {
+                let before = std::mem::replace(&mut self.line, *line);
+                let done = self.statement(inner, out);
+                self.line = before;
+                return done;
+            }
             Stmt::Block(body, None) => out.extend(self.block(body)?),
             Stmt::Block(body, Some((name, handler))) => {
                 let body = self.block(body)?;
@@ -257,7 +300,7 @@ impl<'a> Compiler<'a> {
                 let slot = self.declare(name, Type::Object, 0)?;
                 let handler = self.one(handler)?;
                 self.locals.truncate(mark);
-                out.push(Op::Try(body, slot, handler));
+                self.emit(out, Op::Try(body, slot, handler));
             }
             Stmt::Declare(ty, names) => {
                 for (name, value, line) in names {
@@ -267,10 +310,13 @@ impl<'a> Compiler<'a> {
                         None => Code::Const(Value::Null),
                     };
                     let slot = self.declare(name, *ty, *line)?;
-                    out.push(Op::Eval(Code::SetLocal(slot, *ty, Box::new(code))));
+                    self.emit(out, Op::Eval(Code::SetLocal(slot, *ty, Box::new(code))));
                 }
             }
-            Stmt::Expr(expr) => out.push(Op::Eval(self.expr(expr)?.0)),
+            Stmt::Expr(expr) => {
+                let code = self.expr(expr)?.0;
+                self.emit(out, Op::Eval(code));
+            }
             Stmt::If(condition, then, other) => {
                 let condition = self.expr(condition)?.0;
                 let then = self.one(then)?;
@@ -278,11 +324,12 @@ impl<'a> Compiler<'a> {
                     Some(other) => self.one(other)?,
                     None => Vec::new(),
                 };
-                out.push(Op::If(condition, then, other));
+                self.emit(out, Op::If(condition, then, other));
             }
             Stmt::While(condition, body) => {
                 let condition = Some(self.expr(condition)?.0);
-                out.push(Op::Loop { condition, step: None, body: self.looped(body)? });
+                let body = self.looped(body)?;
+                self.emit(out, Op::Loop { condition, step: None, body });
             }
             Stmt::For(init, condition, step, body) => {
                 let mark = self.locals.len();
@@ -293,7 +340,7 @@ impl<'a> Compiler<'a> {
                 let step = step.as_ref().map(|s| self.expr(s).map(|(code, _)| code)).transpose()?;
                 let body = self.looped(body)?;
                 self.locals.truncate(mark);
-                out.push(Op::Loop { condition, step, body });
+                self.emit(out, Op::Loop { condition, step, body });
             }
             Stmt::ForEach(ty, name, items, body, line) => {
                 let items = match items {
@@ -304,19 +351,25 @@ impl<'a> Compiler<'a> {
                 let slot = self.declare(name, *ty, *line)?;
                 let body = self.looped(body)?;
                 self.locals.truncate(mark);
-                out.push(Op::ForEach { slot, ty: *ty, items, body });
+                self.emit(out, Op::ForEach { slot, ty: *ty, items, body });
             }
             Stmt::Break(line) | Stmt::Continue(line) if self.loops == 0 => {
                 return Err(error(SqlState::SYNTAX_ERROR, *line, "break and continue stand only in loops"));
             }
-            Stmt::Break(_) => out.push(Op::Break),
-            Stmt::Continue(_) => out.push(Op::Continue),
+            Stmt::Break(_) => self.emit(out, Op::Break),
+            Stmt::Continue(_) => self.emit(out, Op::Continue),
             Stmt::Return(value) => {
                 let value = value.as_ref().map(|v| self.expr(v).map(|(code, _)| code)).transpose()?;
-                out.push(Op::Return(value));
+                self.emit(out, Op::Return(value));
             }
-            Stmt::Throw(value, _) => out.push(Op::Throw(self.expr(value)?.0)),
-            Stmt::Sql(sql, line) => out.push(Op::Sql(Box::new(self.site(sql, *line)?))),
+            Stmt::Throw(value, _) => {
+                let code = self.expr(value)?.0;
+                self.emit(out, Op::Throw(code));
+            }
+            Stmt::Sql(sql, line) => {
+                let site = Box::new(self.site(sql, *line)?);
+                self.emit(out, Op::Sql(site));
+            }
         }
         Ok(())
     }
@@ -509,6 +562,20 @@ impl<'a> Compiler<'a> {
     }
 
     fn call(&mut self, name: &str, args: &[Expr], line: u32) -> Result<(Code, Type)> {
+        if let Some(methods) = self.scope.methods.filter(|methods| methods.knows(name)) {
+            let mut codes = Vec::with_capacity(args.len());
+            let mut types = Vec::with_capacity(args.len());
+            for arg in args {
+                let (code, ty) = self.expr(arg)?;
+                codes.push(code);
+                types.push(ty);
+            }
+            let place = methods.find(name, &types).map_err(|(state, message)| error(state, line, message))?;
+            self.calls = true;
+            // What a method does is not known before it is compiled: it may run SQL.
+            self.queries = true;
+            return Ok((Code::UserCall(place, codes), methods.result(place)));
+        }
         let Some(builtin) = builtins::function(name) else {
             return Err(error(SqlState::UNDEFINED_FUNCTION, line, format!("method {name}(…) does not exist")));
         };

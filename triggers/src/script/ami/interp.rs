@@ -12,7 +12,8 @@ use tripline_sql::types::{Row, Value};
 
 use super::ast::{Arith, Type};
 use super::builtins;
-use super::compile::{Code, Image, Op, Program};
+use super::compile::{Block, Code, Image, Op, Program};
+use super::methods::Methods;
 use super::value::{self, Rows, Val};
 use crate::script::Limits;
 
@@ -36,9 +37,20 @@ pub(crate) struct Frame<'a> {
     pub(crate) slots: &'a [Value],
     /// Bounds.
     pub(crate) limits: Limits,
+    /// User methods that the running script may call.
+    pub(crate) methods: Option<Arc<Methods>>,
+    /// Rows of the last SELECT that stood as a statement.
+    pub(crate) last_rows: Option<Arc<Rows>>,
+    /// Line of the statement that failed; 0 before.
+    pub(crate) line: u32,
     steps: u64,
     memory: u64,
+    calls: u32,
 }
+
+/// Room that must be left on the stack when a call begins, and what is taken when it is not.
+const STACK_LEFT: usize = 256 << 10;
+const STACK_MORE: usize = 1 << 20;
 
 enum Flow {
     Next,
@@ -60,8 +72,12 @@ impl<'a> Frame<'a> {
             locals,
             slots: &[],
             limits,
+            methods: None,
+            last_rows: None,
+            line: 0,
             steps: 0,
             memory: 0,
+            calls: 0,
         }
     }
 
@@ -70,9 +86,53 @@ impl<'a> Frame<'a> {
     pub(crate) fn run(&mut self, program: &Program) -> Result<Option<Val>> {
         self.locals.clear();
         self.locals.resize(program.locals, Val::NULL);
+        self.start(program)
+    }
+
+    /// `run` with the values of the arguments, which are the first locals. The context of an error names the line.
+    pub(crate) fn run_with(&mut self, program: &Program, arguments: Vec<Val>) -> Result<Option<Val>> {
+        *self.locals = arguments;
+        self.locals.resize(program.locals, Val::NULL);
+        self.start(program).map_err(|error| error.context(format!("script line {}", self.line)))
+    }
+
+    fn start(&mut self, program: &Program) -> Result<Option<Val>> {
+        if let Some(methods) = &program.methods {
+            self.methods = Some(methods.clone());
+        }
         match self.block(&program.body)? {
             Flow::Return(value) => Ok(Some(value)),
             Flow::Next | Flow::Break | Flow::Continue => Ok(None),
+        }
+    }
+
+    /// Calls a user method with locals of its own (AMI-76).
+    /// Errors: 54001 when calls nest too deeply (AMI-74), the method's own with its name and line.
+    pub(crate) fn call_method(&mut self, place: usize, mut arguments: Vec<Val>) -> Result<Val> {
+        let methods = self.methods.clone().ok_or_else(|| SqlError::internal("a call without its methods"))?;
+        let declared = methods.declared(place).ok_or_else(|| SqlError::internal("a method that is not there"))?;
+        let (depth, depth_max) = self.ctx.as_deref().map_or((0, 16), |ctx| (ctx.depth(), ctx.depth_max()));
+        if depth + self.calls + 1 > depth_max {
+            return Err(SqlError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .detail(format!("Methods and triggers nest deeper than {depth_max} levels."))
+                .hint("Raise trigger_depth_max, or look for methods that call each other."));
+        }
+        let program = methods.program(place)?;
+        for (argument, (ty, _)) in arguments.iter_mut().zip(&declared.parameters) {
+            *argument = value::convert(*ty, std::mem::replace(argument, Val::NULL));
+        }
+        arguments.resize(program.locals, Val::NULL);
+        let locals = std::mem::replace(self.locals, arguments);
+        self.calls += 1;
+        let result = stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.start(program));
+        self.calls -= 1;
+        *self.locals = locals;
+        match result {
+            Ok(value) => Ok(value.map_or(Val::NULL, |value| value::convert(declared.result, value))),
+            Err(error) => {
+                let line = std::mem::take(&mut self.line);
+                Err(error.context(format!("method {}, line {line}", declared.signature())))
+            }
         }
     }
 
@@ -115,11 +175,18 @@ impl<'a> Frame<'a> {
         Ok(())
     }
 
-    fn block(&mut self, body: &[Op]) -> Result<Flow> {
-        for op in body {
-            match self.op(op)? {
-                Flow::Next => {}
-                flow => return Ok(flow),
+    fn block(&mut self, body: &Block) -> Result<Flow> {
+        for (line, op) in body {
+            match self.op(op) {
+                Ok(Flow::Next) => {}
+                Ok(flow) => return Ok(flow),
+                Err(error) => {
+                    // The innermost statement is the one that failed.
+                    if self.line == 0 {
+                        self.line = *line;
+                    }
+                    return Err(error);
+                }
             }
         }
         Ok(Flow::Next)
@@ -177,13 +244,17 @@ impl<'a> Frame<'a> {
             }
             Op::Try(body, slot, handler) => match self.block(body) {
                 Err(error) if catchable(&error) => {
+                    self.line = 0;
                     self.locals[usize::from(*slot)] = Val::text(error.message());
                     return self.block(handler);
                 }
                 other => return other,
             },
             Op::Sql(site) => {
-                site.run(self)?;
+                let rows = site.run(self)?;
+                if site.selects() {
+                    self.last_rows = Some(Arc::new(rows));
+                }
             }
         }
         Ok(Flow::Next)
@@ -313,6 +384,10 @@ impl<'a> Frame<'a> {
             Code::Call(function, args) => {
                 let args = self.all(args)?;
                 function(self, &args)?
+            }
+            Code::UserCall(place, args) => {
+                let args = self.all(args)?;
+                self.call_method(*place, args)?
             }
             Code::Method(method, target, args) => {
                 let target = self.eval(target)?;

@@ -8,7 +8,9 @@ mod builtins;
 mod compile;
 mod interp;
 mod lexer;
+mod methods;
 mod parser;
+mod routine;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,9 @@ pub(crate) use interp::Frame;
 pub(crate) use parser::assignments;
 pub(crate) use sql::{PUBLIC, walk};
 pub(crate) use value::{Val, convert_value, to_column};
+
+pub use methods::{DIALECT, LANGUAGE, Methods};
+pub use routine::{Output, Routine, Signature, Source, Variables, call_method, check_method, method_signature};
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -77,10 +82,11 @@ impl Kind for AmiScript {
         let mutates = kind::boolean(&def, "canMutateRow")?;
         let has = |events: [usize; 2]| events.iter().any(|e| def.option(SCRIPTS[*e].1).is_some()).then(Vec::new);
         let catalog = ctx.catalog();
+        let methods = Methods::of(&catalog);
         let mut events = Vec::new();
         for id in &def.tables {
             let table = kind::table_of(&catalog, *id)?;
-            Scripts::compile(&def, &table)?;
+            Scripts::compile(&def, &table, &methods)?;
             events.push(TriggerEvent { table: *id, insert: has([0, 1]), update: has([2, 3]), delete: has([4, 4]) });
             if table.maintained_by != 0 && (mutates || [0, 2, 4].iter().any(|e| def.option(SCRIPTS[*e].1).is_some())) {
                 ctx.notice(SqlError::notice(
@@ -90,7 +96,7 @@ impl Kind for AmiScript {
                 ));
             }
         }
-        startup_program(&def)?;
+        startup_program(&def, &methods)?;
         def.events = events;
         Ok(def)
     }
@@ -100,25 +106,26 @@ impl Kind for AmiScript {
     }
 
     fn started(&self, ctx: &mut dyn HookContext, instance: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
-        let Some(program) = startup_program(def)? else { return Ok(()) };
+        let Some(program) = startup_program(def, &Methods::of(&ctx.catalog()))? else { return Ok(()) };
         let vars = vars_of(def, instance)?;
         let mut locals = Vec::new();
         let mut frame = Frame::new(&mut locals, Limits::AMI);
         frame.ctx = Some(ctx);
         frame.vars = Some(&vars.values);
-        frame.run(&program).map_err(|error| error.context(format!("AMI trigger \"{}\" onStartupScript", def.name)))?;
-        Ok(())
+        let result = frame.run(&program).map(|_| ());
+        let line = frame.line;
+        result.map_err(|error| error.context(format!("AMI trigger \"{}\" onStartupScript, line {line}", def.name)))
     }
 
     fn attach(
         &self,
-        _catalog: &Catalog,
+        catalog: &Catalog,
         def: &Arc<TriggerDef>,
         table: Option<&Arc<TableDef>>,
         instance: &Arc<Instance>,
     ) -> Result<Option<Attachment>> {
         let Some(table) = table else { return Ok(None) };
-        let scripts = Scripts::compile(def, table)?;
+        let scripts = Scripts::compile(def, table, &Methods::of(catalog))?;
         Ok(Some(Attachment::InTransaction(Arc::new(ScriptTrigger {
             vars: vars_of(def, instance)?,
             instance: instance.clone(),
@@ -163,10 +170,10 @@ fn declared_vars(def: &TriggerDef) -> Result<Vec<(Type, String)>> {
     Ok(vars)
 }
 
-fn startup_program(def: &TriggerDef) -> Result<Option<Program>> {
+fn startup_program(def: &TriggerDef, methods: &Arc<Methods>) -> Result<Option<Program>> {
     let Some(source) = def.option("onStartupScript") else { return Ok(None) };
     let vars = declared_vars(def)?;
-    let scope = Scope { vars: &vars, ..Scope::EMPTY };
+    let scope = Scope { vars: &vars, methods: Some(methods), ..Scope::EMPTY };
     compile::script(source, scope).map(Some).map_err(|error| in_option("onStartupScript", error))
 }
 
@@ -174,7 +181,7 @@ fn startup_program(def: &TriggerDef) -> Result<Option<Program>> {
 struct Scripts([Option<Program>; 5]);
 
 impl Scripts {
-    fn compile(def: &TriggerDef, table: &TableDef) -> Result<Scripts> {
+    fn compile(def: &TriggerDef, table: &TableDef, methods: &Arc<Methods>) -> Result<Scripts> {
         let vars = declared_vars(def)?;
         let duplicate = |what: String| SqlError::new(SqlState::DUPLICATE_COLUMN, what);
         for (_, name) in &vars {
@@ -216,7 +223,8 @@ impl Scripts {
         let mut programs = [const { None }; 5];
         for (slot, (event, option)) in programs.iter_mut().zip(SCRIPTS) {
             if let Some(source) = def.option(option) {
-                let scope = Scope { vars: &vars, table: Some(table), event, row_var, outer: &[] };
+                let methods = Some(methods);
+                let scope = Scope { vars: &vars, table: Some(table), event, row_var, methods, ..Scope::EMPTY };
                 *slot = Some(compile::script(source, scope).map_err(|error| in_option(option, error))?);
             }
         }
@@ -289,8 +297,10 @@ impl ScriptRun {
                 trigger.instance.errors.fetch_add(1, Ordering::Relaxed);
                 let event = SCRIPTS[script].1;
                 *trigger.instance.last_error.lock() = Some((now, event.to_owned(), error.clone()));
-                Err(error
-                    .context(format!("AMI trigger \"{}\" {event} on table \"{}\"", trigger.name, trigger.table.name)))
+                Err(error.context(format!(
+                    "AMI trigger \"{}\" {event} on table \"{}\", line {}",
+                    trigger.name, trigger.table.name, frame.line
+                )))
             }
         }
     }

@@ -38,6 +38,8 @@ pub(crate) enum Val {
 pub(crate) struct Rows {
     /// Names.
     pub(crate) columns: Vec<Arc<str>>,
+    /// Their types, where the engine said.
+    pub(crate) types: Vec<DataType>,
     /// Rows.
     pub(crate) rows: Vec<Vec<Value>>,
 }
@@ -483,7 +485,7 @@ fn convert_slow(ty: Type, value: Value) -> Option<Value> {
             _ => None,
         },
         Type::Object => Some(value),
-        Type::List | Type::Map | Type::Set | Type::Table => None,
+        Type::List | Type::Map | Type::Set | Type::Table | Type::Complex => None,
         Type::Other(to) => to_column(value, to).ok(),
     }
 }

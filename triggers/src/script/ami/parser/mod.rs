@@ -10,6 +10,7 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 
 use crate::script::ami::ast::{Expr, Sql, Stmt, Type};
 use crate::script::ami::lexer::{Lexeme, Token, tokens};
+use crate::script::ami::methods::Declared;
 
 const DEPTH_MAX: u32 = 100;
 /// Longest path through one expression tree.
@@ -133,6 +134,25 @@ pub(crate) fn variables(source: &str) -> Result<Vec<(Type, String)>> {
         }
     }
     Ok(out)
+}
+
+/// Parses `type name(type argument, …) { … }` (AMI-76), with or without a last semicolon. Errors: 42601, 42704.
+pub(crate) fn method(source: &str) -> Result<Declared> {
+    let mut parser = Parser::new(source)?;
+    let (result, name, parameters) = parser.signature()?;
+    parser.expect("{")?;
+    let mut body = Vec::new();
+    while !parser.take("}") {
+        if parser.at_end() {
+            return Err(parser.unexpected());
+        }
+        parser.statement_into(&mut body)?;
+    }
+    while parser.take(";") {}
+    if !parser.at_end() {
+        return Err(parser.unexpected());
+    }
+    Ok(Declared { name, result, parameters, body })
 }
 
 struct Parser {
@@ -280,6 +300,40 @@ impl Parser {
         Ok(())
     }
 
+    fn type_name(&mut self) -> Result<Type> {
+        let line = self.line();
+        let (word, _) = self.name()?;
+        Type::by_name(&word).ok_or_else(|| {
+            SqlError::new(SqlState::UNDEFINED_OBJECT, format!("line {line}: type \"{word}\" does not exist"))
+        })
+    }
+
+    /// `type name(type argument, …)`.
+    fn signature(&mut self) -> Result<(Type, String, Vec<(Type, String)>)> {
+        let result = self.type_name()?;
+        let (name, _) = self.name()?;
+        self.expect("(")?;
+        let mut parameters: Vec<(Type, String)> = Vec::new();
+        if !self.take(")") {
+            loop {
+                let ty = self.type_name()?;
+                let (argument, line) = self.name()?;
+                if parameters.iter().any(|(_, before)| *before == argument) {
+                    return Err(SqlError::new(
+                        SqlState::DUPLICATE_COLUMN,
+                        format!("line {line}: argument \"{argument}\" is declared twice"),
+                    ));
+                }
+                parameters.push((ty, argument));
+                if self.take(")") {
+                    break;
+                }
+                self.expect(",")?;
+            }
+        }
+        Ok((result, name, parameters))
+    }
+
     // Statements ------------------------------------------------------------------------------------------------
 
     fn statement_into(&mut self, out: &mut Vec<Stmt>) -> Result<()> {
@@ -297,9 +351,10 @@ impl Parser {
 
     fn statement(&mut self) -> Result<Stmt> {
         self.enter()?;
+        let line = self.line();
         let statement = self.statement_inner();
         self.depth -= 1;
-        statement
+        Ok(Stmt::At(line, Box::new(statement?)))
     }
 
     fn statement_inner(&mut self) -> Result<Stmt> {

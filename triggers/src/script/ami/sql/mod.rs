@@ -82,11 +82,15 @@ impl Site {
 
     /// Runs it in the frame's transaction.
     pub(crate) fn run(&self, frame: &mut Frame<'_>) -> Result<Rows> {
-        let result = match &self.body {
+        match &self.body {
             Body::Insert { table, columns, rows, plan } => insert(frame, table, columns, rows, plan),
             Body::General { sql, outer, plan } => general(frame, sql, outer, plan),
-        };
-        result.map_err(|error| error.context(format!("script line {}", self.line)))
+        }
+    }
+
+    /// Whether it gives rows.
+    pub(crate) fn selects(&self) -> bool {
+        matches!(&self.body, Body::General { sql, .. } if matches!(**sql, Sql::Select(_)))
     }
 }
 
@@ -328,7 +332,8 @@ fn general(
     } else {
         result.columns.iter().map(|(name, _)| Arc::from(name.as_str())).collect()
     };
-    Ok(Rows { columns, rows: result.rows })
+    let types = result.columns.iter().map(|(_, ty)| *ty).collect();
+    Ok(Rows { columns, types, rows: result.rows })
 }
 
 /// A parameter beside a value of another class is cast to that class (AMI-31).
