@@ -200,6 +200,10 @@ pub(crate) enum Part {
     Text(String),
     /// An expression whose text goes here; the quote to escape in it.
     Expr(Expr, Option<char>),
+    /// `${if(c)}…${else if(c)}…${else}…${}`.
+    If(Vec<(Expr, Vec<Part>)>, Vec<Part>),
+    /// `${for(…)}…${}` and `${while(c)}…${}`: a loop whose own body is empty.
+    Loop(Box<Stmt>, Vec<Part>),
 }
 
 /// An expression.
@@ -225,6 +229,10 @@ pub(crate) enum Expr {
     List(Vec<Expr>),
     Map(Vec<(Expr, Expr)>),
     In(Box<Expr>, Vec<Expr>, bool),
+    /// `x IN (select …)`; the flag: NOT.
+    InQuery(Box<Expr>, Box<Query>, bool, u32),
+    /// `(a, b)`: an operand of IN.
+    Tuple(Vec<Expr>),
     /// `*` as the argument of an aggregate.
     Star,
     Query(Box<Query>, u32),
@@ -260,6 +268,21 @@ pub(crate) enum Sql {
     Update { table: String, sets: Vec<(String, Expr)>, filter: Option<Expr> },
     Delete { table: String, filter: Option<Expr> },
     Select(Query),
+    /// A statement that is sent as it stands, the values of variables put in as literals.
+    Text(Vec<Sent>),
+    /// `use ds=name execute text` (AMI-80, AMI-81).
+    Use { source: Expr, text: Expr },
+}
+
+/// A part of a statement that is sent as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Sent {
+    /// Text.
+    Text(String),
+    /// A word that may be a variable: it is one unless a table of the statement has a column of that name (AMI-71).
+    Word(String),
+    /// A string with `${}` parts.
+    Value(Expr),
 }
 
 /// How a table of FROM joins those before it.

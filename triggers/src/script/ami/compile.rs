@@ -8,11 +8,12 @@ use tripline_sql::catalog::TableDef;
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::Value;
 
-use super::ast::{Arith, Binary, Compare, Expr, Part, Sql, Stmt, Type, Unary};
+use super::ast::{Arith, Binary, Compare, Expr, Part, Sent, Sql, Stmt, Type, Unary};
 use super::builtins::{self, BuiltinFn, MethodFn};
 use super::methods::Methods;
 use super::parser;
-use super::sql::Site;
+use super::pattern::Pattern;
+use super::sql::{SentCode, Site};
 
 /// The five row events of an AMISCRIPT trigger, and code without a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,11 @@ pub(crate) enum Code {
     BitNot(Box<Code>),
     Cond(Box<Code>, Box<Code>, Box<Code>),
     Cast(Type, Box<Code>),
-    Template(Vec<(Code, Option<char>)>),
+    Template(Vec<Piece>),
+    /// `=~` and `!~` with a constant pattern; the flag: matches.
+    Matches(Arc<regex::Regex>, Box<Code>, bool),
+    /// `~~` with a constant pattern.
+    Like(Arc<Pattern>, Box<Code>),
     Call(BuiltinFn, Vec<Code>),
     /// A user method by its place in `Methods`.
     UserCall(usize, Vec<Code>),
@@ -71,7 +76,20 @@ pub(crate) enum Code {
     Set(Vec<Code>),
     Map(Vec<(Code, Code)>),
     In(Box<Code>, Vec<Code>, bool),
+    InQuery(Box<Code>, Box<Site>, bool),
     Query(Box<Site>, Type),
+}
+
+/// A part of a template string ready to run.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the variants are the language's forms; see ast::Part")]
+pub(crate) enum Piece {
+    Text(Arc<str>),
+    Expr(Code, Option<char>),
+    If(Vec<(Code, Vec<Piece>)>, Vec<Piece>),
+    /// Statements that begin the loop, its condition, its step.
+    Loop(Block, Option<Code>, Option<Code>, Vec<Piece>),
+    Each(u16, Type, Code, Vec<Piece>),
 }
 
 /// Statements with the lines where they start.
@@ -104,6 +122,8 @@ pub(crate) struct Program {
     pub(crate) assigns: bool,
     /// Whether it runs SQL, and so may see or touch other tables.
     pub(crate) queries: bool,
+    /// Whether a part of it may have to wait for the commit (AMI-81).
+    pub(crate) defers: bool,
     /// The user methods that it may call; none when it calls none.
     pub(crate) methods: Option<Arc<Methods>>,
 }
@@ -154,7 +174,14 @@ pub(crate) fn tree(tree: &[Stmt], scope: Scope<'_>) -> Result<Program> {
     }
     let body = compiler.block(tree)?;
     let methods = if compiler.calls { scope.methods.cloned() } else { None };
-    Ok(Program { body, locals: compiler.locals_max, assigns: compiler.assigns, queries: compiler.queries, methods })
+    Ok(Program {
+        body,
+        locals: compiler.locals_max,
+        assigns: compiler.assigns,
+        queries: compiler.queries,
+        defers: compiler.defers,
+        methods,
+    })
 }
 
 /// Compiles one expression tree that has no local variables.
@@ -191,13 +218,14 @@ struct Compiler<'a> {
     assigns: bool,
     queries: bool,
     calls: bool,
+    defers: bool,
     /// Of the statement being compiled.
     line: u32,
 }
 
 impl<'a> Compiler<'a> {
     fn new(scope: Scope<'a>) -> Compiler<'a> {
-        Compiler { scope, locals: Vec::new(), locals_max: 0, loops: 0, assigns: false, queries: false, calls: false, line: 0 }
+        Compiler { scope, locals: Vec::new(), locals_max: 0, loops: 0, assigns: false, queries: false, calls: false, defers: false, line: 0 }
     }
 
     fn declare(&mut self, name: &str, ty: Type, line: u32) -> Result<u16> {
@@ -305,7 +333,7 @@ impl<'a> Compiler<'a> {
             Stmt::Declare(ty, names) => {
                 for (name, value, line) in names {
                     let code = match value {
-                        Some(Expr::Query(query, line)) => self.query(query, *ty, *line)?,
+                        Some(Expr::Query(query, _)) => self.query(query, *ty)?,
                         Some(value) => self.expr(value)?.0,
                         None => Code::Const(Value::Null),
                     };
@@ -344,7 +372,7 @@ impl<'a> Compiler<'a> {
             }
             Stmt::ForEach(ty, name, items, body, line) => {
                 let items = match items {
-                    Expr::Query(query, line) => self.query(query, Type::List, *line)?,
+                    Expr::Query(query, _) => self.query(query, Type::List)?,
                     items => self.expr(items)?.0,
                 };
                 let mark = self.locals.len();
@@ -366,15 +394,15 @@ impl<'a> Compiler<'a> {
                 let code = self.expr(value)?.0;
                 self.emit(out, Op::Throw(code));
             }
-            Stmt::Sql(sql, line) => {
-                let site = Box::new(self.site(sql, *line)?);
+            Stmt::Sql(sql, _) => {
+                let site = Box::new(self.site(sql)?);
                 self.emit(out, Op::Sql(site));
             }
         }
         Ok(())
     }
 
-    fn site(&mut self, sql: &Sql, line: u32) -> Result<Site> {
+    fn site(&mut self, sql: &Sql) -> Result<Site> {
         self.queries = true;
         if let Sql::Insert { table, columns, rows, query: None } = sql {
             let mut compiled = Vec::with_capacity(rows.len());
@@ -382,7 +410,26 @@ impl<'a> Compiler<'a> {
                 let row: Result<Vec<Code>> = row.iter().map(|value| self.expr(value).map(|(code, _)| code)).collect();
                 compiled.push(row?);
             }
-            return Ok(Site::insert(table, columns, compiled, line));
+            return Ok(Site::insert(table, columns, compiled));
+        }
+        if let Sql::Use { source, text } = sql {
+            self.defers = true;
+            let source = self.expr(source)?.0;
+            return Ok(Site::using(source, self.expr(text)?.0));
+        }
+        if let Sql::Text(parts) = sql {
+            let mut out = Vec::with_capacity(parts.len());
+            for part in parts {
+                out.push(match part {
+                    Sent::Text(text) => SentCode::Text(text.clone()),
+                    Sent::Word(word) => match self.resolve(word, false) {
+                        Some((code, _)) => SentCode::Word(word.clone(), code),
+                        None => SentCode::Text(word.clone()),
+                    },
+                    Sent::Value(value) => SentCode::Value(self.expr(value)?.0),
+                });
+            }
+            return Ok(Site::sent(out));
         }
         let mut names = Vec::new();
         super::sql::names_of(sql, &mut names);
@@ -392,11 +439,11 @@ impl<'a> Compiler<'a> {
                 outer.push((name, code, ty));
             }
         }
-        Ok(Site::general(sql.clone(), outer, line))
+        Ok(Site::general(sql.clone(), outer))
     }
 
-    fn query(&mut self, query: &super::ast::Query, ty: Type, line: u32) -> Result<Code> {
-        Ok(Code::Query(Box::new(self.site(&Sql::Select(query.clone()), line)?), ty))
+    fn query(&mut self, query: &super::ast::Query, ty: Type) -> Result<Code> {
+        Ok(Code::Query(Box::new(self.site(&Sql::Select(query.clone()))?), ty))
     }
 
     // Expressions -----------------------------------------------------------------------------------------------
@@ -410,17 +457,18 @@ impl<'a> Compiler<'a> {
     }
 
     fn expr(&mut self, tree: &Expr) -> Result<(Code, Type)> {
+        super::room(|| self.expr_inner(tree))
+    }
+
+    fn expr_inner(&mut self, tree: &Expr) -> Result<(Code, Type)> {
         Ok(match tree {
             Expr::Literal(value) => (Code::Const(value.clone()), Type::of(super::value::type_of(value))),
-            Expr::Template(parts) => {
-                let mut out = Vec::with_capacity(parts.len());
-                for part in parts {
-                    out.push(match part {
-                        Part::Text(text) => (Code::Const(Value::text(text)), None),
-                        Part::Expr(expr, wrap) => (self.expr(expr)?.0, *wrap),
-                    });
-                }
-                (Code::Template(out), Type::String)
+            Expr::Template(parts) => (Code::Template(self.pieces(parts)?), Type::String),
+            Expr::Tuple(items) => (Code::List(self.all(items)?), Type::List),
+            Expr::InQuery(value, query, not, _) => {
+                let value = self.boxed(value)?;
+                let site = self.site(&Sql::Select((**query).clone()))?;
+                (Code::InQuery(value, Box::new(site), *not), Type::Boolean)
             }
             Expr::Name(name, line) => self.variable(name, *line)?,
             Expr::Slot(slot) => (Code::Slot(*slot), Type::Object),
@@ -475,13 +523,80 @@ impl<'a> Compiler<'a> {
             }
             Expr::In(value, list, not) => (Code::In(self.boxed(value)?, self.all(list)?, *not), Type::Boolean),
             Expr::Star => return Err(SqlError::syntax("\"*\" stands only in count(*)")),
-            Expr::Query(query, line) => (self.query(query, Type::Object, *line)?, Type::Object),
+            Expr::Query(query, _) => (self.query(query, Type::Object)?, Type::Object),
         })
+    }
+
+    fn pieces(&mut self, parts: &[Part]) -> Result<Vec<Piece>> {
+        let mut out = Vec::with_capacity(parts.len());
+        for part in parts {
+            out.push(match part {
+                Part::Text(text) => Piece::Text(Arc::from(text.as_str())),
+                Part::Expr(expr, wrap) => Piece::Expr(self.expr(expr)?.0, *wrap),
+                Part::If(branches, other) => {
+                    let mut compiled = Vec::with_capacity(branches.len());
+                    for (condition, parts) in branches {
+                        compiled.push((self.expr(condition)?.0, self.pieces(parts)?));
+                    }
+                    Piece::If(compiled, self.pieces(other)?)
+                }
+                Part::Loop(head, parts) => {
+                    let mark = self.locals.len();
+                    let head = match &**head {
+                        Stmt::At(_, inner) => inner,
+                        head => head,
+                    };
+                    let piece = match head {
+                        Stmt::For(init, condition, step, _) => {
+                            let mut begin = Block::new();
+                            if let Some(init) = init {
+                                self.statement(init, &mut begin)?;
+                            }
+                            let condition = condition.as_ref().map(|c| self.expr(c).map(|(code, _)| code)).transpose()?;
+                            let step = step.as_ref().map(|s| self.expr(s).map(|(code, _)| code)).transpose()?;
+                            Piece::Loop(begin, condition, step, self.pieces(parts)?)
+                        }
+                        Stmt::While(condition, _) => {
+                            let condition = self.expr(condition)?.0;
+                            Piece::Loop(Block::new(), Some(condition), None, self.pieces(parts)?)
+                        }
+                        Stmt::ForEach(ty, name, items, _, line) => {
+                            let items = self.expr(items)?.0;
+                            let slot = self.declare(name, *ty, *line)?;
+                            Piece::Each(slot, *ty, items, self.pieces(parts)?)
+                        }
+                        _ => return Err(SqlError::syntax("a flow token in a string is not complete")),
+                    };
+                    self.locals.truncate(mark);
+                    piece
+                }
+            });
+        }
+        Ok(out)
     }
 
     fn binary(&mut self, op: Binary, left: &Expr, right: &Expr) -> Result<(Code, Type)> {
         let (a, left) = self.expr(left)?;
         let (b, right) = self.expr(right)?;
+        // Constant patterns are read once, here.
+        if let (Binary::Compare(compare), Code::Const(Value::Text(text))) = (op, &b) {
+            match compare {
+                Compare::Match | Compare::NotMatch => {
+                    let regex = Arc::new(builtins::regex(text)?);
+                    return Ok((Code::Matches(regex, Box::new(a), compare == Compare::Match), Type::Boolean));
+                }
+                Compare::Like => {
+                    return Ok((Code::Like(Arc::new(Pattern::new(text)?), Box::new(a)), Type::Boolean));
+                }
+                _ => {}
+            }
+        }
+        if let (Binary::Arith(op), true) = (op, left == Type::Complex || right == Type::Complex)
+            && left != Type::String
+            && right != Type::String
+        {
+            return Ok((Code::Call(super::complex::function(op)?, vec![a, b]), Type::Complex));
+        }
         let (a, b) = (Box::new(a), Box::new(b));
         Ok(match op {
             Binary::And => (Code::And(a, b), Type::Boolean),
@@ -501,7 +616,7 @@ impl<'a> Compiler<'a> {
             Expr::Name(name, line) => {
                 let (place, ty) = self.variable(name, *line)?;
                 let value = match value {
-                    Expr::Query(query, line) => self.query(query, ty, *line)?,
+                    Expr::Query(query, _) => self.query(query, ty)?,
                     value => self.expr(value)?.0,
                 };
                 if let (Some(op), Code::Var(slot)) = (op, &place) {
@@ -586,9 +701,7 @@ impl<'a> Compiler<'a> {
                 format!("method {name} does not take {} arguments", args.len()),
             ));
         }
-        let Some(code) = builtin.code else {
-            return Err(error(SqlState::FEATURE_NOT_SUPPORTED, line, format!("method {name} is not supported")));
-        };
+        let code = builtin.code;
         Ok((Code::Call(code, self.all(args)?), builtin.result))
     }
 
@@ -615,9 +728,7 @@ impl<'a> Compiler<'a> {
                 format!("method {name} does not take {} arguments", args.len()),
             ));
         }
-        let Some(code) = method.code else {
-            return Err(error(SqlState::FEATURE_NOT_SUPPORTED, line, format!("method {name} is not supported")));
-        };
+        let code = method.code;
         Ok((Code::Method(code, Box::new(target), self.all(args)?), method.result))
     }
 }

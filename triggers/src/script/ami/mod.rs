@@ -6,10 +6,14 @@
 mod ast;
 mod builtins;
 mod compile;
+mod complex;
+mod deferred;
+mod format;
 mod interp;
 mod lexer;
 mod methods;
 mod parser;
+mod pattern;
 mod routine;
 mod sql;
 #[cfg(test)]
@@ -19,6 +23,7 @@ mod value;
 pub(crate) use ast::{Expr, Type};
 pub(crate) use compile::{Code, Event, Program, Scope, expression, find_column};
 pub(crate) use interp::Frame;
+use interp::End;
 pub(crate) use parser::assignments;
 pub(crate) use sql::{PUBLIC, walk};
 pub(crate) use value::{Val, convert_value, to_column};
@@ -32,9 +37,9 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use tripline_sql::catalog::{Catalog, TableDef, TriggerDef, TriggerEvent, TriggerId};
-use tripline_sql::change::{HookContext, RowChange, RowId, Verdict};
+use tripline_sql::change::{HookContext, QueryResult, RowChange, RowId, Verdict};
 use tripline_sql::error::{Result, Severity, SqlError, SqlState};
-use tripline_sql::types::Value;
+use tripline_sql::types::{Oid, Value};
 
 use super::{Language, Limits};
 use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running};
@@ -54,6 +59,15 @@ impl Language for Ami {
 
 /// The kind.
 pub struct AmiScript;
+
+/// Runs `work` with room on the stack for what nests within the bounds of a script.
+fn room<T>(work: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK_LEFT, STACK_MORE, work)
+}
+
+/// Room that must be left on the stack, and what is taken when it is not.
+const STACK_LEFT: usize = 256 << 10;
+const STACK_MORE: usize = 2 << 20;
 
 const SCRIPTS: [(Event, &str); 5] = [
     (Event::Inserting, "onInsertingScript"),
@@ -109,11 +123,15 @@ impl Kind for AmiScript {
         let Some(program) = startup_program(def, &Methods::of(&ctx.catalog()))? else { return Ok(()) };
         let vars = vars_of(def, instance)?;
         let mut locals = Vec::new();
+        let caller = ctx.act_as(def.owner);
         let mut frame = Frame::new(&mut locals, Limits::AMI);
         frame.ctx = Some(ctx);
         frame.vars = Some(&vars.values);
         let result = frame.run(&program).map(|_| ());
         let line = frame.line;
+        if let Some(ctx) = frame.ctx.as_deref_mut() {
+            ctx.act_as(caller);
+        }
         result.map_err(|error| error.context(format!("AMI trigger \"{}\" onStartupScript, line {line}", def.name)))
     }
 
@@ -129,6 +147,8 @@ impl Kind for AmiScript {
         Ok(Some(Attachment::InTransaction(Arc::new(ScriptTrigger {
             vars: vars_of(def, instance)?,
             instance: instance.clone(),
+            id: def.id,
+            owner: def.owner,
             name: def.name.clone(),
             table: table.clone(),
             mutates: kind::boolean(def, "canMutateRow")?,
@@ -233,12 +253,21 @@ impl Scripts {
 }
 
 struct ScriptTrigger {
+    id: TriggerId,
+    /// Whose rights its scripts have (AMI-116).
+    owner: Oid,
     name: String,
     table: Arc<TableDef>,
     mutates: bool,
     scripts: Scripts,
     vars: Arc<Vars>,
     instance: Arc<Instance>,
+}
+
+impl ScriptTrigger {
+    fn clock_now(&self, session: &tripline_sql::session::Session) -> i64 {
+        session.now()
+    }
 }
 
 impl RowTrigger for ScriptTrigger {
@@ -271,7 +300,8 @@ impl ScriptRun {
     ) -> Result<Verdict> {
         let trigger = &*self.trigger;
         let Some(program) = &trigger.scripts.0[script] else { return Ok(Verdict::Keep) };
-        let now = ctx.now();
+        let began = ctx.elapsed();
+        let caller = program.queries.then(|| ctx.act_as(trigger.owner));
         let mut frame = Frame::new(&mut self.locals, Limits::AMI);
         frame.ctx = Some(ctx);
         frame.table = Some(&trigger.table);
@@ -283,9 +313,20 @@ impl ScriptRun {
         if let Some(new) = change.new_row() {
             frame.new = Cow::Borrowed(new);
         }
-        trigger.instance.executed.fetch_add(1, Ordering::Relaxed);
-        match frame.run(program) {
-            Ok(Some(Val::S(Value::Bool(false)))) if matches!(script, 0 | 2 | 4) => {
+        let mut end = frame.run_event(program);
+        if matches!(end, Ok(End::Deferred)) {
+            end = deferred::keep(&mut frame, &self.trigger, script).map(|()| End::Done);
+        }
+        let ended = frame.ctx.as_deref_mut().map(|ctx| {
+            if let Some(caller) = caller {
+                ctx.act_as(caller);
+            }
+            (ctx.elapsed(), ctx.now())
+        });
+        let (ended, now) = ended.unwrap_or_default();
+        trigger.instance.called(ended.saturating_sub(began));
+        match end {
+            Ok(End::Return(Val::S(Value::Bool(false)))) if matches!(script, 0 | 2 | 4) => {
                 trigger.instance.returned_false.fetch_add(1, Ordering::Relaxed);
                 Ok(Verdict::Skip)
             }
@@ -294,9 +335,8 @@ impl ScriptRun {
             }
             Ok(_) => Ok(Verdict::Keep),
             Err(error) => {
-                trigger.instance.errors.fetch_add(1, Ordering::Relaxed);
                 let event = SCRIPTS[script].1;
-                *trigger.instance.last_error.lock() = Some((now, event.to_owned(), error.clone()));
+                trigger.instance.failed(now, event.to_owned(), error.clone());
                 Err(error.context(format!(
                     "AMI trigger \"{}\" {event} on table \"{}\", line {}",
                     trigger.name, trigger.table.name, frame.line
@@ -328,4 +368,12 @@ impl Running for ScriptRun {
             RowChange::Delete { .. } => Ok(()),
         }
     }
+}
+
+/// Runs a script block that a client sent (AMI-5): its result is the value of `return`, or the rows of a final SELECT.
+/// Errors: 42601, 42703, 42883, 42704 from compiling; whatever the script raises, its line in the context.
+pub fn run_block(ctx: &mut dyn HookContext, source: &str) -> Result<QueryResult> {
+    let texts = Source { option: "script", script: source, ..Source::default() };
+    let output = Routine::compile(&texts, &ctx.catalog())?.run(ctx, &[], None, Limits::AMI)?;
+    Ok(output.into_result("SCRIPT"))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tripline_sql::catalog::Catalog;
-use tripline_sql::change::HookContext;
+use tripline_sql::change::{HookContext, QueryResult};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Row, Value};
 
@@ -56,6 +56,23 @@ pub enum Output {
         /// The rows.
         rows: Vec<Row>,
     },
+}
+
+impl Output {
+    /// It as a statement's result: a value is one row of one column `result`; `tag` is for none at all.
+    #[must_use]
+    pub fn into_result(self, tag: &str) -> QueryResult {
+        let (columns, rows) = match self {
+            Output::Nothing => return QueryResult { tag: tag.to_owned(), ..QueryResult::default() },
+            Output::Value(value) => {
+                let ty = if value.is_null() { DataType::TEXT } else { value::type_of(&value) };
+                (vec![("result".to_owned(), ty)], vec![vec![value]])
+            }
+            Output::Table { columns, rows } => (columns, rows),
+        };
+        let count = rows.len() as u64;
+        QueryResult { columns, rows, count, tag: format!("SELECT {count}") }
+    }
 }
 
 /// What `CREATE METHOD` needs to know of a declaration.

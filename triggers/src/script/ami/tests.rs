@@ -261,7 +261,6 @@ fn compile_errors() {
     fails("int a; return a.length();", SqlState::UNDEFINED_FUNCTION);
     fails("Strin a;", SqlState::UNDEFINED_OBJECT);
     fails("break;", SqlState::SYNTAX_ERROR);
-    fails("return formatDate(1,\"x\",\"y\");", SqlState::FEATURE_NOT_SUPPORTED);
 }
 
 // Limits
@@ -306,8 +305,8 @@ fn methods_and_routines() {
     let mut mock = Mock::new();
     let made = method(&mut mock, "Int fact(Int n) {\n if (n < 2) return 1;\n return n * fact(n - 1);\n};").unwrap();
     assert_eq!((made.text.as_str(), made.returns), ("fact(Int)", DataType::INT4));
-    method(&mut mock, "String show(Int n) { return \"int \" + n; }").unwrap();
-    method(&mut mock, "String show(String s) { return \"string \" + s; }").unwrap();
+    method(&mut mock, "String shown(Int n) { return \"int \" + n; }").unwrap();
+    method(&mut mock, "String shown(String s) { return \"string \" + s; }").unwrap();
     method(&mut mock, "Int none() { int a = 1; }").unwrap();
     let error = method(&mut mock, "Int fact(Int n) { return 0; }").unwrap_err();
     assert_eq!(error.state(), SqlState::DUPLICATE_FUNCTION);
@@ -316,7 +315,7 @@ fn methods_and_routines() {
     let limits = Limits::AMI;
     let source = Source {
         option: "script",
-        script: "return show(_n) + \", \" + show(\"x\") + \", \" + fact(_n) + \", \" + none();",
+        script: "return shown(_n) + \", \" + shown(\"x\") + \", \" + fact(_n) + \", \" + none();",
         arguments: "int _n",
         variables: "",
     };

@@ -289,8 +289,11 @@ impl Grammar<'_> {
             self.params = params;
             return Ok(statement);
         }
+        if self.peek() == Some(&Token::Mark('{')) {
+            self.at = self.tokens.len();
+            return Ok(Statement::Script { dialect: NAME, source: self.text.to_owned() });
+        }
         let form = match self.peek() {
-            Some(Token::Mark('{')) => "a script block".to_owned(),
             _ => {
                 let words: Vec<String> = self
                     .tokens
