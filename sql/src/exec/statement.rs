@@ -229,7 +229,10 @@ fn run_utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<QueryRe
             let count = rows.len() as u64;
             Ok(QueryResult { columns, rows, count, tag })
         }
-        None => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+        None => match &*parsed.statement {
+            Statement::Unsupported(what) => Err(SqlError::unsupported(what)),
+            _ => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+        },
     }
 }
 

@@ -7,8 +7,8 @@ use tripline_sql::error::{Result, Severity, SqlError, SqlState};
 use tripline_sql::types::Value;
 
 use super::ast::{Arith, Type};
-use super::interp::Frame;
 use super::format;
+use super::interp::Frame;
 use super::pattern::Pattern;
 use super::value::{self, Rows, Val, class_name, convert_value, equals, order, to_string};
 
@@ -197,9 +197,9 @@ static METHODS: &[Method] = &[
     }),
     m("getValue", &[Type::Table], 2, 2, Type::Object, false, |_, t, a| {
         let Some(rows) = table(t) else { return Ok(Val::NULL) };
-        let column = match a[1].as_text() {
-            Some(name) => rows.columns.iter().position(|column| **column == *name),
-            None => position(&a[1]),
+        let column = match &a[1] {
+            Val::S(Value::Text(name)) => rows.columns.iter().position(|column| **column == **name),
+            place => position(place),
         };
         let value = position(&a[0]).and_then(|row| rows.rows.get(row)).and_then(|row| row.get(column?));
         Ok(value.map_or(Val::NULL, |value| Val::S(value.clone())))
@@ -358,9 +358,9 @@ fn format_number(args: &[Val]) -> Result<Val> {
     match value::as_decimal(&convert_value(Type::Number, number.clone())) {
         Some(number) => Ok(Val::text(format::format_number(&number, &pattern)?)),
         // No digits to show: NaN, infinities, and what is no number.
-        None => Ok(convert_value(Type::Double, number.clone()).as_f64().map_or(Val::NULL, |n| {
-            Val::text(value::text_of(&Value::Float8(n)))
-        })),
+        None => Ok(convert_value(Type::Double, number.clone())
+            .as_f64()
+            .map_or(Val::NULL, |n| Val::text(value::text_of(&Value::Float8(n))))),
     }
 }
 

@@ -149,16 +149,15 @@ pub(crate) struct Scope<'a> {
 
 impl Scope<'_> {
     /// No names at all.
-    pub(crate) const EMPTY: Scope<'static> =
-        Scope {
-            vars: &[],
-            table: None,
-            event: Event::Startup,
-            row_var: None,
-            outer: &[],
-            arguments: &[],
-            methods: None,
-        };
+    pub(crate) const EMPTY: Scope<'static> = Scope {
+        vars: &[],
+        table: None,
+        event: Event::Startup,
+        row_var: None,
+        outer: &[],
+        arguments: &[],
+        methods: None,
+    };
 }
 
 /// Compiles a whole script. Errors: 42601, 42701, 42703, 42704, 42809, 42883, 0A000, each with its line.
@@ -225,7 +224,17 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(scope: Scope<'a>) -> Compiler<'a> {
-        Compiler { scope, locals: Vec::new(), locals_max: 0, loops: 0, assigns: false, queries: false, calls: false, defers: false, line: 0 }
+        Compiler {
+            scope,
+            locals: Vec::new(),
+            locals_max: 0,
+            loops: 0,
+            assigns: false,
+            queries: false,
+            calls: false,
+            defers: false,
+            line: 0,
+        }
     }
 
     fn declare(&mut self, name: &str, ty: Type, line: u32) -> Result<u16> {
@@ -439,7 +448,9 @@ impl<'a> Compiler<'a> {
                 outer.push((name, code, ty));
             }
         }
-        Ok(Site::general(sql.clone(), outer))
+        let methods = self.scope.methods.filter(|methods| !methods.is_empty());
+        self.calls |= methods.is_some();
+        Ok(Site::general(sql.clone(), outer, methods))
     }
 
     fn query(&mut self, query: &super::ast::Query, ty: Type) -> Result<Code> {
@@ -527,6 +538,11 @@ impl<'a> Compiler<'a> {
         })
     }
 
+    /// An error of the statement being compiled.
+    fn at_line(&self, found: SqlError) -> SqlError {
+        error(found.state(), self.line, found.message())
+    }
+
     fn pieces(&mut self, parts: &[Part]) -> Result<Vec<Piece>> {
         let mut out = Vec::with_capacity(parts.len());
         for part in parts {
@@ -552,7 +568,8 @@ impl<'a> Compiler<'a> {
                             if let Some(init) = init {
                                 self.statement(init, &mut begin)?;
                             }
-                            let condition = condition.as_ref().map(|c| self.expr(c).map(|(code, _)| code)).transpose()?;
+                            let condition =
+                                condition.as_ref().map(|c| self.expr(c).map(|(code, _)| code)).transpose()?;
                             let step = step.as_ref().map(|s| self.expr(s).map(|(code, _)| code)).transpose()?;
                             Piece::Loop(begin, condition, step, self.pieces(parts)?)
                         }
@@ -582,11 +599,12 @@ impl<'a> Compiler<'a> {
         if let (Binary::Compare(compare), Code::Const(Value::Text(text))) = (op, &b) {
             match compare {
                 Compare::Match | Compare::NotMatch => {
-                    let regex = Arc::new(builtins::regex(text)?);
+                    let regex = Arc::new(builtins::regex(text).map_err(|found| self.at_line(found))?);
                     return Ok((Code::Matches(regex, Box::new(a), compare == Compare::Match), Type::Boolean));
                 }
                 Compare::Like => {
-                    return Ok((Code::Like(Arc::new(Pattern::new(text)?), Box::new(a)), Type::Boolean));
+                    let pattern = Pattern::new(text).map_err(|found| self.at_line(found))?;
+                    return Ok((Code::Like(Arc::new(pattern), Box::new(a)), Type::Boolean));
                 }
                 _ => {}
             }

@@ -92,9 +92,8 @@ impl Rest {
         drop(frame);
         ctx.set_writer(writer);
         let event = SCRIPTS[self.script].1;
-        result.map_err(|error| {
-            error.context(format!("AMI trigger \"{}\" {event} (deferred), line {line}", trigger.name))
-        })
+        result
+            .map_err(|error| error.context(format!("AMI trigger \"{}\" {event} (deferred), line {line}", trigger.name)))
     }
 }
 

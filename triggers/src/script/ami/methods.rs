@@ -82,6 +82,11 @@ impl Methods {
         Ok(Method { declared: parser::method(declaration)?, program: OnceLock::new() })
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Whether some method has this name.
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.list.iter().any(|method| method.declared.name == name)
@@ -97,7 +102,8 @@ impl Methods {
             if method.declared.name != name || parameters.len() != types.len() {
                 continue;
             }
-            let cost = parameters.iter().zip(types).try_fold(0_u32, |sum, ((to, _), from)| Some(sum + cost(*from, *to)?));
+            let cost =
+                parameters.iter().zip(types).try_fold(0_u32, |sum, ((to, _), from)| Some(sum + cost(*from, *to)?));
             match cost {
                 Some(cost) if cost < least => {
                     least = cost;

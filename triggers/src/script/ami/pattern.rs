@@ -42,7 +42,11 @@ impl Pattern {
             Pattern::And(all) => all.iter().all(|pattern| pattern.matches(text)),
             Pattern::Or(any) => any.iter().any(|pattern| pattern.matches(text)),
             Pattern::Choose(condition, then, other) => {
-                if condition.matches(text) { then.matches(text) } else { other.matches(text) }
+                if condition.matches(text) {
+                    then.matches(text)
+                } else {
+                    other.matches(text)
+                }
             }
         }
     }

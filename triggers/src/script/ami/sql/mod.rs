@@ -11,7 +11,7 @@ mod translate;
 pub(crate) use names::{names_of, walk};
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tripline_sql::catalog::{Catalog, TableDef};
@@ -22,7 +22,7 @@ use tripline_sql::types::{DataType, Oid, Value};
 use crate::script::ami::ast::{Sql, Type};
 use crate::script::ami::compile::{Code, find_column};
 use crate::script::ami::interp::Frame;
-use crate::script::ami::methods::DIALECT;
+use crate::script::ami::methods::{DIALECT, Methods};
 use crate::script::ami::value::{Rows, convert_value, text_of, to_column, type_of};
 
 /// OID of schema public.
@@ -51,8 +51,19 @@ enum Body {
     Sent(Vec<SentCode>),
     /// `use ds=… execute …`.
     Using(Box<Code>, Box<Code>),
-    Insert { table: String, columns: Vec<String>, rows: Vec<Vec<Code>>, plan: Mutex<Option<Arc<InsertPlan>>> },
-    General { sql: Box<Sql>, outer: Vec<(String, Code, Type)>, plan: Mutex<Option<Arc<Translated>>> },
+    Insert {
+        table: String,
+        columns: Vec<String>,
+        rows: Vec<Vec<Code>>,
+        plan: Mutex<Option<Arc<InsertPlan>>>,
+    },
+    General {
+        sql: Box<Sql>,
+        outer: Vec<(String, Code, Type)>,
+        /// Weak: a method's own statements must not keep the set of methods alive.
+        methods: Weak<Methods>,
+        plan: Mutex<Option<Arc<Translated>>>,
+    },
 }
 
 impl Clone for Site {
@@ -66,9 +77,12 @@ impl Clone for Site {
                 rows: rows.clone(),
                 plan: Mutex::new(None),
             },
-            Body::General { sql, outer, .. } => {
-                Body::General { sql: sql.clone(), outer: outer.clone(), plan: Mutex::new(None) }
-            }
+            Body::General { sql, outer, methods, .. } => Body::General {
+                sql: sql.clone(),
+                outer: outer.clone(),
+                methods: methods.clone(),
+                plan: Mutex::new(None),
+            },
         };
         Site { body }
     }
@@ -108,15 +122,16 @@ impl Site {
     }
 
     /// Any other statement with the variables that its names may mean.
-    pub(crate) fn general(sql: Sql, outer: Vec<(String, Code, Type)>) -> Site {
-        Site { body: Body::General { sql: Box::new(sql), outer, plan: Mutex::new(None) } }
+    pub(crate) fn general(sql: Sql, outer: Vec<(String, Code, Type)>, methods: Option<&Arc<Methods>>) -> Site {
+        let methods = methods.map_or_else(Weak::new, Arc::downgrade);
+        Site { body: Body::General { sql: Box::new(sql), outer, methods, plan: Mutex::new(None) } }
     }
 
     /// Runs it in the frame's transaction.
     pub(crate) fn run(&self, frame: &mut Frame<'_>) -> Result<Rows> {
         match &self.body {
             Body::Insert { table, columns, rows, plan } => insert(frame, table, columns, rows, plan),
-            Body::General { sql, outer, plan } => general(frame, sql, outer, plan),
+            Body::General { sql, outer, methods, plan } => general(frame, sql, outer, methods, plan),
             Body::Sent(parts) => sent(frame, parts),
             Body::Using(source, text) => using(frame, source, text),
         }
@@ -379,10 +394,7 @@ fn using(frame: &mut Frame<'_>, source: &Code, text: &Code) -> Result<Rows> {
     let source = text_of(&frame.eval(source)?.into_sql());
     let text = text_of(&frame.eval(text)?.into_sql());
     if !source.eq_ignore_ascii_case("ami") {
-        return Err(SqlError::new(
-            SqlState::UNDEFINED_OBJECT,
-            format!("data source \"{source}\" does not exist"),
-        ));
+        return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, format!("data source \"{source}\" does not exist")));
     }
     let result = frame.context()?.query_in(DIALECT, &text, &[])?;
     frame.charge(result.rows.len() * 64)?;
@@ -418,6 +430,7 @@ fn general(
     frame: &mut Frame<'_>,
     sql: &Sql,
     outer: &[(String, Code, Type)],
+    methods: &Weak<Methods>,
     kept: &Mutex<Option<Arc<Translated>>>,
 ) -> Result<Rows> {
     let catalog = frame.context()?.catalog();
@@ -428,7 +441,7 @@ fn general(
     let plan = match old.filter(current) {
         Some(plan) => plan,
         None => {
-            let plan = Arc::new(translate::Translator::new(&catalog, outer).statement(sql)?);
+            let plan = Arc::new(translate::Translator::new(&catalog, outer, methods.upgrade()).statement(sql)?);
             *kept.lock() = Some(plan.clone());
             plan
         }
