@@ -321,7 +321,7 @@ fn methods_and_routines() {
     };
     let routine = Routine::compile(&source, &mock.catalog.clone()).unwrap();
     let result = routine.run(&mut mock, &[Value::text("5")], None, limits).unwrap();
-    assert_eq!(result, Output::Value(Value::text("int 5, string x, 120, null")));
+    assert_eq!(result, Output::Value(Value::text("int 5, string x, 120, ")));
     assert_eq!(routine.run(&mut mock, &[], None, limits).unwrap_err().state(), SqlState::UNDEFINED_FUNCTION);
     let called = super::call_method(&mut mock, "fact", &[Value::Int8(4)], limits).unwrap();
     assert_eq!(called, Value::Int4(24));

@@ -293,22 +293,18 @@ impl Grammar<'_> {
             self.at = self.tokens.len();
             return Ok(Statement::Script { dialect: NAME, source: self.text.to_owned() });
         }
-        let form = match self.peek() {
-            _ => {
-                let words: Vec<String> = self
-                    .tokens
-                    .iter()
-                    .take(2)
-                    .filter_map(|t| match &t.token {
-                        Token::Word(word) => Some(word.to_ascii_uppercase()),
-                        _ => None,
-                    })
-                    .collect();
-                match words.first().map(String::as_str) {
-                    Some("SYNC" | "INSERT" | "USE" | "DESCRIBE") => format!("{} of AMI", words[0]),
-                    _ => words.join(" "),
-                }
-            }
+        let words: Vec<String> = self
+            .tokens
+            .iter()
+            .take(2)
+            .filter_map(|t| match &t.token {
+                Token::Word(word) => Some(word.to_ascii_uppercase()),
+                _ => None,
+            })
+            .collect();
+        let form = match words.first().map(String::as_str) {
+            Some("SYNC" | "INSERT" | "USE" | "DESCRIBE") => format!("{} of AMI", words[0]),
+            _ => words.join(" "),
         };
         Ok(self.unsupported(&form))
     }
