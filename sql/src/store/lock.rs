@@ -214,7 +214,7 @@ impl Locks {
     /// Sleeps until `holder` has let go of something since `epoch`. Errors: 55P03, 57014, 40P01.
     pub(super) fn wait(&self, waiter: &Waiter<'_>, holder: &Arc<Owner>, epoch: u64, target: Target) -> Result<()> {
         let parker = Arc::<Parker>::default();
-        if !holder.register(&parker, epoch) {
+        if holder.spin(epoch) || !holder.register(&parker, epoch) {
             return Ok(());
         }
         let result = self.sleep_for(waiter, For::Holder(holder.clone(), parker.clone()), target);
@@ -249,7 +249,9 @@ impl Locks {
         let parker = reason.parker().clone();
         self.waits.lock().insert(me, Wait { pid: waiter.owner.pid, reason, target });
         let mut result = Ok(());
+        let busy = waiter.owner.set_busy(false);
         self.env.blocker.block(&mut || result = self.sleep(waiter, &parker));
+        waiter.owner.set_busy(busy);
         self.waits.lock().remove(&me);
         result
     }

@@ -17,6 +17,8 @@ use crate::catalog::TableId;
 
 /// Bits of a transaction id that fit into a version.
 pub(super) const ID_BITS: u32 = 36;
+/// Looks at a busy holder before a waiter sleeps.
+const SPINS: u32 = 256;
 const RUNNING: u64 = 0;
 const ABORTED: u64 = u64::MAX;
 
@@ -36,6 +38,8 @@ pub(super) struct Owner {
     state: AtomicU64,
     /// Rises whenever it lets go of anything.
     epoch: AtomicU64,
+    /// Whether a statement or the commit is at work, and does not wait itself: it may let go within microseconds.
+    busy: AtomicBool,
     /// How many are in `parked`.
     waiters: AtomicUsize,
     /// Whom to wake when it lets go.
@@ -78,6 +82,7 @@ impl Owner {
             pid,
             state: AtomicU64::new(RUNNING),
             epoch: AtomicU64::new(0),
+            busy: AtomicBool::new(false),
             waiters: AtomicUsize::new(0),
             parked: Mutex::default(),
         }
@@ -102,6 +107,29 @@ impl Owner {
 
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Says whether it is at work; gives back what was said before.
+    pub(super) fn set_busy(&self, busy: bool) -> bool {
+        self.busy.swap(busy, Ordering::Relaxed)
+    }
+
+    /// Waits without sleeping for an owner that is at work; true if it has let go since `epoch`. A sleep and the wake-up
+    /// after it cost more than most statements still take.
+    pub(super) fn spin(&self, epoch: u64) -> bool {
+        for turn in 0..SPINS {
+            if self.epoch() != epoch {
+                return true;
+            }
+            if turn < SPINS / 4 {
+                std::hint::spin_loop();
+            } else if self.busy.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            } else {
+                return false;
+            }
+        }
+        false
     }
 
     /// Tells waiters to look again.

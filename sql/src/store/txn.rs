@@ -293,6 +293,7 @@ impl Txn {
 
     /// Begins a statement: a new command, and a snapshot that stays readable until `end_statement`.
     pub fn begin_statement(&mut self, writes: bool) -> Snapshot {
+        self.owner.set_busy(true);
         self.next_command();
         self.refresh_catalog();
         let newest = writes || self.wrote || self.locked;
@@ -327,6 +328,9 @@ impl Txn {
     pub fn end_statement(&mut self, snapshot: Snapshot) {
         if let Some(place) = self.open.iter().rposition(|open| *open == snapshot) {
             self.open.swap_remove(place);
+        }
+        if self.open.is_empty() {
+            self.owner.set_busy(false);
         }
         let oldest = self.open.iter().map(|snapshot| snapshot.commit.0).chain(self.fixed.map(|commit| commit.0)).min();
         Seats::set(self.seat(), oldest);
@@ -644,6 +648,7 @@ impl Txn {
 
     /// Commits: one record in the log. Errors: 40001 (SERIALIZABLE), 53100, 58030, 54000; it is rolled back then.
     pub fn commit(mut self, options: CommitOptions) -> Result<Committed> {
+        self.owner.set_busy(true);
         let effects =
             !self.writes.is_empty() || !self.record.is_empty() || !self.cursors.is_empty() || !self.physical.is_empty();
         if !effects && !self.catalog_changed {

@@ -72,6 +72,12 @@ impl RowWaits {
             self.place = None;
             return txn.wait_for(owner, epoch, target);
         }
+        if self.place.is_none()
+            && let Some((owner, epoch)) = holder
+            && owner.spin(epoch)
+        {
+            return Ok(());
+        }
         let locks = &txn.inner.locks;
         let place = self.place.get_or_insert_with(|| {
             Place::join(&locks.lines, Spot::Row(self.table, self.row), &txn.owner, Want::Row(self.mode))
