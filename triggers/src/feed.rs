@@ -36,6 +36,7 @@ const NAP: Duration = Duration::from_millis(500);
 pub struct Feed {
     shared: Arc<Shared>,
     supervisor: Option<JoinHandle<()>>,
+    deferred: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -56,13 +57,25 @@ impl Feed {
             .name("feed".to_owned())
             .spawn(move || inner.supervise())
             .map_err(|error| SqlError::internal(format!("no thread for the feed: {error}")))?;
-        Ok(Feed { shared, supervisor: Some(supervisor) })
+        let inner = shared.clone();
+        let deferred = std::thread::Builder::new()
+            .name("deferred".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || inner.run_deferred())
+            .map_err(|error| SqlError::internal(format!("no thread for deferred statements: {error}")))?;
+        Ok(Feed { shared, supervisor: Some(supervisor), deferred: Some(deferred) })
     }
 
     /// Ends all subscribers after the event that each is at, and waits for them.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.fire.signal().wake();
+        self.shared.fire.deferred().close();
+        if let Some(deferred) = self.deferred.take()
+            && deferred.join().is_err()
+        {
+            tracing::error!("the thread of deferred statements panicked");
+        }
         if let Some(supervisor) = self.supervisor.take()
             && supervisor.join().is_err()
         {
@@ -144,6 +157,18 @@ impl Shared {
             Err(error) => {
                 session.rollback_internal();
                 Err(error)
+            }
+        }
+    }
+
+    /// Runs what committed transactions left (AMI-81), one after the other, each in a session of its own.
+    fn run_deferred(&self) {
+        while let Some(work) = self.fire.deferred().next() {
+            let catalogs = self.engine.catalogs();
+            let Some(catalog) = catalogs.database(work.database) else { continue };
+            match self.session(catalog) {
+                Ok(mut session) => (work.run)(&mut session),
+                Err(error) => tracing::error!(%error, "no session for a deferred statement"),
             }
         }
     }

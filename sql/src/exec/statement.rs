@@ -79,6 +79,34 @@ pub fn run_text(backend: &Backend, text: &str, types: &[Oid], params: &[Value], 
     }
 }
 
+/// `run_text` for a text that this dialect reads first. Nothing of it is kept.
+pub fn run_text_in(
+    backend: &Backend,
+    dialect: &'static str,
+    text: &str,
+    params: &[Value],
+    depth: u32,
+) -> Result<QueryResult> {
+    let options = parse::ParseOptions { dialect: parse::DialectSetting::Named(dialect) };
+    let parsed = parse::parse_one(text, &options)?;
+    if is_plannable(&parsed.statement) {
+        let plan = plan(backend, &parsed, &[])?;
+        return run_plan(backend, &plan, params, depth);
+    }
+    let savepoint = backend.with_txn(|txn| Ok(txn.savepoint()))?;
+    let result = run_utility(backend, &parsed, depth);
+    backend.with_txn(|txn| match result {
+        Ok(result) => {
+            txn.release(savepoint);
+            Ok(result)
+        }
+        Err(error) => {
+            txn.rollback_to(savepoint)?;
+            Err(error)
+        }
+    })
+}
+
 /// Runs a plan inside a transaction that goes on after an error: what it did is undone then.
 fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -> Result<QueryResult> {
     if params.len() != plan.params.len() {
@@ -88,6 +116,7 @@ fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -
         ));
     }
     let savepoint = if plan.writes { Some(backend.with_txn(|txn| Ok(txn.savepoint()))?) } else { None };
+    let work = backend.pending.borrow().work.len();
     match run_all(backend, plan, params.to_vec(), depth) {
         Ok((rows, count)) => {
             if let Some(savepoint) = savepoint {
@@ -102,6 +131,7 @@ fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -
         Err(error) => {
             if let Some(savepoint) = savepoint {
                 backend.with_txn(|txn| txn.rollback_to(savepoint))?;
+                backend.pending.borrow_mut().work.truncate(work);
             }
             Err(error)
         }
@@ -152,6 +182,14 @@ pub fn utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<Option<
             let columns = ["name", "setting", "description"].map(|name| (name.to_owned(), DataType::TEXT)).to_vec();
             Ok(Some(Outcome::Rows(columns, rows, "SHOW".to_owned())))
         }
+        Statement::Script { dialect, source } => {
+            let mut ctx = super::HookCx::new(backend, depth);
+            let result = backend.shared.hooks.run_script(&mut ctx, dialect, source)?;
+            if result.columns.is_empty() {
+                return Ok(Some(Outcome::Tag(result.tag)));
+            }
+            Ok(Some(Outcome::Rows(result.columns, result.rows, result.tag)))
+        }
         Statement::Listen(channel) => {
             backend.pending.borrow_mut().listen.push((Some(channel.clone()), true));
             done("LISTEN")
@@ -196,7 +234,10 @@ fn run_utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<QueryRe
             let count = rows.len() as u64;
             Ok(QueryResult { columns, rows, count, tag })
         }
-        None => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+        None => match &*parsed.statement {
+            Statement::Unsupported(what) => Err(SqlError::unsupported(what)),
+            _ => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+        },
     }
 }
 

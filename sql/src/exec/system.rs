@@ -95,6 +95,7 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
         "locks" => locks(backend),
         "subscriptions" => subscriptions(backend)?,
         "log" => log(backend)?,
+        "trigger_statistics" => trigger_statistics(backend)?,
         _ => Vec::new(),
     })
 }
@@ -141,6 +142,31 @@ fn locks(backend: &Backend) -> Vec<Row> {
         shaped("pg_locks", &fields)
     };
     backend.shared.store.locks().into_iter().map(row).collect()
+}
+
+/// What is counted of each trigger: its OID, calls, milliseconds, errors, `return false`, the last error, its time.
+fn trigger_statistics(backend: &Backend) -> Result<Vec<Row>> {
+    let count = |number: u64| Value::Int8(i64::try_from(number).unwrap_or(i64::MAX));
+    let row = |def: &Arc<TriggerDef>| {
+        let found = backend.shared.hooks.statistics(def.id)?;
+        let (message, at) = match &found.last_error {
+            Some(last) => (
+                Value::from(format!("{}: {}", last.event, last.error.message())),
+                Value::TimestampTz(last.at.saturating_sub(super::EPOCH_MICROS)),
+            ),
+            None => (Value::Null, Value::Null),
+        };
+        Some(vec![
+            Value::Oid(def.id.0),
+            count(found.executed),
+            Value::Float8(found.spent.as_secs_f64() * 1000.0),
+            count(found.errors),
+            count(found.returned_false),
+            message,
+            at,
+        ])
+    };
+    Ok(backend.catalog()?.triggers().filter_map(row).collect())
 }
 
 /// Rows of `tripline.subscriptions`: every trigger that runs after commit, with what is known of its subscriber.
