@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use tripline_sql::catalog::{Catalog, TableDef, TriggerDef, TriggerId};
+use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{
     HookContext, LoggedChange, Position, RowChange, RowId, TriggerError, TriggerStatistics, Verdict,
 };
@@ -42,6 +42,14 @@ pub trait Kind: Sync {
     /// After ENABLE or DISABLE.
     fn toggled(&self, _ctx: &mut dyn HookContext, _def: &TriggerDef) -> Result<()> {
         Ok(())
+    }
+    /// Whether it keeps its last table derived from the others.
+    fn derives(&self) -> bool {
+        false
+    }
+    /// Whether it manages rows of its last table: what it writes there no other trigger refuses or changes.
+    fn manages(&self) -> bool {
+        false
     }
     /// The running form for one of its tables (none if that table's changes do not concern it); for a subscriber
     /// `table` is none. Errors: the definition no longer fits its tables; raised when it next fires.
@@ -99,7 +107,15 @@ pub trait RowTrigger: Send + Sync {
     fn listens(&self) -> Listens;
     /// Whether it may look at other tables while the statement runs: then views must not hold their writes back.
     fn observes(&self) -> bool;
-    /// Its form for one statement. `observed`: some trigger of the table `observes`.
+    /// A view: changes reach it by `note`, and it writes what they come to in `finish`.
+    fn folds(&self) -> bool {
+        false
+    }
+    /// Whether what it writes may come back to the table whose change it answers, before the statement ends.
+    fn returns(&self) -> bool {
+        false
+    }
+    /// Its form for one statement. `observed`: some trigger of the table, or of one derived from it, `observes`.
     fn start(self: Arc<Self>, observed: bool) -> Box<dyn Running>;
 }
 
@@ -119,7 +135,21 @@ pub trait Running: Send {
     fn after(&mut self, _ctx: &mut dyn HookContext, _row: RowId, _change: &RowChange) -> Result<()> {
         Ok(())
     }
-    /// At the end of the statement.
+    /// The same, with the trigger (or the client) that wrote the row.
+    fn after_write(
+        &mut self,
+        ctx: &mut dyn HookContext,
+        row: RowId,
+        change: &RowChange,
+        _writer: TriggerId,
+    ) -> Result<()> {
+        self.after(ctx, row, change)
+    }
+    /// A view takes in a change of one of its tables. Nothing is written yet.
+    fn note(&mut self, _ctx: &mut dyn HookContext, _table: TableId, _row: RowId, _change: &RowChange) -> Result<()> {
+        Ok(())
+    }
+    /// At the end of the statement; of a view also in the middle, to write what it has noted so far.
     fn finish(&mut self, _ctx: &mut dyn HookContext) -> Result<()> {
         Ok(())
     }
@@ -330,7 +360,7 @@ pub(crate) fn table_count(def: &TriggerDef, fits: bool, wanted: &str) -> Result<
 }
 
 /// A table of a definition. Errors: 42P01 (it went meanwhile).
-pub(crate) fn table_of(catalog: &Catalog, id: tripline_sql::catalog::TableId) -> Result<Arc<TableDef>> {
+pub(crate) fn table_of(catalog: &Catalog, id: TableId) -> Result<Arc<TableDef>> {
     catalog
         .table(id)
         .cloned()
@@ -342,6 +372,6 @@ pub(crate) fn state_table(catalog: &Catalog, def: &TriggerDef, name: &str) -> Op
     let called = |table: &&Arc<TableDef>| {
         table.hidden && table.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
     };
-    let internal = def.internal.iter().filter_map(|oid| catalog.table(tripline_sql::catalog::TableId(*oid)));
+    let internal = def.internal.iter().filter_map(|oid| catalog.table(TableId(*oid)));
     internal.into_iter().find(called).or_else(|| catalog.tables().find(called)).cloned()
 }

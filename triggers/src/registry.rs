@@ -4,9 +4,12 @@ use crate::kind::Kind;
 use crate::queue::LuaTrigger;
 use crate::script::ami::AmiScript;
 use crate::view::aggregate::Aggregate;
+use crate::view::decorate::Decorate;
+use crate::view::join::Join;
+use crate::view::projection::Projection;
 
 /// All kinds.
-pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &LuaTrigger];
+pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &Projection, &Join, &Decorate, &LuaTrigger];
 
 /// A kind by the name in `TriggerDef::kind`.
 #[must_use]

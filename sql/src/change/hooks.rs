@@ -69,6 +69,17 @@ pub trait Prepared: Send + Sync + std::fmt::Debug {
     fn as_any(&self) -> &dyn Any;
 }
 
+/// One change that a trigger makes; see `HookContext::write`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Put {
+    /// Insert a whole row.
+    Insert(Row),
+    /// Replace a row: its id, its current version, the new one.
+    Update(RowId, Row, Row),
+    /// Delete a row: its id, its current version.
+    Delete(RowId, Row),
+}
+
 /// What a trigger may do, always inside the transaction that fired it.
 ///
 /// Writes go through the one door in `exec/write.rs` with depth + 1: they fire triggers of the tables they touch, and
@@ -123,12 +134,30 @@ pub trait HookContext {
     }
     /// The row's newest version, locked for update if `lock`.
     fn fetch(&mut self, table: TableId, row: RowId, lock: bool) -> Result<Option<Row>>;
+    /// A rising mark of when a row was last changed: commit, then command within this transaction. Changes of one commit
+    /// have one mark, and so have all from before the newest checkpoint that was read back.
+    fn changed_at(&mut self, _table: TableId, _row: RowId) -> Result<(u64, u32)> {
+        Ok((0, 0))
+    }
     /// Inserts a whole row (all columns, defaults not applied); `None` if a trigger skipped it. Upserts like any INSERT.
     fn insert(&mut self, table: TableId, row: Row) -> Result<Option<RowId>>;
     /// Replaces a row. `old` is its current version. False if a trigger skipped it.
     fn update(&mut self, table: TableId, row: RowId, old: &Row, new: Row) -> Result<bool>;
     /// Deletes a row. `old` is its current version. False if a trigger skipped it.
     fn delete(&mut self, table: TableId, row: RowId, old: &Row) -> Result<bool>;
+    /// Makes several changes of one table as one statement, in order: triggers of the table fold them together. No row
+    /// may stand in it twice. Gives for each change the id of its row, none where a trigger left it out.
+    fn write(&mut self, table: TableId, changes: Vec<Put>) -> Result<Vec<Option<RowId>>> {
+        let mut ids = Vec::with_capacity(changes.len());
+        for change in changes {
+            ids.push(match change {
+                Put::Insert(row) => self.insert(table, row)?,
+                Put::Update(id, old, new) => self.update(table, id, &old, new)?.then_some(id),
+                Put::Delete(id, old) => self.delete(table, id, &old)?.then_some(id),
+            });
+        }
+        Ok(ids)
+    }
     /// Moves a subscriber's durable cursor with this transaction's commit; none drops it.
     fn move_cursor(&mut self, subscriber: TriggerId, to: Option<Position>);
     /// Creates an internal table (hidden, logged, no triggers) with the given columns and one index over its first

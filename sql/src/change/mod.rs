@@ -8,7 +8,7 @@ mod hooks;
 use serde::{Deserialize, Serialize};
 
 pub use hooks::{
-    Attached, HookContext, Hooks, NoHooks, Prepared, QueryResult, TriggerError, TriggerStatistics, Verdict,
+    Attached, HookContext, Hooks, NoHooks, Prepared, Put, QueryResult, TriggerError, TriggerStatistics, Verdict,
 };
 
 use crate::catalog::{CatalogChange, TableId, TriggerId};

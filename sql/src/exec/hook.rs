@@ -14,10 +14,12 @@ use crate::catalog::{
     Catalog, CatalogChange, Column, Entry, IndexDef, IndexKey, IndexMethod, Persistence, Privilege, TableDef, TableId,
     TriggerDef, TriggerId,
 };
-use crate::change::{HookContext, Position, Prepared, QueryResult, RowId};
+use crate::change::{HookContext, Position, Prepared, Put, QueryResult, RowId};
 use crate::env::Pace;
 use crate::error::{Result, SqlError, SqlState};
-use crate::store::{IndexCursor, IndexRange, LockMode, LockOutcome, ScanCursor, Snapshot, WaitPolicy};
+use crate::store::{
+    IndexCursor, IndexRange, InsertOutcome, LockMode, LockOutcome, ScanCursor, Snapshot, WaitPolicy, WriteOutcome,
+};
 use crate::types::{DataType, Oid, Row, Value, equal};
 
 /// The door lent to a trigger.
@@ -110,8 +112,42 @@ impl<'a> HookCx<'a> {
         result
     }
 
-    /// One row change through the door.
-    fn write<T>(
+    /// Changes of a trigger's own hidden table, which has no triggers, checks or defaults: straight to the store.
+    fn write_state(&mut self, table: &Arc<TableDef>, changes: Vec<Put>) -> Result<Vec<Option<RowId>>> {
+        self.stash();
+        let mut ids = Vec::with_capacity(changes.len());
+        self.with_snapshot(|backend, snapshot| {
+            for change in changes {
+                let (id, outcome) = match change {
+                    Put::Insert(row) => match backend.with_txn(|txn| txn.insert(table, &row))? {
+                        InsertOutcome::Done(id) => (id, WriteOutcome::Done),
+                        InsertOutcome::Conflict { .. } => return Err(state_exists(table)),
+                    },
+                    Put::Update(id, old, new) => {
+                        (id, backend.with_txn(|txn| txn.update(table, id, &old, &new, snapshot))?)
+                    }
+                    Put::Delete(id, old) => (id, backend.with_txn(|txn| txn.delete(table, id, &old, snapshot))?),
+                };
+                match outcome {
+                    WriteOutcome::Done => ids.push(Some(id)),
+                    WriteOutcome::Newer(_) => return Err(changed_meanwhile()),
+                    WriteOutcome::Gone | WriteOutcome::SelfModified => ids.push(None),
+                    WriteOutcome::Conflict { .. } => return Err(state_exists(table)),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(ids)
+    }
+
+    /// The table's definition if it is a hidden one.
+    fn hidden(&self, table: TableId) -> Option<Arc<TableDef>> {
+        let txn = self.backend.txn.borrow();
+        txn.as_ref()?.catalog().table(table).filter(|def| def.hidden).cloned()
+    }
+
+    /// One statement through the door.
+    fn through_door<T>(
         &mut self,
         table: TableId,
         work: impl FnOnce(&Exec<'_>, &mut super::write::TableWriter, &Snapshot) -> Result<T>,
@@ -303,33 +339,50 @@ impl HookContext for HookCx<'_> {
         self.backend.with_txn(|txn| txn.newest(table, row))
     }
 
+    fn changed_at(&mut self, table: TableId, row: RowId) -> Result<(u64, u32)> {
+        self.backend.with_txn(|txn| txn.changed_at(table, row))
+    }
+
     fn insert(&mut self, table: TableId, row: Row) -> Result<Option<RowId>> {
-        self.write(table, |exec, writer, _| {
-            let mut row = row;
-            row.resize(writer.table.columns.len(), Value::Null);
-            Ok(writer.insert_or_upsert(row, None, &exec.cx())?.map(|(id, _)| id))
-        })
+        Ok(self.write(table, vec![Put::Insert(row)])?.into_iter().next().flatten())
     }
 
     fn update(&mut self, table: TableId, row: RowId, old: &Row, new: Row) -> Result<bool> {
-        self.write(table, |exec, writer, snapshot| {
-            let mut new = new;
-            new.resize(writer.table.columns.len(), Value::Null);
-            match writer.update_row(row, old.clone(), new, snapshot, None, &exec.cx())? {
-                Changed::Done(_) => Ok(true),
-                Changed::Skipped => Ok(false),
-                Changed::Newer(_) => Err(changed_meanwhile()),
-                Changed::Gone => Ok(false),
-            }
-        })
+        Ok(self.write(table, vec![Put::Update(row, old.clone(), new)])?.into_iter().next().flatten().is_some())
     }
 
     fn delete(&mut self, table: TableId, row: RowId, old: &Row) -> Result<bool> {
-        self.write(table, |exec, writer, snapshot| match writer.delete_row(row, old.clone(), snapshot, &exec.cx())? {
-            Changed::Done(_) => Ok(true),
-            Changed::Skipped => Ok(false),
-            Changed::Newer(_) => Err(changed_meanwhile()),
-            Changed::Gone => Ok(false),
+        Ok(self.write(table, vec![Put::Delete(row, old.clone())])?.into_iter().next().flatten().is_some())
+    }
+
+    fn write(&mut self, table: TableId, changes: Vec<Put>) -> Result<Vec<Option<RowId>>> {
+        if let Some(hidden) = self.hidden(table) {
+            return self.write_state(&hidden, changes);
+        }
+        self.through_door(table, |exec, writer, snapshot| {
+            let width = writer.table.columns.len();
+            let mut ids = Vec::with_capacity(changes.len());
+            for change in changes {
+                exec.tick()?;
+                let (id, changed) = match change {
+                    Put::Insert(mut row) => {
+                        row.resize(width, Value::Null);
+                        ids.push(writer.insert_or_upsert(row, None, &exec.cx())?.map(|(id, _)| id));
+                        continue;
+                    }
+                    Put::Update(id, old, mut new) => {
+                        new.resize(width, Value::Null);
+                        (id, writer.update_row(id, old, new, snapshot, None, &exec.cx())?)
+                    }
+                    Put::Delete(id, old) => (id, writer.delete_row(id, old, snapshot, &exec.cx())?),
+                };
+                match changed {
+                    Changed::Done(_) => ids.push(Some(id)),
+                    Changed::Skipped | Changed::Gone => ids.push(None),
+                    Changed::Newer(_) => return Err(changed_meanwhile()),
+                }
+            }
+            Ok(ids)
         })
     }
 
@@ -462,6 +515,11 @@ impl HookCx<'_> {
 
 fn changed_meanwhile() -> SqlError {
     SqlError::new(SqlState::SERIALIZATION_FAILURE, "could not serialize access due to concurrent update")
+}
+
+/// Another writer made the same state row first.
+fn state_exists(table: &TableDef) -> SqlError {
+    SqlError::new(SqlState::UNIQUE_VIOLATION, format!("a row of \"{}\" exists already", table.name))
 }
 
 fn put(backend: &Backend, entry: Entry) -> Result<()> {

@@ -115,6 +115,20 @@ impl Txn {
         }
     }
 
+    /// When the row's newest version was made: its commit (beyond all of them for one of this transaction) and command.
+    /// Rows that came from a checkpoint all have the same. Errors: 42P01.
+    pub fn changed_at(&mut self, table: TableId, row: RowId) -> Result<(u64, u32)> {
+        let place = self.handle(table)?;
+        let store = self.tables[place].store.clone();
+        let Some(chunk) = store.heap.read(row) else { return Ok((0, 0)) };
+        let Some(slot) = heap::slot(&chunk, row) else { return Ok((0, 0)) };
+        Ok(match self.newest_of(slot) {
+            Newest::Own(command) => (u64::MAX, command),
+            Newest::Committed(commit) => (commit, 0),
+            Newest::Other(..) | Newest::Again => (u64::MAX, 0),
+        })
+    }
+
     /// Inserts a row. It waits for other transactions that have a unique key of it. Errors: those of a wait, of index
     /// expressions, 54000.
     pub fn insert(&mut self, table: &Arc<TableDef>, row: &[Value]) -> Result<InsertOutcome> {

@@ -24,13 +24,13 @@ mod sql;
 mod tests;
 mod value;
 
-pub(crate) use ast::{Expr, Type};
+pub(crate) use ast::{Binary, Compare, Expr, Type};
 pub(crate) use compile::{Code, Event, Program, Scope, expression, find_column};
 use interp::End;
 pub(crate) use interp::Frame;
-pub(crate) use parser::assignments;
+pub(crate) use parser::{assignments, expressions};
 pub(crate) use sql::{PUBLIC, walk};
-pub(crate) use value::{Val, convert_value, to_column};
+pub(crate) use value::{Val, convert_value, text_of, to_column};
 
 pub use methods::{DIALECT, LANGUAGE, Methods};
 pub use routine::{Output, Routine, Signature, Source, Variables, call_method, check_method, method_signature};

@@ -273,7 +273,7 @@ fn apply(memory: &mut Memory, running: &mut dyn Running, id: u64, new: Option<Ro
         (Some(old), None) => RowChange::Delete { old },
         (None, None) => return,
     };
-    running.after(memory, RowId(id), &change).unwrap();
+    running.note(memory, SOURCE, RowId(id), &change).unwrap();
 }
 
 fn statement(memory: &mut Memory, trigger: &Arc<dyn RowTrigger>, changes: Vec<(u64, Option<Row>)>) {

@@ -121,6 +121,18 @@ pub(crate) fn assignments(source: &str) -> Result<Vec<(String, Expr)>> {
     }
 }
 
+/// Parses `expression {, expression}` (AMI-130, AMI-139).
+pub(crate) fn expressions(source: &str) -> Result<Vec<Expr>> {
+    let mut parser = Parser::new(source)?;
+    parser.sql = 1;
+    let mut out = vec![parser.expr()?];
+    while !parser.at_end() {
+        parser.expect(",")?;
+        out.push(parser.expr()?);
+    }
+    Ok(out)
+}
+
 /// Parses `type name {, type name}` (AMI-107).
 pub(crate) fn variables(source: &str) -> Result<Vec<(Type, String)>> {
     let mut parser = Parser::new(source)?;
