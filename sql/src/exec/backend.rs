@@ -384,8 +384,14 @@ impl Backend {
             self.rollback();
             return Err(error);
         }
-        let asynchronous = self.settings.borrow().asynchronous;
-        let Some(txn) = self.txn.borrow_mut().take() else { return Ok(None) };
+        let (asynchronous, origin) = {
+            let settings = self.settings.borrow();
+            (settings.asynchronous, settings.origin)
+        };
+        let Some(mut txn) = self.txn.borrow_mut().take() else { return Ok(None) };
+        if origin != 0 && origin != self.shared.instance {
+            txn.set_origin(origin);
+        }
         let pending = std::mem::take(&mut *self.pending.borrow_mut());
         let order = (!pending.notify.is_empty()).then(|| self.shared.notify_order.lock());
         let wrote = txn.has_written();

@@ -19,7 +19,7 @@ pub(crate) use compile::{Code, Event, Program, Scope, expression, find_column};
 pub(crate) use interp::Frame;
 pub(crate) use parser::assignments;
 pub(crate) use sql::{PUBLIC, walk};
-pub(crate) use value::{Val, convert_value, to_column};
+pub(crate) use value::{Val, convert_value, text_of, to_column};
 
 use std::borrow::Cow;
 use std::sync::Arc;
