@@ -5,3 +5,11 @@
 mod node;
 #[path = "relay/port.rs"]
 mod port;
+#[path = "relay/durable.rs"]
+mod durable;
+#[path = "relay/messages.rs"]
+mod messages;
+#[path = "relay/postgres.rs"]
+mod postgres;
+#[path = "relay/tls.rs"]
+mod tls;

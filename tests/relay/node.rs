@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use harness::postgres::PATIENCE;
+use std::process::{Child, Command, Stdio};
+
+use harness::postgres::{PATIENCE, free_port};
 use harness::server::TestServer;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -41,6 +43,66 @@ impl Node {
 
     pub fn messages(&self) -> Messages {
         Messages::connect(self.ami_port())
+    }
+}
+
+/// The real binary on fixed ports, to be killed and started again on its directory.
+pub struct Process {
+    directory: tempfile::TempDir,
+    child: Option<Child>,
+    pub sql_port: u16,
+    pub ami_port: u16,
+}
+
+impl Process {
+    pub fn start() -> Process {
+        let directory = tempfile::tempdir().unwrap();
+        let (sql_port, ami_port) = (free_port().unwrap(), free_port().unwrap());
+        let mut process = Process { directory, child: None, sql_port, ami_port };
+        process.spawn();
+        process
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub fn spawn(&mut self) {
+        let address = |port: u16| format!("127.0.0.1:{port}");
+        let mut command = Command::new(harness::server::binary());
+        command.arg("serve").arg("--data-dir").arg(self.directory.path());
+        command.args([
+            "--listen",
+            &address(self.sql_port),
+            "--ami-listen",
+            &address(self.ami_port),
+            "--http-listen",
+            "",
+        ]);
+        self.child = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("cargo build first"));
+        let began = Instant::now();
+        while Sql::try_connect(&self.url()).is_err() {
+            assert!(began.elapsed() < PATIENCE, "the server does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("host=127.0.0.1 port={} user=admin dbname=postgres", self.sql_port)
+    }
+
+    pub fn sql(&self) -> Sql {
+        Sql::connect(&self.url())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::kind::Kind;
 use crate::queue::LuaTrigger;
+use crate::relay::Relay;
 use crate::script::ami::AmiScript;
 use crate::view::aggregate::Aggregate;
 
 /// All kinds.
-pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &LuaTrigger];
+pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &LuaTrigger, &Relay];
 
 /// A kind by the name in `TriggerDef::kind`.
 #[must_use]

@@ -405,6 +405,10 @@ impl Backend {
                 if pending.catalog {
                     if let Some(commit) = committed.commit {
                         self.shared.catalog_commit.fetch_max(commit.0, Ordering::SeqCst);
+                        // Whoever told of the commit's durability may have come before this and not seen it.
+                        if self.shared.durable() >= commit {
+                            self.shared.hooks.catalog_changed();
+                        }
                     }
                 }
                 self.pending.borrow_mut().listen = pending.listen;

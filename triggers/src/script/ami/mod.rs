@@ -17,9 +17,9 @@ mod value;
 pub(crate) use ast::{Expr, Type};
 pub(crate) use compile::{Code, Event, Program, Scope, expression, find_column};
 pub(crate) use interp::Frame;
-pub(crate) use parser::assignments;
+pub(crate) use parser::{assignments, derived, single};
 pub(crate) use sql::{PUBLIC, walk};
-pub(crate) use value::{Val, convert_value, text_of, to_column};
+pub(crate) use value::{Val, convert_value, text_of, to_column, type_of};
 
 use std::borrow::Cow;
 use std::sync::Arc;
