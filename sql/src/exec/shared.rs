@@ -258,6 +258,7 @@ impl Shared {
         }
         if control.active.load(Ordering::SeqCst) {
             control.cancel.store(true, Ordering::SeqCst);
+            self.store.interrupt(pid);
         }
         true
     }
@@ -268,6 +269,7 @@ impl Shared {
         let Some(control) = sessions.get(&pid) else { return false };
         control.terminate.store(1, Ordering::SeqCst);
         control.cancel.store(true, Ordering::SeqCst);
+        self.store.interrupt(pid);
         control.wake();
         true
     }
