@@ -96,10 +96,10 @@ fn a_table_without_key_sends_inserts_alone() {
 fn what_a_receiver_refuses_is_counted_or_waits() {
     let (a, b) = (Node::start(), Node::start());
     for node in [&a, &b] {
-        node.sql.run("CREATE TABLE lossy (id int); CREATE TABLE safe (id int)");
+        node.sql.run("CREATE TABLE lossy (id int); CREATE TABLE safe (id int PRIMARY KEY)");
     }
     b.sql.run("ALTER TABLE lossy ADD CHECK (id < 100); ALTER TABLE safe ADD CONSTRAINT small CHECK (id < 100)");
-    a.sql.run(&format!("CREATE TRIGGER lossy OFTYPE RELAY ON lossy USE {}", target(b.sql_port(), "")));
+    a.sql.run(&format!("CREATE TRIGGER lossy OFTYPE RELAY ON lossy USE {}", target(b.sql_port(), "keys=\"id\"")));
     a.sql
         .run(&format!("CREATE TRIGGER safe OFTYPE RELAY ON safe USE {}", target(b.sql_port(), "delivery=\"durable\"")));
     a.sql.run("INSERT INTO safe VALUES (1)");

@@ -26,7 +26,7 @@ fn messages_and_statements_over_tls() {
     let files = certificate();
     let (a, b) = (Node::start(), secured(&files));
     for table in ["m", "p"] {
-        a.sql.run(&format!("CREATE TABLE {table} (id int)"));
+        a.sql.run(&format!("CREATE TABLE {table} (id int PRIMARY KEY)"));
         b.sql.run(&format!("CREATE TABLE {table} (id int)"));
     }
     let store = files.path().join("cert.pem").display().to_string();

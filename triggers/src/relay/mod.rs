@@ -1,4 +1,4 @@
-//! RELAY (AMI-150 to AMI-178, AMI-200 to AMI-205): changes of a table carried to another server after commit, and messages
+//! RELAY (AMI-150 to AMI-178, AMI-200 to AMI-204): changes of a table carried to another server after commit, and messages
 //! from other servers carried out here.
 //!
 //! ```text
