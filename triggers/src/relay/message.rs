@@ -464,10 +464,7 @@ impl<'a> Reader<'a> {
         self.at += usize::from(suffix.is_some());
         let field = match suffix {
             None if decimal => text.parse().map(Field::Decimal).ok(),
-            None => match text.parse::<i64>().ok() {
-                Some(n) => Some(i32::try_from(n).map_or(Field::Long(n), Field::Int)),
-                None => None,
-            },
+            None => text.parse::<i64>().ok().map(|n| i32::try_from(n).map_or(Field::Long(n), Field::Int)),
             Some('L') if !decimal => text.parse().map(Field::Long).ok(),
             Some('T') if !decimal => text.parse().map(Field::Utc).ok(),
             Some('D') => text.parse().map(Field::Double).ok(),
