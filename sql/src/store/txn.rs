@@ -30,7 +30,7 @@ use crate::types::Oid;
 use super::heap::{self, COMMANDS_MAX, View, WriteChunk, short_id};
 use super::index::IndexStore;
 use super::line::{Place, Spot, Want};
-use super::lock::{Blocked, Locks, SessionLocks, TableLocks, Target, Waiter};
+use super::lock::{Blocked, DDL_TABLE as DDL, Locks, SessionLocks, TableLocks, Target, Waiter};
 use super::log::Urge;
 use super::outcome::{
     AdvisoryKey, CommitOptions, Committed, Isolation, LockMode, Savepoint, Snapshot, TableLockMode, TxnOptions,
@@ -41,9 +41,6 @@ use super::record::{Mark, RecordBuilder};
 use super::serial::ReadSet;
 use super::store::Inner;
 use super::table::{Parts, Shape, StaleKey, TableStore};
-
-/// The table on whose lock those who change the catalog wait for each other.
-pub(super) const DDL: TableId = TableId(0);
 
 /// A table as this transaction uses it; made again when DDL changed it.
 #[derive(Clone, Debug)]
