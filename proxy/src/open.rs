@@ -18,6 +18,8 @@ use crate::config::{Config, ConfigError};
 
 /// File that stands in the data directory until the first start has run its SQL file.
 const INIT_PENDING: &str = "init.pending";
+/// File that holds this instance's id among those that relay to each other. Remove it from a copied data directory.
+const INSTANCE: &str = "instance.id";
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -138,7 +140,10 @@ pub(crate) fn open(config: &Config, parts: Parts) -> Result<Engine, StartError> 
             Progress::Index { index, done, total } => tracing::info!(index, done, total, "building indexes"),
         }
     };
-    let engine = Engine::open(config.engine(), parts.disk, parts.env, parts.triggers, &mut log_progress)
+    let id = instance(config, &*disk, &parts.env).map_err(at)?;
+    let mut settings = config.engine();
+    settings.settings.push(("tripline.instance".to_owned(), id.to_string()));
+    let engine = Engine::open(settings, parts.disk, parts.env, parts.triggers, &mut log_progress)
         .map_err(|error| StartError::Sql(config.data_dir.display().to_string(), error))?;
     set_password(config, &engine).map_err(|error| StartError::Sql("password".to_owned(), error))?;
     if pending && let Some(path) = &config.init {
@@ -148,6 +153,32 @@ pub(crate) fn open(config: &Config, parts: Parts) -> Result<Engine, StartError> 
         disk.remove(INIT_PENDING).and_then(|()| disk.sync_dir("")).map_err(at)?;
     }
     Ok(engine)
+}
+
+/// The instance's id: the setting `origin`, else one made at the first start.
+fn instance(config: &Config, disk: &dyn Disk, env: &Env) -> io::Result<u64> {
+    if config.store.origin != 0 {
+        return Ok(config.store.origin);
+    }
+    let found = match disk.open(INSTANCE) {
+        Ok(file) => {
+            let mut bytes = [0; 20];
+            let length = file.read_at(&mut bytes, 0)?;
+            std::str::from_utf8(&bytes[..length]).ok().and_then(|text| text.trim().parse::<u64>().ok())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(id) = found.filter(|id| *id != 0) {
+        return Ok(id);
+    }
+    // Small enough to be a whole number in every client, and never 0.
+    let id = (env.rng.next_u64() >> 12) | 1;
+    let file = disk.create(INSTANCE)?;
+    file.write_at(id.to_string().as_bytes(), 0)?;
+    file.sync()?;
+    disk.sync_dir("")?;
+    Ok(id)
 }
 
 /// A session of the bootstrap superuser that no limit counts.

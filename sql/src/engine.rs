@@ -228,6 +228,18 @@ impl Engine {
         self.0.store.catalog()
     }
 
+    /// A server-wide setting as the engine was given it.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.0.settings.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Id of this instance among those that relay to each other; 0: it has none.
+    #[must_use]
+    pub fn instance(&self) -> u64 {
+        self.0.instance
+    }
+
     /// A CancelRequest; false if no session has this pid and secret.
     #[must_use]
     pub fn cancel(&self, pid: i32, secret: &[u8]) -> bool {

@@ -21,7 +21,6 @@ use crate::cursor;
 use crate::fire::Fire;
 use crate::kind::{Attachment, Delivery, Subscriber, Worker};
 use crate::registry::kind;
-use crate::retry::Backoff;
 
 /// Stack of a subscriber's thread: it runs statements, which may nest deeply. Reserved, not committed.
 const STACK_BYTES: usize = 64 << 20;
@@ -257,6 +256,7 @@ impl Shared {
                 stop: stop.clone(),
                 position: Position::START,
                 moved: 0,
+                flushed: None,
             };
             let builder = std::thread::Builder::new().name(format!("sub {}", def.name)).stack_size(STACK_BYTES);
             let thread = builder.spawn(move || task.run());
@@ -281,6 +281,8 @@ struct Task {
     position: Position,
     /// Commit at which the durable cursor stands.
     moved: u64,
+    /// Of a worker that buffers: delivered up to here.
+    flushed: Option<Position>,
 }
 
 /// Why a task ends.
@@ -299,7 +301,7 @@ impl Task {
     fn state(&self, state: &str) {
         self.shared.engine.subscriber_status().update(self.def.id, |status| {
             state.clone_into(&mut status.state);
-            status.position = Some(self.position);
+            status.position = Some(self.flushed.unwrap_or(self.position));
         });
     }
 
@@ -349,16 +351,18 @@ impl Task {
             status.attempts += 1;
             status.last_error = Some(error.to_string());
             status.last_error_at = Some(now);
-            status.position = Some(self.position);
+            status.position = Some(self.flushed.unwrap_or(self.position));
         });
     }
 
     fn follow(&mut self, worker: &mut dyn Worker) -> Result<End> {
-        let Some(start) = cursor::committed(&self.shared.engine, self.def.id) else {
-            return Err(SqlError::internal("a subscriber without a cursor"));
-        };
+        let engine = &self.shared.engine;
+        let start = self.subscriber.starts_at(engine).or_else(|| cursor::committed(engine, self.def.id));
+        let Some(start) = start else { return Err(SqlError::internal("a subscriber without a cursor")) };
         self.position = start;
+        self.flushed = worker.buffers().then_some(start);
         self.moved = start.commit.0;
+        let mut failures = 0;
         let mut new = cursor::is_new(start);
         // A new cursor's commit is before its creation: nothing of it is for this subscriber.
         let mut reader = self.shared.engine.reader(if new { Position::end_of(start.commit) } else { start });
@@ -388,13 +392,38 @@ impl Task {
                         if new {
                             new = !cursor::creates(&record, self.def.id);
                         } else if let Some(end) = self.record(worker, &record)? {
+                            if matches!(end, End::Dropped) {
+                                // What came before is still sent if that can be done at once.
+                                let _ = worker.flush(&|| self.stopped());
+                            }
                             return Ok(end);
                         }
                         self.position = Position::end_of(record.commit);
                     }
                 }
             }
-            self.state("idle");
+            match worker.flush(&|| self.stopped()) {
+                Ok(moved) => {
+                    self.moved = moved.map_or(self.moved, |to| to.commit.0);
+                    self.flushed = self.flushed.map(|_| self.position);
+                    failures = 0;
+                    self.state("idle");
+                }
+                Err(_) if self.stopped() => return Ok(End::Stopped),
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(trigger = %self.def.name, attempts = failures, %error, "a delivery failed");
+                    self.failed(&error);
+                    self.pause(worker, self.subscriber.backoff().wait(failures));
+                    let Some(again) = cursor::committed(&self.shared.engine, self.def.id) else {
+                        return Ok(End::Dropped);
+                    };
+                    self.position = again;
+                    self.flushed = Some(again);
+                    new = cursor::is_new(again);
+                    reader = self.shared.engine.reader(if new { Position::end_of(again.commit) } else { again });
+                }
+            }
         }
     }
 
@@ -411,12 +440,15 @@ impl Task {
                     change,
                     hops: record.cause.map_or(0, |cause| cause.hops),
                     attempts: 0,
+                    origin: record.origin,
                 };
                 if let Some(end) = self.deliver(worker, &mut delivery) {
                     return Ok(Some(end));
                 }
                 self.position = position;
-                self.moved = record.commit.0;
+                if !worker.buffers() {
+                    self.moved = record.commit.0;
+                }
             }
         }
         Ok(cursor::drops(record, self.def.id).then_some(End::Dropped))
@@ -430,6 +462,8 @@ impl Task {
             }
             self.state("running");
             match worker.deliver(delivery) {
+                // What came of it is told when it is known.
+                Ok(()) if worker.buffers() => return None,
                 Ok(()) => {
                     let position = delivery.position;
                     self.shared.engine.subscriber_status().update(self.def.id, |status| {
@@ -455,7 +489,7 @@ impl Task {
                     delivery.attempts += 1;
                     tracing::warn!(trigger = %self.def.name, attempts = delivery.attempts, %error, "an event failed");
                     self.failed(&error);
-                    self.pause(worker, Backoff::LUA_TRIGGER.wait(delivery.attempts));
+                    self.pause(worker, self.subscriber.backoff().wait(delivery.attempts));
                 }
             }
         }

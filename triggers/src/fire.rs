@@ -212,7 +212,7 @@ impl Hooks for Fire {
     fn check(&self, ctx: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef> {
         let Some(kind) = kind(&def.kind) else {
             return Err(match def.kind.to_ascii_lowercase().as_str() {
-                "relay" | "lua_consumer" | "default_lua_consumer" => {
+                "lua_consumer" | "default_lua_consumer" => {
                     SqlError::unsupported(format!("trigger type \"{}\"", def.kind))
                 }
                 _ => SqlError::new(SqlState::UNDEFINED_OBJECT, format!("trigger type \"{}\" does not exist", def.kind)),
@@ -251,8 +251,10 @@ impl Hooks for Fire {
 
     fn toggled(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
         let Some(kind) = kind(&def.kind) else { return Ok(()) };
+        let instance = self.instance(def.id);
+        instance.created_after.store(self.signal.durable().0, std::sync::atomic::Ordering::Relaxed);
         let before = ctx.set_writer(def.id);
-        let result = kind.toggled(ctx, def);
+        let result = kind.toggled(ctx, &instance, def);
         ctx.set_writer(before);
         result
     }

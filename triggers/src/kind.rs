@@ -17,6 +17,8 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::session::Session;
 use tripline_sql::types::Oid;
 
+use crate::retry::Backoff;
+
 /// A trigger kind. All methods run inside the transaction of the statement that asked, except `attach`.
 pub trait Kind: Sync {
     /// The name in `TriggerDef::kind`.
@@ -40,7 +42,7 @@ pub trait Kind: Sync {
         Ok(())
     }
     /// After ENABLE or DISABLE.
-    fn toggled(&self, _ctx: &mut dyn HookContext, _def: &TriggerDef) -> Result<()> {
+    fn toggled(&self, _ctx: &mut dyn HookContext, _instance: &Arc<Instance>, _def: &TriggerDef) -> Result<()> {
         Ok(())
     }
     /// Whether it keeps its last table derived from the others.
@@ -167,12 +169,22 @@ pub struct Delivery<'a> {
     pub hops: u16,
     /// How many times it failed before.
     pub attempts: u64,
+    /// The instance where it was first made; 0: this one.
+    pub origin: u64,
 }
 
 /// A trigger after commit, shared by its incarnations.
 pub trait Subscriber: Send + Sync {
     /// Whether this change is an event for it.
     fn wants(&self, change: &LoggedChange) -> bool;
+    /// Where it begins, if it keeps no durable cursor.
+    fn starts_at(&self, _engine: &Engine) -> Option<Position> {
+        None
+    }
+    /// How long to wait after failures.
+    fn backoff(&self) -> Backoff {
+        Backoff::LUA_TRIGGER
+    }
     /// What runs it on its thread, with a session of its own.
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>>;
 }
@@ -182,6 +194,16 @@ pub trait Worker {
     /// Answers one change; its effects and the cursor's step to `position` commit together. An error means that nothing
     /// happened and the change comes again.
     fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<()>;
+    /// Whether `deliver` only takes changes over: then `flush` delivers them and moves the cursor, and the worker counts
+    /// what it delivered.
+    fn buffers(&self) -> bool {
+        false
+    }
+    /// Delivers what was taken over, up to the end of a record; gives where the cursor stands then. `stopped`: it is to end.
+    /// An error means that all changes after the cursor come again.
+    fn flush(&mut self, _stopped: &dyn Fn() -> bool) -> Result<Option<Position>> {
+        Ok(None)
+    }
     /// Moves the cursor alone, past changes that were no events.
     fn skip(&mut self, to: Position) -> Result<()>;
     /// Whether what it runs changed since it failed, so that there is no use in waiting longer.

@@ -2,6 +2,7 @@
 
 use crate::kind::Kind;
 use crate::queue::LuaTrigger;
+use crate::relay::Relay;
 use crate::script::ami::AmiScript;
 use crate::view::aggregate::Aggregate;
 use crate::view::decorate::Decorate;
@@ -9,7 +10,7 @@ use crate::view::join::Join;
 use crate::view::projection::Projection;
 
 /// All kinds.
-pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &Projection, &Join, &Decorate, &LuaTrigger];
+pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &Projection, &Join, &Decorate, &LuaTrigger, &Relay];
 
 /// A kind by the name in `TriggerDef::kind`.
 #[must_use]

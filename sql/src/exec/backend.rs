@@ -402,8 +402,14 @@ impl Backend {
             self.rollback();
             return Err(error);
         }
-        let asynchronous = self.settings.borrow().asynchronous;
-        let Some(txn) = self.txn.borrow_mut().take() else { return Ok(None) };
+        let (asynchronous, origin) = {
+            let settings = self.settings.borrow();
+            (settings.asynchronous, settings.origin)
+        };
+        let Some(mut txn) = self.txn.borrow_mut().take() else { return Ok(None) };
+        if origin != 0 && origin != self.shared.instance {
+            txn.set_origin(origin);
+        }
         let pending = std::mem::take(&mut *self.pending.borrow_mut());
         let order = (!pending.notify.is_empty()).then(|| self.shared.notify_order.lock());
         let wrote = txn.has_written();
@@ -417,6 +423,10 @@ impl Backend {
                 if pending.catalog {
                     if let Some(commit) = committed.commit {
                         self.shared.catalog_commit.fetch_max(commit.0, Ordering::SeqCst);
+                        // Whoever told of the commit's durability may have come before this and not seen it.
+                        if self.shared.durable() >= commit {
+                            self.shared.hooks.catalog_changed();
+                        }
                     }
                 }
                 self.pending.borrow_mut().listen = pending.listen;

@@ -200,6 +200,8 @@ fn subscriptions(backend: &Backend) -> Result<Vec<Row>> {
             state.last_error.clone().into(),
             state.last_error_at.map_or(Value::Null, |at| Value::TimestampTz(at.saturating_sub(super::EPOCH_MICROS))),
             count(gaps.iter().filter(|gap| gap.subscriber == def.id).count() as u64),
+            count(state.dropped),
+            count(state.rejected),
         ])
     };
     let rows = defs.into_iter().map(row).collect();

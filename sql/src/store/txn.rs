@@ -643,6 +643,11 @@ impl Txn {
         }
     }
 
+    /// Names the instance that the changes come from, in place of what `TxnOptions` said.
+    pub fn set_origin(&mut self, origin: u64) {
+        self.options.origin = Some(origin);
+    }
+
     /// Commits: one record in the log. Errors: 40001 (SERIALIZABLE), 53100, 58030, 54000; it is rolled back then.
     pub fn commit(mut self, options: CommitOptions) -> Result<Committed> {
         self.owner.set_busy(true);

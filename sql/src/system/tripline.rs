@@ -40,6 +40,8 @@ pub(super) const SUBSCRIPTIONS: &[(&str, Oid)] = &[
     ("last_error", oid::TEXT),
     ("last_error_at", oid::TIMESTAMPTZ),
     ("gaps", oid::INT8),
+    ("dropped", oid::INT8),
+    ("rejected", oid::INT8),
 ];
 
 const LOG: &[(&str, Oid)] = &[

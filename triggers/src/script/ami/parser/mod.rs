@@ -133,6 +133,36 @@ pub(crate) fn expressions(source: &str) -> Result<Vec<Expr>> {
     Ok(out)
 }
 
+/// As `assignments`, but an item may be a bare name, which stands for `name=name` (AMI-152).
+pub(crate) fn derived(source: &str) -> Result<Vec<(String, Expr)>> {
+    let mut parser = Parser::new(source)?;
+    parser.sql = 1;
+    let mut out = Vec::new();
+    loop {
+        let (name, line) = parser.name()?;
+        let bare = parser.at_end() || parser.is(",");
+        let expr = if bare {
+            Expr::Name(name.clone(), line)
+        } else {
+            parser.expect("=")?;
+            parser.expr()?
+        };
+        out.push((name, expr));
+        if parser.at_end() {
+            return Ok(out);
+        }
+        parser.expect(",")?;
+    }
+}
+
+/// Parses one expression, in which a single `=` compares.
+pub(crate) fn single(source: &str) -> Result<Expr> {
+    let mut parser = Parser::new(source)?;
+    parser.sql = 1;
+    let expr = parser.expr()?;
+    if parser.at_end() { Ok(expr) } else { Err(parser.unexpected()) }
+}
+
 /// Parses `type name {, type name}` (AMI-107).
 pub(crate) fn variables(source: &str) -> Result<Vec<(Type, String)>> {
     let mut parser = Parser::new(source)?;
