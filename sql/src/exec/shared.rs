@@ -250,6 +250,8 @@ impl Shared {
         }
         if control.active.load(Ordering::SeqCst) {
             control.cancel.store(true, Ordering::SeqCst);
+            // A procedure that waits has no thread that would look at the flag.
+            control.wake();
         }
         true
     }
