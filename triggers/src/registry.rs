@@ -1,12 +1,12 @@
 //! The one list of trigger kinds. A new kind is a folder of its own and a line here.
 
 use crate::kind::Kind;
-use crate::queue::LuaTrigger;
+use crate::queue::{LuaConsumer, LuaTrigger};
 use crate::script::ami::AmiScript;
 use crate::view::aggregate::Aggregate;
 
 /// All kinds.
-pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &LuaTrigger];
+pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &LuaTrigger, &LuaConsumer];
 
 /// A kind by the name in `TriggerDef::kind`.
 #[must_use]

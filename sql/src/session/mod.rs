@@ -63,6 +63,8 @@ pub struct Session {
     copy: Option<CopyIn>,
     /// What was returned rests on this commit.
     hold: CommitNo,
+    /// What a procedure's end will rest on.
+    later: CommitNo,
     /// Versions of procedures that the client chose (SET SPVERSION).
     versions: HashMap<String, String>,
     /// A procedure's session: it leaves the registration to the client's own.
@@ -120,6 +122,7 @@ impl Session {
             simple: None,
             copy: None,
             hold: CommitNo(0),
+            later: CommitNo(0),
             versions: HashMap::new(),
             sibling: false,
             style,

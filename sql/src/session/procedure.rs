@@ -218,12 +218,16 @@ impl Session {
             }
         });
         let result = call.run.next();
+        let ended = !matches!(result, Ok(Progress::Row { .. } | Progress::Waiting(_)));
         call.run.with_session(&mut |inner| {
             let Some(inner) = inner.downcast_mut::<Session>() else { return };
             if in_block {
                 std::mem::swap(&mut self.backend, &mut inner.backend);
             }
             self.hold = self.hold.max(inner.hold);
+            if ended {
+                self.hold = self.hold.max(inner.later);
+            }
             self.backend.at_least.set(self.backend.at_least.get().max(inner.backend.at_least.get()));
             self.backend.notices.borrow_mut().append(&mut inner.backend.notices.borrow_mut());
         });
@@ -232,9 +236,7 @@ impl Session {
         {
             call.columns = Some(plain_columns(&columns));
         }
-        if !matches!(result, Ok(Progress::Row { .. } | Progress::Waiting(_))) {
-            call.ended = true;
-        }
+        call.ended |= ended;
         result
     }
 
@@ -461,13 +463,36 @@ impl Session {
         Some((0..used.max(types.len())).map(|at| declared(at).map_or(DataType::TEXT, DataType::new)).collect())
     }
 
-    /// Runs one statement inside the open transaction: whole or not at all. For procedures.
-    pub fn run_inside(&mut self, sql: &str, params: &[Value]) -> Result<QueryResult> {
+    /// Types of a statement's parameters: as given, inferred where 0. For procedures, inside the open transaction.
+    pub fn parameter_types(&mut self, sql: &str, types: &[Oid]) -> Result<Vec<DataType>> {
+        let statement = crate::exec::statement::prepare_text(&self.backend, sql, types)?;
+        Ok(statement.plan.map_or_else(Vec::new, |(plan, _)| plan.params.clone()))
+    }
+
+    /// Runs one statement inside the open transaction: whole or not at all. `params` are of the types that
+    /// `parameter_types` gives. For procedures.
+    pub fn run_inside(&mut self, sql: &str, types: &[Oid], params: &[Value]) -> Result<QueryResult> {
         if self.backend.txn.borrow().is_none() {
             return Err(SqlError::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress"));
         }
         self.backend.statement_time.set(self.backend.now());
-        crate::exec::statement::run_text(&self.backend, sql, &[], params, 0)
+        crate::exec::statement::run_text(&self.backend, sql, types, params, 0)
+    }
+
+    /// Commits as `commit_internal` does, but what the client is sent before the procedure's end need not wait until the
+    /// commit is durable: for the consumption of events alone. A crash may undo it; the events come again then.
+    pub fn commit_consumption(&mut self) -> Result<()> {
+        let hold = self.hold;
+        let result = self.commit_internal();
+        self.later = self.later.max(self.hold);
+        self.hold = hold;
+        result.map(|_| ())
+    }
+
+    /// Whether the open transaction has written anything.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.backend.txn.borrow().as_ref().is_some_and(crate::store::Txn::has_written)
     }
 
     /// Whether a transaction is open.
@@ -490,6 +515,12 @@ impl Session {
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<String> {
         self.backend.settings.borrow().get(name).map(|value| value.to_string())
+    }
+
+    /// OID of the schema of the session's temporary tables, once there is one.
+    #[must_use]
+    pub fn temporary_schema(&self) -> Option<Oid> {
+        self.backend.temp_schema.get()
     }
 
     /// Name of the database.
