@@ -282,6 +282,10 @@ pub(crate) fn procedure_world(lua: &Lua, env: &Table) -> mlua::Result<()> {
 
 /// What every kind of code has.
 fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
+    if lua.app_data_ref::<Events>().is_none() {
+        let kept: Table = lua.load("return setmetatable({}, { __mode = 'k' })").eval()?;
+        lua.set_app_data(Events(kept));
+    }
     for (name, code) in [
         ("err_dup", 1),
         ("err_verify", 2),
@@ -526,15 +530,7 @@ struct Events(Table);
 
 /// Remembers what an event is.
 pub(crate) fn remember_event(lua: &Lua, event: &Table, info: EventInfo) -> mlua::Result<()> {
-    let kept = lua.app_data_ref::<Events>().map(|events| events.0.clone());
-    let kept = match kept {
-        Some(kept) => kept,
-        None => {
-            let kept: Table = lua.load("return setmetatable({}, { __mode = 'k' })").eval()?;
-            lua.set_app_data(Events(kept.clone()));
-            kept
-        }
-    };
+    let Some(kept) = lua.app_data_ref::<Events>().map(|events| events.0.clone()) else { return Ok(()) };
     let mut bytes = [0; 25];
     bytes[..8].copy_from_slice(&info.tid.to_le_bytes());
     bytes[8..16].copy_from_slice(&info.epoch.to_le_bytes());
