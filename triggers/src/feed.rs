@@ -177,7 +177,9 @@ impl Shared {
 
     fn match_catalog(self: &Arc<Self>, running: &mut HashMap<TriggerId, Running>) {
         let catalogs = self.engine.catalogs();
-        self.fire.consumers().keep(&catalogs);
+        for id in self.fire.consumers().keep(&catalogs) {
+            self.engine.subscriber_status().remove(id);
+        }
         let mut wanted: HashMap<TriggerId, Wanted<'_>> = HashMap::new();
         for catalog in catalogs.databases() {
             for def in catalog.triggers().filter(|def| def.enabled) {

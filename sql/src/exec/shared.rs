@@ -76,6 +76,10 @@ pub struct SubscriberState {
     pub delivered: u64,
     /// Where it stands.
     pub position: Option<Position>,
+    /// Process of the client that consumes it, where clients do.
+    pub holder: Option<i32>,
+    /// Clients that wait for it.
+    pub waiters: u64,
 }
 
 /// States of all subscribers: written by the feed, read by the system views.

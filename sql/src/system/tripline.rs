@@ -34,6 +34,8 @@ pub(super) const SUBSCRIPTIONS: &[(&str, Oid)] = &[
     ("last_error", oid::TEXT),
     ("last_error_at", oid::TIMESTAMPTZ),
     ("gaps", oid::INT8),
+    ("holder_pid", oid::INT4),
+    ("waiters", oid::INT8),
 ];
 
 const LOG: &[(&str, Oid)] = &[

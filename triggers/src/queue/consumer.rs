@@ -94,15 +94,16 @@ impl Consumers {
         self.any.store(true, Ordering::Release);
     }
 
-    /// Ends the executions of queues that are no more (CDB-713).
-    pub(crate) fn keep(&self, catalogs: &CatalogSet) {
-        let gone: Vec<Arc<Mutex<Registration>>> = {
+    /// Ends the executions of queues that are no more (CDB-713); gives their triggers.
+    pub(crate) fn keep(&self, catalogs: &CatalogSet) -> Vec<TriggerId> {
+        let gone: Vec<(TriggerId, Arc<Mutex<Registration>>)> = {
             let mut queues = self.queues.lock();
             let is_gone = |id: &TriggerId| !catalogs.databases().any(|catalog| catalog.trigger(*id).is_some());
             let ids: Vec<TriggerId> = queues.keys().copied().filter(is_gone).collect();
-            ids.into_iter().filter_map(|id| queues.remove(&id)).collect()
+            ids.into_iter().filter_map(|id| queues.remove(&id).map(|queue| (id, queue))).collect()
         };
-        for queue in gone {
+        let ids = gone.iter().map(|(id, _)| *id).collect();
+        for (_, queue) in gone {
             let wakers: Vec<Waker> = {
                 let mut queue = queue.lock();
                 queue.dropped = true;
@@ -112,6 +113,7 @@ impl Consumers {
                 waker();
             }
         }
+        ids
     }
 
     /// How a queue stands.
@@ -192,6 +194,9 @@ impl Drop for Consumer {
             }
             queue.waiters.front().map(|seat| seat.waker.clone())
         };
+        if !self.queue.lock().dropped {
+            self.report();
+        }
         if let Some(waker) = next {
             waker();
         }
@@ -231,6 +236,21 @@ impl Consumer {
             SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!("consumer \"{}\" was dropped", self.party.def.name),
         )
+    }
+
+    /// Tells the system relations how the queue stands.
+    fn report(&self) {
+        let standing = self.party.consumers.standing(self.party.def.id);
+        self.party.engine.subscriber_status().update(self.party.def.id, |status| {
+            let state = match (standing.holder, standing.emitting) {
+                (None, _) => "unassigned",
+                (Some(_), true) => "emitting",
+                (Some(_), false) => "running",
+            };
+            state.clone_into(&mut status.state);
+            status.holder = standing.holder;
+            status.waiters = standing.waiters as u64;
+        });
     }
 
     fn now(&self) -> Duration {
@@ -274,10 +294,18 @@ impl Consumer {
         if first && free {
             queue.holder = queue.waiters.pop_front();
             queue.emitting = None;
+            // The next one in line learns that it is the first now.
+            let next = queue.waiters.front().map(|seat| seat.waker.clone());
             drop(queue);
+            if let Some(waker) = next {
+                waker();
+            }
             self.start();
+            self.report();
             return Ok(None);
         }
+        drop(queue);
+        self.report();
         Ok(Some(if first { ends } else { None }))
     }
 
@@ -577,6 +605,12 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
             Budget::restart(lua);
             return Ok((true, LuaValue::Nil));
         }
+        with_consumer(lua, |consumer, _| {
+            consumer.party.engine.subscriber_status().update(consumer.party.def.id, |status| {
+                "waiting".clone_into(&mut status.state);
+            });
+            Ok(())
+        })?;
         wait(lua, till)?;
         Ok((false, LuaValue::Nil))
     })?;
@@ -625,6 +659,7 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
             if let Some(waker) = wakers {
                 waker();
             }
+            consumer.report();
             Ok(())
         })
     })?;
@@ -639,6 +674,8 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
             if queue.holder.as_ref().is_some_and(|seat| seat.ticket == consumer.ticket) {
                 queue.emitting = None;
             }
+            drop(queue);
+            consumer.report();
             Ok(0)
         })
     })?;
