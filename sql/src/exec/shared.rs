@@ -256,6 +256,7 @@ impl Shared {
             control.cancel.store(true, Ordering::SeqCst);
             // A procedure that waits has no thread that would look at the flag.
             control.wake();
+            self.store.interrupt(pid);
         }
         true
     }
@@ -266,6 +267,7 @@ impl Shared {
         let Some(control) = sessions.get(&pid) else { return false };
         control.terminate.store(1, Ordering::SeqCst);
         control.cancel.store(true, Ordering::SeqCst);
+        self.store.interrupt(pid);
         control.wake();
         true
     }

@@ -568,8 +568,12 @@ impl Session {
 
     /// Portals made after the savepoint of this place go.
     pub(super) fn drop_portals_since(&mut self, savepoint: usize) {
-        let names: Vec<String> =
-            self.portals.iter().filter(|(_, portal)| portal.depth > savepoint && !portal.detached).map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = self
+            .portals
+            .iter()
+            .filter(|(_, portal)| portal.depth > savepoint && !portal.detached)
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in names {
             self.close_portal(&name);
         }

@@ -103,7 +103,15 @@ impl Session {
                 columns = self.utility_columns(&cached.parsed)?;
             }
         }
-        Ok(PreparedStatement { text, types: types.to_vec(), cached, params, columns, formats: None, undescribed: false })
+        Ok(PreparedStatement {
+            text,
+            types: types.to_vec(),
+            cached,
+            params,
+            columns,
+            formats: None,
+            undescribed: false,
+        })
     }
 
     fn statement(&mut self, name: &str) -> Result<&mut PreparedStatement> {
@@ -169,10 +177,8 @@ impl Session {
             None
         };
         let count = prepared.columns.as_ref().map_or(0, |columns| columns.len());
-        let rowless = matches!(
-            &*prepared.cached.parsed.statement,
-            Statement::ExecProcedure { .. } | Statement::Fetch { .. }
-        );
+        let rowless =
+            matches!(&*prepared.cached.parsed.statement, Statement::ExecProcedure { .. } | Statement::Fetch { .. });
         let expanded = match &prepared.formats {
             Some((known, expanded)) if *known == formats => expanded.clone(),
             // How many columns there are is known once the procedure runs.
@@ -198,8 +204,8 @@ impl Session {
                 made.arguments = (prepared.params.iter().map(|ty| ty.oid).collect(), params);
                 made.columns = prepared.columns.clone();
                 made.undescribed = prepared.undescribed;
-                made.detached =
-                    self.block == Block::None && matches!(&*prepared.cached.parsed.statement, Statement::ExecProcedure { .. });
+                made.detached = self.block == Block::None
+                    && matches!(&*prepared.cached.parsed.statement, Statement::ExecProcedure { .. });
                 made
             }
         })

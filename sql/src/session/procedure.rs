@@ -186,15 +186,11 @@ impl Session {
             FetchDirection::Relative(1) => Some(1),
             FetchDirection::ForwardAll => None,
             _ => {
-                return Err(SqlError::new(
-                    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                    "cursor can only scan forward",
-                ));
+                return Err(SqlError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward"));
             }
         };
         let finished = left == Some(0);
-        portal.source =
-            Source::Fetch(Box::new(FetchFrom { name: name.to_owned(), left, only_move, got: 0, finished }));
+        portal.source = Source::Fetch(Box::new(FetchFrom { name: name.to_owned(), left, only_move, got: 0, finished }));
         Ok(Step::Procedure)
     }
 
@@ -328,9 +324,10 @@ impl Session {
             };
             let only_move = fetch.only_move;
             let pause;
-            (rows, pause) = self.pull_rows(call, limit, formats, undescribed && !only_move, &mut |columns, formats, row| {
-                if only_move { Ok(()) } else { sink(columns, formats, row) }
-            })?;
+            (rows, pause) =
+                self.pull_rows(call, limit, formats, undescribed && !only_move, &mut |columns, formats, row| {
+                    if only_move { Ok(()) } else { sink(columns, formats, row) }
+                })?;
             self.portals.insert(fetch.name.clone(), cursor);
             fetch.got += rows;
             let full = fetch.left.is_some_and(|left| fetch.got >= left);
@@ -346,9 +343,10 @@ impl Session {
 
     /// Takes a cursor out of the session, its procedure started. Errors: 34000, and the cursor goes.
     fn take_started(&mut self, name: &str) -> Result<Portal> {
-        let mut cursor = self.portals.remove(name).ok_or_else(|| {
-            SqlError::new(SqlState::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist"))
-        })?;
+        let mut cursor = self
+            .portals
+            .remove(name)
+            .ok_or_else(|| SqlError::new(SqlState::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist")))?;
         if !cursor.started {
             self.start(&mut cursor)?;
         }
@@ -600,8 +598,7 @@ fn literal(arg: &ast::Expr, bound: &(Vec<Oid>, Vec<Value>)) -> Result<(Value, Da
                 Ok((Value::Bytea(Arc::from(bytes)), DataType::new(oid::BYTEA)))
             }
             ast::Value::Placeholder(text) => {
-                let missing =
-                    || SqlError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {text}"));
+                let missing = || SqlError::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {text}"));
                 let at = placeholder(arg).and_then(|n| n.checked_sub(1)).ok_or_else(missing)?;
                 let value = bound.1.get(at).cloned().ok_or_else(missing)?;
                 let ty = bound.0.get(at).copied().filter(|oid| *oid != 0).unwrap_or(oid::TEXT);

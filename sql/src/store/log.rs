@@ -4,6 +4,10 @@
 //! without any I/O. One flusher thread takes all records that arrived while it was syncing, writes and syncs them
 //! together, and then tells everyone. A record is visible to readers of the log only once it is durable.
 //!
+//! Where commits come one at a time, handing each to the flusher and back costs more than the rest of the commit: after
+//! some syncs of a single record each, a committer leads, that is, it writes and syncs its own record where it stands.
+//! As soon as others commit meanwhile, or a sync takes long, the flusher has the work again.
+//!
 //! A place is only given in a segment whose whole length is already on disk, so a full disk is met before the commit
 //! (53100), never after. If a write or a sync fails nevertheless the log is poisoned: nothing more is acknowledged and
 //! nothing more is taken (58030). A failed sync is never tried again: the kernel may have dropped the bytes.
@@ -15,6 +19,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
@@ -30,6 +35,12 @@ use super::segment::{SEGMENT_HEADER, Segment};
 const PENDING_MAX: u64 = 64 << 20;
 /// One write is about this long.
 const WRITE_BYTES: usize = 4 << 20;
+/// A committer leads once there were so many more syncs of one record than others.
+const ALONE: u32 = 8;
+/// So many are counted at most; a sync of several records takes half of them away.
+const ALONE_MAX: u32 = 32;
+/// A committer does not lead while syncs take longer than this: its thread has other sessions to serve.
+const LEAD_MAX: Duration = Duration::from_millis(1);
 
 /// A record in memory: for the flusher, then for readers.
 pub(super) struct LogRecord {
@@ -75,6 +86,12 @@ struct Tail {
     next_number: u64,
     pending: Vec<Pending>,
     pending_bytes: u64,
+    /// Whether somebody is writing and syncing: never two at once, so that the order on disk is that of the numbers.
+    flushing: bool,
+    /// Whether somebody will see to what is pending; not so while only `lazy` records are.
+    asked: bool,
+    /// How many quick syncs had one record, lately: 0 to `ALONE_MAX`.
+    alone: u32,
     /// Bytes that the next segment must have; 0 = none is asked for.
     wanted: u64,
     /// Tries to make a segment so far, and how the last one failed.
@@ -155,6 +172,9 @@ impl Log {
                 next_number: start.next_number,
                 pending: Vec::new(),
                 pending_bytes: 0,
+                flushing: false,
+                asked: false,
+                alone: 0,
                 wanted: segment_bytes,
                 attempts: 0,
                 attempt_error: None,
@@ -200,14 +220,15 @@ impl Log {
         work(self.newest())
     }
 
-    /// Commits a record: `validate` may still refuse it, `publish` makes it visible; both run in the commit mutex.
-    /// Errors: 53100, 58030, and those of `validate`.
+    /// Commits a record: `validate` may still refuse it, `publish` makes it visible; both run in the commit mutex. Who
+    /// is to write it says `urge`. Errors: 53100, 58030, and those of `validate`.
     pub(super) fn append(
         &self,
         mut bytes: Vec<u8>,
+        urge: Urge,
         validate: &mut dyn FnMut() -> Result<()>,
         publish: &mut dyn FnMut(CommitNo),
-    ) -> Result<CommitNo> {
+    ) -> Result<(CommitNo, Option<Turn<'_>>)> {
         if bytes.capacity() > bytes.len() * 2 {
             bytes.shrink_to_fit();
         }
@@ -257,15 +278,27 @@ impl Log {
         tail.offset += len;
         tail.pending_bytes += len;
         let record = Arc::new(LogRecord { commit, committed_at, bytes, decoded: Mutex::default() });
-        let idle = tail.pending.is_empty();
         tail.pending.push(Pending { record, segment, offset });
         publish(CommitNo(commit));
         self.newest.store(commit, Ordering::SeqCst);
+        let first = urge != Urge::Lazy && !tail.asked;
+        let leads = first && urge == Urge::Lead && !tail.flushing && tail.alone >= ALONE;
+        tail.asked |= first;
+        tail.flushing |= leads;
         drop(tail);
-        if idle {
+        if first && !leads {
             self.work.notify_one();
         }
-        Ok(CommitNo(commit))
+        Ok((CommitNo(commit), leads.then(|| Turn { log: self })))
+    }
+
+    /// Sees to it that what is pending is written: for whoever waits for a lazy record.
+    pub(super) fn urge(&self) {
+        let mut tail = self.tail.lock();
+        if !tail.pending.is_empty() && !tail.asked {
+            tail.asked = true;
+            self.work.notify_one();
+        }
     }
 
     fn wait_for_room(&self, tail: &mut parking_lot::MutexGuard<'_, Tail>, ready: impl Fn(&Tail) -> bool) {
@@ -334,6 +367,7 @@ impl Log {
             return Ok(());
         }
         let mut result = Ok(());
+        self.urge();
         self.env.blocker.block(&mut || {
             let mut wakers = self.wakers.lock();
             while self.durable() < commit {
@@ -348,32 +382,55 @@ impl Log {
     }
 
     /// The flusher's thread. Ends when the log is stopped and all is written, or when it is poisoned.
-    pub(super) fn run_flusher(&self, after_sync: &dyn Fn()) {
+    pub(super) fn run_flusher(&self) {
         let mut buffer = Vec::new();
         loop {
-            let batch = {
+            {
                 let mut tail = self.tail.lock();
-                while tail.pending.is_empty() {
-                    if tail.stop {
+                while tail.pending.is_empty() || tail.flushing || !(tail.asked || tail.stop) {
+                    let done = tail.stop && tail.pending.is_empty() && !tail.flushing;
+                    if done || self.failure.get().is_some() {
                         return;
                     }
                     self.work.wait(&mut tail);
                 }
-                std::mem::take(&mut tail.pending)
-            };
-            if let Err(error) = self.write(&batch, &mut buffer) {
-                self.poison(error);
-                return;
+                tail.flushing = true;
             }
-            let bytes: u64 = batch.iter().map(|pending| pending.record.bytes.len() as u64).sum();
-            self.publish(batch);
-            after_sync();
+            self.flush(&mut buffer);
+            if buffer.capacity() > WRITE_BYTES * 2 {
+                buffer = Vec::new();
+            }
+        }
+    }
+
+    /// Writes and syncs what is pending, by whoever has set `flushing`.
+    fn flush(&self, buffer: &mut Vec<u8>) {
+        let batch = {
             let mut tail = self.tail.lock();
-            let full = tail.pending_bytes > PENDING_MAX;
-            tail.pending_bytes -= bytes;
-            if full {
-                self.room.notify_all();
-            }
+            tail.asked = false;
+            std::mem::take(&mut tail.pending)
+        };
+        let bytes: u64 = batch.iter().map(|pending| pending.record.bytes.len() as u64).sum();
+        // A sequence's mark may be with it.
+        let single = batch.len() <= 2;
+        let began = self.env.clock.elapsed();
+        let written = self.write(&batch, buffer);
+        let quick = self.env.clock.elapsed().saturating_sub(began) <= LEAD_MAX;
+        match written {
+            Ok(()) => self.publish(batch),
+            Err(error) => self.poison(error),
+        }
+        let mut tail = self.tail.lock();
+        let full = tail.pending_bytes > PENDING_MAX;
+        tail.pending_bytes -= bytes;
+        if full {
+            self.room.notify_all();
+        }
+        tail.flushing = false;
+        let alone = single && quick && tail.pending.is_empty();
+        tail.alone = if alone { (tail.alone + 1).min(ALONE_MAX) } else { tail.alone.saturating_sub(ALONE_MAX / 2) };
+        if tail.asked || tail.stop || self.failure.get().is_some() {
+            self.work.notify_one();
         }
     }
 
@@ -408,9 +465,6 @@ impl Log {
             }
             segment.file.sync().map_err(fail)?;
             self.syncs.fetch_add(1, Ordering::Relaxed);
-        }
-        if buffer.capacity() > WRITE_BYTES * 2 {
-            *buffer = Vec::new();
         }
         Ok(())
     }
@@ -479,7 +533,7 @@ impl Log {
                 let old = fits.map(|place| tail.retired.remove(place));
                 let made = parking_lot::MutexGuard::unlocked(&mut tail, || match &old {
                     Some(old) => old.recycle(self.disk.as_ref(), number),
-                    None => Segment::create(self.disk.as_ref(), number, wanted),
+                    None => Segment::create(self.disk.as_ref(), number, wanted, wanted > self.segment_bytes),
                 });
                 tail.attempts += 1;
                 tail.attempt_error = None;
@@ -521,6 +575,29 @@ impl Log {
     }
 }
 
+/// Who sees to it that a record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urge {
+    /// The flusher, at once; or the caller, who may be given the turn: it lets its locks go, then drops the turn.
+    Lead,
+    /// The flusher, at once.
+    Flusher,
+    /// Whoever comes next: the record may wait until somebody waits for it, for a moment at most.
+    Lazy,
+}
+
+/// The turn of a committer to write and sync the log itself, when it is dropped.
+#[must_use]
+pub(super) struct Turn<'a> {
+    log: &'a Log,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.log.flush(&mut Vec::new());
+    }
+}
+
 /// Ready when a commit is durable. Errors: 58030 when the log has failed.
 #[derive(Debug)]
 pub struct DurableWait {
@@ -537,6 +614,9 @@ impl Future for DurableWait {
             return Poll::Ready(Ok(()));
         }
         let log = self.log.clone();
+        if self.registered.is_none() {
+            log.urge();
+        }
         let mut wakers = log.wakers.lock();
         if log.durable() >= self.commit {
             return Poll::Ready(Ok(()));

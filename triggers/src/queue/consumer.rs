@@ -441,7 +441,8 @@ impl Consumption for Consumer {
         }
         let Some(last) = self.marked.checked_sub(1).and_then(|at| self.events.get(at)) else { return Ok(()) };
         let (from, to, def) = (self.position, last.position, self.party.def.clone());
-        let number = if numbered(&def) { self.number.map(|last| last + i64::try_from(self.marked).unwrap_or(0)) } else { None };
+        let number =
+            if numbered(&def) { self.number.map(|last| last + i64::try_from(self.marked).unwrap_or(0)) } else { None };
         session.with_hook_context(&mut |ctx| {
             if ctx.catalog().trigger(def.id).is_none() {
                 return Err(SqlError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "the consumer was dropped"));
@@ -680,9 +681,20 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
         })
     })?;
     let emit = blocking_emit(lua, offered, asked)?;
-    lua.load(API)
-        .set_name("=api")
-        .call::<()>((db, token(lua)?, yielder(lua)?, begin, register, held, look, deadline, consume, next, emit_timeout, emit))
+    lua.load(API).set_name("=api").call::<()>((
+        db,
+        token(lua)?,
+        yielder(lua)?,
+        begin,
+        register,
+        held,
+        look,
+        deadline,
+        consume,
+        next,
+        emit_timeout,
+        emit,
+    ))
 }
 
 const API: &str = "

@@ -78,9 +78,9 @@ fn check_queue(ctx: &mut dyn HookContext, mut def: TriggerDef, with_procedure: b
         ));
     }
     let catalog = ctx.catalog();
-    let taken = catalog.triggers().find(|other| {
-        other.id != def.id && other.dialect == def.dialect && other.name.eq_ignore_ascii_case(&def.name)
-    });
+    let taken = catalog
+        .triggers()
+        .find(|other| other.id != def.id && other.dialect == def.dialect && other.name.eq_ignore_ascii_case(&def.name));
     if let Some(other) = taken {
         let what = if other.kind.eq_ignore_ascii_case("lua_trigger") { "trigger" } else { "consumer" };
         return Err(SqlError::new(SqlState::DUPLICATE_OBJECT, format!("{what}:{} already exists", other.name)));
@@ -271,8 +271,9 @@ impl Runner {
         if self.catalogs.as_ref().is_some_and(|have| Arc::ptr_eq(have, &now)) {
             return Ok(());
         }
-        let found =
-            now.database(self.queue.database).and_then(|catalog| procedure_of(catalog, &self.queue.def.name, None).cloned());
+        let found = now
+            .database(self.queue.database)
+            .and_then(|catalog| procedure_of(catalog, &self.queue.def.name, None).cloned());
         let same = match (&self.procedure, &found) {
             (Some(have), Some(found)) => Arc::ptr_eq(have, found),
             _ => false,

@@ -185,11 +185,8 @@ impl Execution {
         let in_block = self.in_block;
         self.host(|host| {
             if host.explicit {
-                return Err(SqlError::new(
-                    SqlState::new("2D000"),
-                    "unterminated transaction (no commit or rollback)",
-                )
-                .detail("procedure return code: -222"));
+                return Err(SqlError::new(SqlState::new("2D000"), "unterminated transaction (no commit or rollback)")
+                    .detail("procedure return code: -222"));
             }
             if in_block {
                 return host.doomed.take().map_or(Ok(()), Err);

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use mlua::{AnyUserData, Function, Lua, MetaMethod, UserData, UserDataMethods, Value as LuaValue};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{
-    CastContext, DataType, Interval, Numeric, TextStyle, TimeZone, Value, cast, compare, equal, find_cast, from_text, oid,
-    to_text,
+    CastContext, DataType, Interval, Numeric, TextStyle, TimeZone, Value, cast, compare, equal, find_cast, from_text,
+    oid, to_text,
 };
 
 /// Microseconds from 1970-01-01 to 2000-01-01.
@@ -75,7 +75,9 @@ impl Kind {
     /// By name, as `declare`, `db:cast` and typed parameters write it.
     pub(crate) fn named(name: &str) -> Option<Kind> {
         Some(match name {
-            "int" | "integer" | "short" | "u_short" | "u_int" | "longlong" | "bigint" | "smallint" | "largeint" => Kind::Int,
+            "int" | "integer" | "short" | "u_short" | "u_int" | "longlong" | "bigint" | "smallint" | "largeint" => {
+                Kind::Int
+            }
             "real" | "float" | "double" | "number" => Kind::Real,
             "decimal" => Kind::Decimal,
             "cstring" | "text" | "string" | "vutf8" => Kind::Cstring,
@@ -177,7 +179,9 @@ impl Typed {
 
     fn kind(&self) -> Kind {
         match (Kind::of(self.ty), &self.value) {
-            (Kind::IntervalDs, Value::Interval(interval)) if interval.days == 0 && interval.micros == 0 && interval.months != 0 => {
+            (Kind::IntervalDs, Value::Interval(interval))
+                if interval.days == 0 && interval.micros == 0 && interval.months != 0 =>
+            {
                 Kind::IntervalYm
             }
             (kind, _) => kind,
@@ -472,7 +476,11 @@ pub(crate) fn to_lua(lua: &Lua, value: &Value, ty: DataType) -> mlua::Result<Lua
             }
             LuaValue::Table(table)
         }
-        Value::Numeric(_) | Value::Bytea(_) | Value::Date(_) | Value::Timestamp(_) | Value::TimestampTz(_)
+        Value::Numeric(_)
+        | Value::Bytea(_)
+        | Value::Date(_)
+        | Value::Timestamp(_)
+        | Value::TimestampTz(_)
         | Value::Interval(_) => LuaValue::UserData(lua.create_userdata(Typed::new(value.clone(), ty))?),
         other => {
             let mut out = String::new();
@@ -520,14 +528,18 @@ pub(crate) fn convert(lua: &Lua, value: &LuaValue, to: DataType) -> mlua::Result
     if value.is_nil() || is_null(value) {
         return Ok(Value::Null);
     }
-    let from = if value.is_table() { "table" } else { match value {
-        LuaValue::String(_) => "string",
-        LuaValue::Integer(_) | LuaValue::Number(_) => "number",
-        LuaValue::Boolean(_) => "boolean",
-        LuaValue::Other(_) => "int",
-        LuaValue::UserData(_) => type_name(value),
-        other => other.type_name(),
-    } };
+    let from = if value.is_table() {
+        "table"
+    } else {
+        match value {
+            LuaValue::String(_) => "string",
+            LuaValue::Integer(_) | LuaValue::Number(_) => "number",
+            LuaValue::Boolean(_) => "boolean",
+            LuaValue::Other(_) => "int",
+            LuaValue::UserData(_) => type_name(value),
+            other => other.type_name(),
+        }
+    };
     let refused = || {
         let state = if from == "string" { SqlState::INVALID_TEXT_REPRESENTATION } else { SqlState::DATATYPE_MISMATCH };
         mlua::Error::external(SqlError::new(state, format!("conversion to:{} failed from:{from}", Kind::of(to).name())))
@@ -671,7 +683,9 @@ mod tests {
             let there = to_lua(lua, &Value::Int8(n), DataType::INT8).unwrap();
             assert_eq!(from_lua(lua, &there).unwrap().0, Value::Int8(n), "{n}");
             assert_eq!(text(lua, &there).unwrap(), n.to_string());
-            let main = machine.load("local function main(v) return tostring(v) .. '|' .. type(v) end", &|_, _| Ok(())).unwrap();
+            let main = machine
+                .load("local function main(v) return tostring(v) .. '|' .. type(v) end", &|_, _| Ok(()))
+                .unwrap();
             let got = machine.call(&main, there).unwrap();
             let kind = if n.abs_diff(0) > PLAIN.unsigned_abs() { "int" } else { "number" };
             assert_eq!(got.to_string().unwrap(), format!("{n}|{kind}"));

@@ -141,9 +141,10 @@ impl<'a> Rewriter<'a> {
                 }
                 (TokenKind::Name, "and" | "or" | "not") => value = false,
                 (TokenKind::Name, _) if depth == 0 && functions == 0 && value => return place,
-                (TokenKind::Name, "end" | "else" | "elseif" | "until" | "then" | "do" | "return" | "local" | "declare")
-                    if depth == 0 && functions == 0 =>
-                {
+                (
+                    TokenKind::Name,
+                    "end" | "else" | "elseif" | "until" | "then" | "do" | "return" | "local" | "declare",
+                ) if depth == 0 && functions == 0 => {
                     return place;
                 }
                 (TokenKind::Name | TokenKind::Text, _) => value = true,
@@ -230,7 +231,12 @@ impl<'a> Rewriter<'a> {
             if token.kind == TokenKind::Name && !after_dot {
                 let next = at + 1;
                 match token.text {
-                    "x" | "X" if self.tokens.get(next).is_some_and(|t| t.kind == TokenKind::Text && t.text.starts_with(['\'', '"'])) => {
+                    "x" | "X"
+                        if self
+                            .tokens
+                            .get(next)
+                            .is_some_and(|t| t.kind == TokenKind::Text && t.text.starts_with(['\'', '"'])) =>
+                    {
                         self.out.push_str(&format!("__blob({})", self.tokens[next].text));
                         at = next + 1;
                         continue;
@@ -243,7 +249,11 @@ impl<'a> Rewriter<'a> {
                     }
                     "function" => {
                         let mut open = self.solid(next);
-                        while self.tokens.get(open).is_some_and(|t| t.kind == TokenKind::Name || matches!(t.text, "." | ":")) {
+                        while self
+                            .tokens
+                            .get(open)
+                            .is_some_and(|t| t.kind == TokenKind::Name || matches!(t.text, "." | ":"))
+                        {
                             open = self.solid(open + 1);
                         }
                         if self.is(open, "(") {
@@ -333,14 +343,20 @@ mod tests {
             ("local a = 1", "local a = 1"),
             ("local b = x'dead' .. x", "local b = __blob('dead') .. x"),
             ("t.x 'a'", "t.x 'a'"),
-            ("declare a, b 'int' a := 5 + f(b)\nb = 2", "local a, b, __type_a, __type_b = __declare(2, 'int') a = __convert( 5 + f(b), __type_a)\nb = 2"),
+            (
+                "declare a, b 'int' a := 5 + f(b)\nb = 2",
+                "local a, b, __type_a, __type_b = __declare(2, 'int') a = __convert( 5 + f(b), __type_a)\nb = 2",
+            ),
             ("declare d decimal", "local d, __type_d = __declare(1, 'decimal') "),
             ("y := 1 z = 2", "y = __assign(y,  1) z = 2"),
             (
                 "local function f(a int, b) return a end",
                 "local function f(a, b) local __type_a = 'int' a = __convert(a, __type_a)  return a end",
             ),
-            ("-- declare a 'int'\nlocal s = 'a := 1' local t = [[x'00']]", "-- declare a 'int'\nlocal s = 'a := 1' local t = [[x'00']]"),
+            (
+                "-- declare a 'int'\nlocal s = 'a := 1' local t = [[x'00']]",
+                "-- declare a 'int'\nlocal s = 'a := 1' local t = [[x'00']]",
+            ),
             ("é = x''", "é = __blob('')"),
         ] {
             assert_eq!(plain(source), expected, "{source}");

@@ -30,7 +30,12 @@ impl Language for Lua51 {
     fn check(&self, source: &str) -> Result<()> {
         let lua = Lua::new_with(StdLib::NONE, LuaOptions::default()).map_err(|error| sql_error(&error))?;
         lua.set_memory_limit(64 << 20).map_err(|error| sql_error(&error))?;
-        match lua.load(&*dialect::plain(source)).set_name("=procedure").set_mode(mlua::chunk::ChunkMode::Text).into_function() {
+        match lua
+            .load(&*dialect::plain(source))
+            .set_name("=procedure")
+            .set_mode(mlua::chunk::ChunkMode::Text)
+            .into_function()
+        {
             Ok(_) => Ok(()),
             Err(error) => Err(SqlError::syntax(message_of(&error))),
         }
@@ -273,11 +278,10 @@ pub(crate) fn chunk_main(lua: &Lua, source: &str, world: &World<'_>) -> mlua::Re
 /// A fresh world for a script.
 fn environment(lua: &Lua, world: &World<'_>) -> mlua::Result<Table> {
     let env = lua.create_table()?;
-    let check =
-        lua.create_function(|lua, ()| match lua.app_data_ref::<Budget>().and_then(|b| b.killed.clone()) {
-            Some(error) => Err(mlua::Error::external(error)),
-            None => Ok(()),
-        })?;
+    let check = lua.create_function(|lua, ()| match lua.app_data_ref::<Budget>().and_then(|b| b.killed.clone()) {
+        Some(error) => Err(mlua::Error::external(error)),
+        None => Ok(()),
+    })?;
     let typename = lua.create_function(|_, value: mlua::Value| Ok(convert::type_name(&value)))?;
     let print = lua.create_function(|lua, values: MultiValue| {
         let mut line = String::new();
@@ -315,9 +319,8 @@ end";
 /// What the rewritten forms of the dialect call (`dialect`).
 fn forms(lua: &Lua, env: &Table) -> mlua::Result<()> {
     use mlua::Value;
-    let kind = |name: &str| {
-        convert::Kind::named(name).ok_or_else(|| mlua::Error::runtime(format!("unknown type: {name}")))
-    };
+    let kind =
+        |name: &str| convert::Kind::named(name).ok_or_else(|| mlua::Error::runtime(format!("unknown type: {name}")));
     let to = move |lua: &Lua, value: &Value, name: &str| -> mlua::Result<Value> {
         let kind = kind(name)?;
         if value.is_nil() || convert::is_null(value) {
@@ -486,7 +489,10 @@ mod tests {
     fn memory_is_bounded() {
         let machine = Machine::new(Limits { steps: u64::MAX, memory_bytes: 8 << 20 }).unwrap();
         let main = machine
-            .load("local function main() local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end end", &|_, _| Ok(()))
+            .load(
+                "local function main() local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end end",
+                &|_, _| Ok(()),
+            )
             .unwrap();
         assert_eq!(machine.call(&main, ()).unwrap_err().state(), SqlState::OUT_OF_MEMORY);
     }

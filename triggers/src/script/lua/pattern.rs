@@ -396,7 +396,8 @@ fn gsub(
                 _ => return bad("bad argument #3 to 'gsub' (string/function/table expected)"),
             };
             match value {
-                LuaValue::Boolean(true) if matches!(with, LuaValue::String(_) | LuaValue::Integer(_) | LuaValue::Number(_)) => {}
+                LuaValue::Boolean(true)
+                    if matches!(with, LuaValue::String(_) | LuaValue::Integer(_) | LuaValue::Number(_)) => {}
                 LuaValue::Nil | LuaValue::Boolean(false) => out.extend_from_slice(&text[s..e]),
                 LuaValue::String(piece) => out.extend_from_slice(&piece.as_bytes()),
                 LuaValue::Integer(_) | LuaValue::Number(_) => out.extend_from_slice(value.to_string()?.as_bytes()),

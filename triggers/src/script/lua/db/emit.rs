@@ -153,7 +153,8 @@ fn emit_table(lua: &Lua, table: &Table, blocking: bool) -> mlua::Result<()> {
     {
         let named = with_host(lua, |host| Ok(host.emitter.declared()))?;
         if !named {
-            let values: Vec<LuaValue> = shape.0.iter().map(|(name, _)| table.get(name.as_str())).collect::<mlua::Result<_>>()?;
+            let values: Vec<LuaValue> =
+                shape.0.iter().map(|(name, _)| table.get(name.as_str())).collect::<mlua::Result<_>>()?;
             with_host(lua, |host| {
                 host.emitter.shape = Some(shape.0.to_vec());
                 Ok(())
@@ -269,7 +270,9 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
             with_host(lua, |host| {
                 let emitter = &mut host.emitter;
                 if emitter.listed && emitter.names.get(at - 1).cloned().flatten().as_deref() != Some(&name) {
-                    return Err(mismatch(format!("the procedure names column {at} \"{name}\", the statement does not")));
+                    return Err(mismatch(format!(
+                        "the procedure names column {at} \"{name}\", the statement does not"
+                    )));
                 }
                 if emitter.names.len() < at {
                     emitter.names.resize(at, None);
@@ -289,7 +292,9 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
                 if emitter.listed {
                     let listed = emitter.types.get(at - 1).copied().flatten();
                     if listed.is_none_or(|listed| Kind::of(listed) != Kind::of(ty)) {
-                        return Err(mismatch(format!("the procedure gives column {at} another type than the statement")));
+                        return Err(mismatch(format!(
+                            "the procedure gives column {at} another type than the statement"
+                        )));
                     }
                     return Ok(0);
                 }
@@ -322,11 +327,7 @@ struct EmitOp(mlua::Function);
 
 /// `emit` of a consumer: a Lua function of (self, …) that waits for the client after the row; `offered` runs before
 /// that, `asked` when it asked.
-pub(crate) fn blocking_emit(
-    lua: &Lua,
-    offered: mlua::Function,
-    asked: mlua::Function,
-) -> mlua::Result<mlua::Function> {
+pub(crate) fn blocking_emit(lua: &Lua, offered: mlua::Function, asked: mlua::Function) -> mlua::Result<mlua::Function> {
     let op = lua.app_data_ref::<EmitOp>().map(|op| op.0.clone());
     let op = op.ok_or_else(|| mlua::Error::runtime("no rows from this state"))?;
     lua.load(

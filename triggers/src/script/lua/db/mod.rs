@@ -118,7 +118,9 @@ impl Host {
         if self.managed {
             return;
         }
-        if let Some(session) = self.session.as_mut().filter(|session| session.in_transaction() && !session.has_written()) {
+        if let Some(session) =
+            self.session.as_mut().filter(|session| session.in_transaction() && !session.has_written())
+        {
             session.rollback_internal();
         }
     }
@@ -330,8 +332,7 @@ fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
     set(
         "cast",
         lua.create_function(|lua, (_, value, name): (LuaValue, LuaValue, String)| {
-            let kind =
-                Kind::named(&name).ok_or_else(|| mlua::Error::runtime(format!("no such type: {name}")))?;
+            let kind = Kind::named(&name).ok_or_else(|| mlua::Error::runtime(format!("no such type: {name}")))?;
             convert::convert_lua(lua, &value, kind)
         })?,
     )?;
@@ -354,24 +355,27 @@ fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
             })
         })?,
     )?;
-    set("get_event_tid", lua.create_function(|lua, (_, event): (LuaValue, LuaValue)| {
-        match event_info(lua, &event)? {
+    set(
+        "get_event_tid",
+        lua.create_function(|lua, (_, event): (LuaValue, LuaValue)| match event_info(lua, &event)? {
             Some(info) => to_lua(lua, &Value::Int8(info.tid), DataType::INT8),
             None => Ok(LuaValue::Nil),
-        }
-    })?)?;
-    set("get_event_epoch", lua.create_function(|lua, (_, event): (LuaValue, LuaValue)| {
-        match event_info(lua, &event)? {
+        })?,
+    )?;
+    set(
+        "get_event_epoch",
+        lua.create_function(|lua, (_, event): (LuaValue, LuaValue)| match event_info(lua, &event)? {
             Some(info) => to_lua(lua, &Value::Int8(info.epoch), DataType::INT8),
             None => Ok(LuaValue::Nil),
-        }
-    })?)?;
-    set("get_event_sequence", lua.create_function(|lua, (_, event): (LuaValue, LuaValue)| {
-        match event_info(lua, &event)? {
+        })?,
+    )?;
+    set(
+        "get_event_sequence",
+        lua.create_function(|lua, (_, event): (LuaValue, LuaValue)| match event_info(lua, &event)? {
             Some(info) => to_lua(lua, &Value::from(info.sequence), DataType::INT8),
             None => Ok(LuaValue::Nil),
-        }
-    })?)?;
+        })?,
+    )?;
     set(
         "setmaxinstructions",
         lua.create_function(|lua, (_, limit): (LuaValue, u64)| {
@@ -390,7 +394,9 @@ fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
     )?;
     set(
         "udf_error",
-        lua.create_function(|_, (_, text): (LuaValue, String)| -> mlua::Result<()> { Err(mlua::Error::runtime(text)) })?,
+        lua.create_function(|_, (_, text): (LuaValue, String)| -> mlua::Result<()> {
+            Err(mlua::Error::runtime(text))
+        })?,
     )?;
     set(
         "settimezone",
@@ -540,7 +546,8 @@ pub(crate) fn remember_event(lua: &Lua, event: &Table, info: EventInfo) -> mlua:
 }
 
 fn event_info(lua: &Lua, event: &LuaValue) -> mlua::Result<Option<EventInfo>> {
-    let (LuaValue::Table(event), Some(kept)) = (event, lua.app_data_ref::<Events>().map(|events| events.0.clone())) else {
+    let (LuaValue::Table(event), Some(kept)) = (event, lua.app_data_ref::<Events>().map(|events| events.0.clone()))
+    else {
         return Ok(None);
     };
     let LuaValue::String(bytes) = kept.raw_get::<LuaValue>(event)? else { return Ok(None) };
@@ -548,11 +555,7 @@ fn event_info(lua: &Lua, event: &LuaValue) -> mlua::Result<Option<EventInfo>> {
     let number = |at: usize| {
         bytes.get(at..at + 8).and_then(|piece| piece.try_into().ok()).map(i64::from_le_bytes).unwrap_or_default()
     };
-    Ok(Some(EventInfo {
-        tid: number(0),
-        epoch: number(8),
-        sequence: (bytes.last() == Some(&1)).then(|| number(16)),
-    }))
+    Ok(Some(EventInfo { tid: number(0), epoch: number(8), sequence: (bytes.last() == Some(&1)).then(|| number(16)) }))
 }
 
 /// Rows out and waiting: `emit`, the column calls, `sleep`.
@@ -656,8 +659,5 @@ fn transactions(lua: &Lua, db: &Table) -> mlua::Result<()> {
 }
 
 fn no_transaction() -> mlua::Error {
-    mlua::Error::external(SqlError::new(
-        SqlState::NO_ACTIVE_SQL_TRANSACTION,
-        "No transaction to COMMIT/ROLLBACK",
-    ))
+    mlua::Error::external(SqlError::new(SqlState::NO_ACTIVE_SQL_TRANSACTION, "No transaction to COMMIT/ROLLBACK"))
 }

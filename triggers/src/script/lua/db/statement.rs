@@ -35,7 +35,9 @@ pub(super) fn install(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
                 let checked = host.begun().and_then(|session| session.parameter_types(&prepared.sql, &types));
                 Ok(match checked {
                     // What a type must be may be known only with the value.
-                    Err(error) if !matches!(error.state(), SqlState::INDETERMINATE_DATATYPE | SqlState::DATATYPE_MISMATCH) => {
+                    Err(error)
+                        if !matches!(error.state(), SqlState::INDETERMINATE_DATATYPE | SqlState::DATATYPE_MISMATCH) =>
+                    {
                         Some(host.fail(&error, false))
                     }
                     _ => None,

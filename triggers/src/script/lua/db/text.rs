@@ -147,7 +147,13 @@ impl Writer<'_> {
             LuaValue::Number(n) => {
                 let n = *n;
                 self.annotated("number", |this| {
-                    let special = if n.is_nan() { "nan" } else if n > 0.0 { "inf" } else { "-inf" };
+                    let special = if n.is_nan() {
+                        "nan"
+                    } else if n > 0.0 {
+                        "inf"
+                    } else {
+                        "-inf"
+                    };
                     if n.is_finite() {
                         this.out.push_str(&n.to_string());
                     } else if this.quote_special {
