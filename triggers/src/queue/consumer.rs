@@ -593,6 +593,8 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
                 let waker = consumer.party.waker.clone();
                 consumer.party.consumers.wait(&waker);
             }
+            // Errors when the queue is no more.
+            consumer.holds()?;
             if consumer.fill()? { consumer.table(lua, session).map(Some) } else { Ok(None) }
         });
         let found = found?;

@@ -143,6 +143,21 @@ impl Host {
         result
     }
 
+    /// Before an explicit transaction: the implicit one is committed. The event fetched last stays at hand, so that it can
+    /// be consumed inside (13.3).
+    fn begin_explicit(&mut self) -> Result<()> {
+        let result = self.try_commit();
+        if result.is_err()
+            && let Some(session) = &mut self.session
+        {
+            session.rollback_internal();
+        }
+        self.doomed = None;
+        self.effects = Effects::default();
+        self.explicit = result.is_ok();
+        result
+    }
+
     fn try_commit(&mut self) -> Result<()> {
         if let Some(error) = self.doomed.take() {
             return Err(error);
@@ -605,10 +620,7 @@ fn transactions(lua: &Lua, db: &Table) -> mlua::Result<()> {
                         "BEGIN in the middle of transaction",
                     )));
                 }
-                let result = host.commit();
-                host.effects = Effects::default();
-                host.explicit = result.is_ok();
-                Ok(result)
+                Ok(host.begin_explicit())
             })?;
             result.map(|()| 0).map_err(|error| raise(lua, error))
         })?,
