@@ -82,8 +82,8 @@ pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) session: Session,
     stream: Stream,
-    bell: Arc<Doorbell>,
-    watched: Arc<Watched>,
+    pub(crate) bell: Arc<Doorbell>,
+    pub(crate) watched: Arc<Watched>,
     /// What has not been written yet.
     pub(crate) out: Vec<u8>,
     /// For text forms.

@@ -18,6 +18,7 @@ mod http;
 mod message;
 mod metrics;
 mod open;
+mod procedure;
 mod server;
 mod simple;
 mod startup;

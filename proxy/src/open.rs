@@ -10,7 +10,7 @@ use std::time::Duration;
 use tripline_sql::engine::{Engine, SessionOptions};
 use tripline_sql::env::{Blocker, Env, Pace};
 use tripline_sql::error::SqlError;
-use tripline_sql::session::{Session, Step};
+use tripline_sql::session::{Pause, Session, Step};
 use tripline_sql::store::{Disk, FileDisk, MemDisk, Progress};
 use tripline_triggers::fire::Fire;
 
@@ -223,6 +223,13 @@ pub(crate) fn run_script(engine: &Engine, sql: &str) -> Result<(), SqlError> {
 fn finish_step(session: &mut Session, step: &Step) -> Result<(), SqlError> {
     match step {
         Step::Rows(_) => while !session.fetch(0, &mut |_| Ok(()))?.done {},
+        Step::Procedure => loop {
+            match session.pull(0, &mut |_, _, _| Ok(()))?.1 {
+                Pause::Done(_) => break,
+                Pause::Waiting(_) => return Err(SqlError::unsupported("a procedure that waits in a script")),
+                Pause::Rows | Pause::Blocked => {}
+            }
+        },
         Step::CopyIn { .. } | Step::CopyOut { .. } => {
             return Err(SqlError::unsupported("COPY from or to the client in a script"));
         }

@@ -83,6 +83,10 @@ impl Connection {
                 self.notices();
                 put_complete(&mut self.out, &tag);
             }
+            Step::Procedure => {
+                self.notices();
+                self.procedure(0, true).await?;
+            }
             Step::CopyOut { format, columns } => self.copy_out(format, columns).await?,
             // Taken by `statements`, which alone can stop half-way.
             Step::CopyIn { .. } => return Err(SqlError::internal("COPY input inside a step").into()),

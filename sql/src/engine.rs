@@ -13,11 +13,11 @@ use crate::env::Env;
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::{Backend, Extractors, Settings, Shared};
 use crate::session::Session;
-use crate::store::{CommitOptions, Disk, DurableWait, LogReader, Progress, Store, StoreConfig, StoreStats, TxnOptions};
+use crate::store::{CommitOptions, Disk, DurableWait, Progress, Store, StoreConfig, StoreStats, TxnOptions};
 use crate::types::Oid;
 
 pub use crate::exec::{Mailbox, SessionInfo, SubscriberState, SubscriberStatus};
-pub use crate::store::ReadItem;
+pub use crate::store::{LogReader, ReadItem};
 
 /// Settings of an engine.
 #[derive(Clone, Debug)]
@@ -87,6 +87,24 @@ pub struct AuthInfo {
 /// The engine of one data directory. Clones share it.
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
+
+/// An engine that others keep open.
+#[derive(Clone)]
+pub struct WeakEngine(std::sync::Weak<Shared>);
+
+impl WeakEngine {
+    /// The engine, if it is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Engine> {
+        self.0.upgrade().map(Engine)
+    }
+}
+
+impl std::fmt::Debug for WeakEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WeakEngine")
+    }
+}
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -177,6 +195,12 @@ impl Engine {
         let control = self.0.register(options.mailbox.clone(), info)?;
         let backend = Backend::new(self.0.clone(), control, database.oid, user, superuser, settings);
         Ok(Session::new(backend))
+    }
+
+    /// The engine without keeping it open.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakEngine {
+        WeakEngine(Arc::downgrade(&self.0))
     }
 
     /// What authentication needs to know of a role; none if there is no such role.

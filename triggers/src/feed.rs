@@ -49,6 +49,7 @@ impl Feed {
     /// subscribers. Errors: no thread could be made.
     pub fn start(engine: Engine, fire: Arc<Fire>) -> Result<Feed> {
         fire.signal().durable_to(engine.durable());
+        fire.set_engine(Some(engine.downgrade()));
         let shared = Arc::new(Shared { engine, fire, stop: AtomicBool::new(false) });
         shared.start_triggers();
         let inner = shared.clone();
@@ -211,6 +212,9 @@ impl Shared {
 
     fn match_catalog(self: &Arc<Self>, running: &mut HashMap<TriggerId, Running>) {
         let catalogs = self.engine.catalogs();
+        for id in self.fire.consumers().keep(&catalogs) {
+            self.engine.subscriber_status().remove(id);
+        }
         let mut wanted: HashMap<TriggerId, Wanted<'_>> = HashMap::new();
         for catalog in catalogs.databases() {
             for def in catalog.triggers().filter(|def| def.enabled) {

@@ -11,11 +11,15 @@ use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use tripline_sql::catalog::{Catalog, FunctionDef, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{
-    Attached, CommitNo, HookContext, Hooks, QueryResult, RowChange, RowId, TriggerStatistics, Verdict,
+    Attached, CommitNo, HookContext, Hooks, ProcedureCall, ProcedureShape, QueryResult, RowChange, RowId,
+    RunningProcedure, TriggerStatistics, Verdict,
 };
+use tripline_sql::engine::WeakEngine;
 use tripline_sql::error::{Result, SqlError, SqlState};
+use tripline_sql::types::Value;
 
 use crate::kind::{Attachment, Deferred, Instance, Listens, Operation, RowTrigger, Running};
+use crate::queue::Consumers;
 use crate::registry::kind;
 use crate::script::LANGUAGES;
 use crate::signal::Signal;
@@ -27,6 +31,9 @@ pub struct Fire {
     instances: Mutex<HashMap<TriggerId, Arc<Instance>>>,
     signal: Arc<Signal>,
     deferred: Arc<Deferred>,
+    consumers: Arc<Consumers>,
+    /// Set while the feed runs.
+    engine: Mutex<Option<WeakEngine>>,
 }
 
 struct Kept {
@@ -97,6 +104,17 @@ impl Fire {
     /// What wakes the subscribers.
     pub(crate) fn signal(&self) -> &Arc<Signal> {
         &self.signal
+    }
+
+    /// The queues that clients take from.
+    #[must_use]
+    pub fn consumers(&self) -> &Arc<Consumers> {
+        &self.consumers
+    }
+
+    /// The engine that procedures run on; none: there is none any more.
+    pub(crate) fn set_engine(&self, engine: Option<WeakEngine>) {
+        *self.engine.lock() = engine;
     }
 
     /// What a trigger keeps in memory: counters, last error.
@@ -211,12 +229,8 @@ impl Fire {
 impl Hooks for Fire {
     fn check(&self, ctx: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef> {
         let Some(kind) = kind(&def.kind) else {
-            return Err(match def.kind.to_ascii_lowercase().as_str() {
-                "lua_consumer" | "default_lua_consumer" => {
-                    SqlError::unsupported(format!("trigger type \"{}\"", def.kind))
-                }
-                _ => SqlError::new(SqlState::UNDEFINED_OBJECT, format!("trigger type \"{}\" does not exist", def.kind)),
-            });
+            let message = format!("trigger type \"{}\" does not exist", def.kind);
+            return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, message));
         };
         if def.when.is_some() {
             return Err(SqlError::unsupported(format!("WHEN in a trigger of type \"{}\"", def.kind)));
@@ -302,8 +316,27 @@ impl Hooks for Fire {
         }
     }
 
+    fn procedure(&self, call: ProcedureCall) -> Result<Box<dyn RunningProcedure>> {
+        let engine = self.engine.lock().as_ref().and_then(WeakEngine::upgrade);
+        let engine = engine.ok_or_else(|| {
+            SqlError::new(SqlState::CANNOT_CONNECT_NOW, "procedures cannot run before the server has started")
+        })?;
+        crate::queue::procedure::start(&engine, &self.consumers, call)
+    }
+
+    fn procedure_shape(
+        &self,
+        catalog: &Arc<Catalog>,
+        _: &str,
+        name: &str,
+        arguments: Option<&[Value]>,
+    ) -> ProcedureShape {
+        crate::queue::procedure::shape(catalog, name, arguments)
+    }
+
     fn committed(&self, commit: CommitNo) {
         self.signal.durable_to(commit);
+        self.consumers.durable();
     }
 
     fn catalog_changed(&self) {

@@ -8,6 +8,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::procedure::{ProcedureCall, ProcedureShape, RunningProcedure};
 use super::{CommitNo, Position, RowChange, RowId};
 use crate::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
 use crate::error::{Result, SqlError};
@@ -160,6 +161,8 @@ pub trait HookContext {
     }
     /// Moves a subscriber's durable cursor with this transaction's commit; none drops it.
     fn move_cursor(&mut self, subscriber: TriggerId, to: Option<Position>);
+    /// Moves it on from where it must still stand when this transaction commits; otherwise the commit fails (40001).
+    fn advance_cursor(&mut self, subscriber: TriggerId, from: Position, to: Position);
     /// Creates an internal table (hidden, logged, no triggers) with the given columns and one index over its first
     /// `key_columns` columns, unique or not; it goes with the trigger. For `Hooks::created`.
     fn create_state_table(
@@ -227,6 +230,20 @@ pub trait Hooks: Send + Sync {
     }
     /// Counts from 0 again and forgets the last error.
     fn reset_statistics(&self, _trigger: TriggerId) {}
+    /// Starts a procedure; nothing of it has run yet. Errors: 42883 no such procedure or version, 42601.
+    fn procedure(&self, call: ProcedureCall) -> Result<Box<dyn RunningProcedure>> {
+        Err(SqlError::unsupported(format!("a procedure of the dialect \"{}\"", call.dialect)))
+    }
+    /// What is known of a procedure before it runs; `arguments` when they are known.
+    fn procedure_shape(
+        &self,
+        _catalog: &Arc<Catalog>,
+        _dialect: &str,
+        _name: &str,
+        _arguments: Option<&[Value]>,
+    ) -> ProcedureShape {
+        ProcedureShape::default()
+    }
     /// The transaction with this number is durable; wakes subscribers. Must not block.
     fn committed(&self, commit: CommitNo);
     /// The catalog changed durably (a trigger may have come or gone); wakes whoever runs them. Must not block.

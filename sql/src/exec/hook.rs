@@ -392,6 +392,12 @@ impl HookContext for HookCx<'_> {
         }
     }
 
+    fn advance_cursor(&mut self, subscriber: TriggerId, from: Position, to: Position) {
+        if let Some(txn) = self.backend.txn.borrow_mut().as_mut() {
+            txn.advance_cursor(subscriber, from, to);
+        }
+    }
+
     fn create_state_table(
         &mut self,
         owner: TriggerId,

@@ -127,6 +127,7 @@ pub static SETTINGS: &[SettingDef] = &[
     def("max_identifier_length", "63", ReadOnly),
     def("max_index_keys", "32", ReadOnly),
     def("max_parallel_workers_per_gather", "2", Int(0, 1024)),
+    def("max_lua_instructions", "10000", Int(100, 1_000_000_000)),
     def("max_prepared_transactions", "0", ReadOnly),
     def("password_encryption", "scram-sha-256", Words(&["scram-sha-256", "md5"])),
     def("plan_cache_mode", "auto", Words(&["auto", "force_generic_plan", "force_custom_plan"])),
@@ -167,7 +168,7 @@ pub static SETTINGS: &[SettingDef] = &[
 ];
 
 /// A change to be undone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Undo {
     name: String,
     old: Option<Arc<str>>,
@@ -175,7 +176,7 @@ struct Undo {
 }
 
 /// Settings of one session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     values: Vec<Arc<str>>,
     reset: Vec<Arc<str>>,
@@ -329,6 +330,12 @@ impl Settings {
             let old = self.custom.insert(name.clone(), Arc::from(""));
             self.undo.push(Undo { name, old, local: false });
         }
+    }
+
+    /// A copy whose changes so far are final and told.
+    #[must_use]
+    pub fn fresh(&self) -> Settings {
+        Settings { undo: Vec::new(), changed: Vec::new(), ..self.clone() }
     }
 
     /// A mark to come back to.

@@ -80,6 +80,10 @@ pub struct SubscriberState {
     pub rejected: u64,
     /// Where it stands.
     pub position: Option<Position>,
+    /// Process of the client that consumes it, where clients do.
+    pub holder: Option<i32>,
+    /// Clients that wait for it.
+    pub waiters: u64,
 }
 
 /// States of all subscribers: written by the feed, read by the system views.
@@ -261,6 +265,8 @@ impl Shared {
         }
         if control.active.load(Ordering::SeqCst) {
             control.cancel.store(true, Ordering::SeqCst);
+            // A procedure that waits has no thread that would look at the flag.
+            control.wake();
             self.store.interrupt(pid);
         }
         true

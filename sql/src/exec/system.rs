@@ -190,7 +190,11 @@ fn subscriptions(backend: &Backend) -> Result<Vec<Row>> {
             Value::Oid(def.id.0),
             Value::text(&def.name),
             Value::text(&def.kind),
-            Value::text(if state.state.is_empty() { "starting" } else { &state.state }),
+            Value::text(match (state.state.as_str(), def.kind.as_str()) {
+                ("", "lua_consumer") => "unassigned",
+                ("", _) => "starting",
+                (state, _) => state,
+            }),
             position.map_or(Value::Null, |position| count(position.commit.0)),
             position.map_or(Value::Null, |position| Value::Int8(i64::from(position.ordinal))),
             count(depth),
@@ -202,6 +206,8 @@ fn subscriptions(backend: &Backend) -> Result<Vec<Row>> {
             count(gaps.iter().filter(|gap| gap.subscriber == def.id).count() as u64),
             count(state.dropped),
             count(state.rejected),
+            state.holder.map_or(Value::Null, Value::Int4),
+            count(state.waiters),
         ])
     };
     let rows = defs.into_iter().map(row).collect();

@@ -615,6 +615,9 @@ impl Session {
         if matches!(&*parsed.statement, Statement::Empty) {
             return Err(SqlError::syntax("COPY of an empty query"));
         }
+        if matches!(&*parsed.statement, Statement::ExecProcedure { .. }) {
+            return Err(SqlError::unsupported("COPY of a procedure's rows"));
+        }
         let mut cached = CachedStatement { parsed, plan: None, point: false };
         let plan: Arc<Plan> = current_plan(&self.backend, &mut cached, &[])?;
         let run = Run::begin(&self.backend, &plan, Vec::new(), 0)?;

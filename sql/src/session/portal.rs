@@ -27,6 +27,8 @@ pub enum Step {
         /// Number of columns.
         columns: usize,
     },
+    /// Rows follow by `pull`, as a procedure gives them; the tag comes with the end.
+    Procedure,
     /// `copy_data` is expected, then `copy_done` or `copy_fail`.
     CopyIn {
         /// Format.
@@ -57,6 +59,10 @@ pub(super) enum Source {
     Utility(Parsed),
     /// COPY TO.
     CopyOut(Box<super::copy::CopyOut>),
+    /// A running procedure.
+    Procedure(Box<super::procedure::Call>),
+    /// FETCH on a procedure's cursor.
+    Fetch(Box<super::procedure::FetchFrom>),
     /// Nothing left.
     Finished,
 }
@@ -80,6 +86,10 @@ pub(super) struct Portal {
     pub(super) depth: usize,
     /// Types and values of the parameters of a statement without plan.
     pub(super) arguments: (Vec<Oid>, Vec<Value>),
+    /// A procedure's, made outside of a block: it outlives transactions (CDB-903, CDB-904).
+    pub(super) detached: bool,
+    /// The client was told that there are no rows.
+    pub(super) undescribed: bool,
 }
 
 impl Portal {
@@ -105,6 +115,8 @@ impl Portal {
             seen: None,
             depth,
             arguments: (Vec::new(), Vec::new()),
+            detached: false,
+            undescribed: false,
         }
     }
 
@@ -122,6 +134,19 @@ impl Portal {
             seen: None,
             depth,
             arguments: (Vec::new(), Vec::new()),
+            detached: false,
+            undescribed: false,
+        }
+    }
+}
+
+impl Portal {
+    /// Whether a procedure gives its rows.
+    pub(super) fn is_procedure(&self) -> bool {
+        match &self.source {
+            Source::Procedure(_) => true,
+            Source::Utility(parsed) => matches!(&*parsed.statement, Statement::ExecProcedure { .. }),
+            _ => false,
         }
     }
 }
@@ -232,6 +257,10 @@ impl Session {
                 self.internal = Some(portal);
                 Step::CopyOut { format, columns }
             }
+            Step::Procedure => {
+                self.internal = Some(portal);
+                Step::Procedure
+            }
             Step::Done(tag) => {
                 self.statement_done()?;
                 Step::Done(tag)
@@ -239,7 +268,7 @@ impl Session {
             other => other,
         };
         // A statement whose rows are still to come can be cancelled until the last of them.
-        if matches!(step, Step::Rows(_) | Step::CopyOut { .. }) {
+        if matches!(step, Step::Rows(_) | Step::CopyOut { .. } | Step::Procedure) {
             self.take_style();
         } else {
             self.end_call();
@@ -284,7 +313,7 @@ impl Session {
             }
             (Ok(_), _) => {}
         }
-        if matches!(result, Ok(Step::Rows(_) | Step::CopyOut { .. })) {
+        if matches!(result, Ok(Step::Rows(_) | Step::CopyOut { .. } | Step::Procedure)) {
             self.take_style();
         } else {
             self.end_call();
@@ -294,6 +323,7 @@ impl Session {
 
     fn again(portal: &Portal, name: &str) -> Result<Step> {
         match (&portal.columns, &portal.source) {
+            (_, Source::Procedure(_) | Source::Fetch(_)) => Ok(Step::Procedure),
             (Some(columns), _) => Ok(Step::Rows(columns.clone())),
             (None, Source::CopyOut(copy)) => Ok(Step::CopyOut { format: copy.format(), columns: copy.width() }),
             (None, _) => Err(SqlError::new(
@@ -313,6 +343,10 @@ impl Session {
                 self.start_utility(portal, parsed)
             }
             Source::Finished => Ok(Step::Done(String::new())),
+            procedure @ Source::Procedure(_) => {
+                portal.source = procedure;
+                Ok(Step::Procedure)
+            }
             other => {
                 portal.source = other;
                 match &portal.columns {
@@ -536,7 +570,7 @@ impl Session {
 
     /// The transaction ends: portals go, WITH HOLD cursors stay with their rows (on commit).
     pub(super) fn close_portals(&mut self, commit: bool) {
-        if let Some(mut portal) = self.unnamed_portal.take() {
+        if let Some(mut portal) = self.unnamed_portal.take_if(|portal| !portal.detached) {
             self.end_portal(&mut portal);
         }
         if self.portals.is_empty() {
@@ -544,7 +578,7 @@ impl Session {
         }
         let all = std::mem::take(&mut self.portals);
         for (name, mut portal) in all {
-            let kept = portal.hold && (commit || matches!(portal.source, Source::Rows(_)));
+            let kept = portal.detached || portal.hold && (commit || matches!(portal.source, Source::Rows(_)));
             if kept {
                 if matches!(portal.source, Source::Running { .. }) {
                     let mut rows = Vec::new();
@@ -563,8 +597,12 @@ impl Session {
 
     /// Portals made after the savepoint of this place go.
     pub(super) fn drop_portals_since(&mut self, savepoint: usize) {
-        let names: Vec<String> =
-            self.portals.iter().filter(|(_, portal)| portal.depth > savepoint).map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = self
+            .portals
+            .iter()
+            .filter(|(_, portal)| portal.depth > savepoint && !portal.detached)
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in names {
             self.close_portal(&name);
         }

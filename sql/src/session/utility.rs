@@ -30,6 +30,11 @@ impl Session {
             }
             Statement::Explain { options, .. } => Some(explain_columns(options)),
             Statement::Execute { name, .. } => self.statements.get(name).and_then(|found| found.columns.clone()),
+            Statement::ExecProcedure { .. } => self.procedure_columns(&parsed.statement, None)?,
+            Statement::Fetch { name, only_move: false, .. } if self.is_procedure_cursor(name) => {
+                let name = name.clone();
+                self.cursor_columns(&name)?
+            }
             Statement::Fetch { name, only_move: false, .. } => {
                 self.portals.get(name).and_then(|portal| portal.columns.clone())
             }
@@ -78,6 +83,22 @@ impl Session {
             Statement::Deallocate(name) => {
                 self.deallocate(name.as_deref())?;
                 done(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" })
+            }
+            Statement::ExecProcedure { .. } => self.start_procedure(portal, &parsed),
+            Statement::SetProcedureVersion { name, version } => {
+                self.set_procedure_version(name, version);
+                done("SET")
+            }
+            Statement::Declare { name, hold, query, scroll, .. }
+                if matches!(&*query.statement, Statement::ExecProcedure { .. }) =>
+            {
+                let arguments = std::mem::take(&mut portal.arguments);
+                self.declare_procedure(name, *hold, *scroll, query, arguments)?;
+                done("DECLARE CURSOR")
+            }
+            Statement::Fetch { name, direction, only_move } if self.is_procedure_cursor(name) => {
+                let name = name.clone();
+                self.start_fetch(portal, &name, *direction, *only_move)
             }
             Statement::Declare { name, hold, query, scroll, .. } => {
                 let (types, params) = std::mem::take(&mut portal.arguments);

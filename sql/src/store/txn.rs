@@ -117,6 +117,8 @@ pub struct Txn {
     table_locks: Vec<(Option<Arc<TableStore>>, TableId, TableLockMode)>,
     advisory: Vec<(AdvisoryKey, bool)>,
     cursors: Vec<(TriggerId, Option<Position>)>,
+    /// Where cursors that it moves must stand until then.
+    advances: Vec<(TriggerId, Position)>,
     pub(super) writer: TriggerId,
     lock_timeout: Option<Duration>,
     deadline: Option<Duration>,
@@ -165,6 +167,7 @@ impl Txn {
             table_locks: Vec::new(),
             advisory: Vec::new(),
             cursors: Vec::new(),
+            advances: Vec::new(),
             writer: TriggerId::CLIENT,
             lock_timeout: None,
             deadline: None,
@@ -244,6 +247,27 @@ impl Txn {
         self.wrote = true;
         self.cursors.retain(|(other, _)| *other != subscriber);
         self.cursors.push((subscriber, to));
+    }
+
+    /// Moves it from where it must stand at the commit: whoever moved or dropped it before makes the commit fail (40001).
+    pub fn advance_cursor(&mut self, subscriber: TriggerId, from: Position, to: Position) {
+        self.move_cursor(subscriber, Some(to));
+        self.advances.retain(|(other, _)| *other != subscriber);
+        self.advances.push((subscriber, from));
+    }
+
+    fn check_advances(&self) -> Result<()> {
+        let cursors = self.inner.cursors.lock();
+        for (subscriber, from) in &self.advances {
+            let moves = self.cursors.iter().any(|(other, to)| other == subscriber && to.is_some());
+            if moves && cursors.get(subscriber) != Some(from) {
+                return Err(SqlError::new(
+                    SqlState::SERIALIZATION_FAILURE,
+                    "could not consume: the event was consumed or its queue dropped meanwhile",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Newest commit that it has seen and that was not durable then; 0 if all was.
@@ -684,9 +708,14 @@ impl Txn {
         }
         let fixed = self.fixed;
         let txn = &self;
-        let mut validate = || match fixed {
-            Some(snapshot) if serializable => txn.reads.validate(txn, snapshot.0),
-            _ => Ok(()),
+        let mut validate = || {
+            if !txn.advances.is_empty() {
+                txn.check_advances()?;
+            }
+            match fixed {
+                Some(snapshot) if serializable => txn.reads.validate(txn, snapshot.0),
+                _ => Ok(()),
+            }
         };
         let mut publish = |commit: CommitNo| {
             txn.owner.commit(commit.0);

@@ -42,6 +42,8 @@ pub(super) const SUBSCRIPTIONS: &[(&str, Oid)] = &[
     ("gaps", oid::INT8),
     ("dropped", oid::INT8),
     ("rejected", oid::INT8),
+    ("holder_pid", oid::INT4),
+    ("waiters", oid::INT8),
 ];
 
 const LOG: &[(&str, Oid)] = &[
