@@ -9,7 +9,7 @@ const SQL_LAYERS: &[&str] = &[
 ];
 /// Modules of `triggers`, lowest first.
 const TRIGGER_LAYERS: &[&str] = &[
-    "kind", "cursor", "retry", "script", "view", "queue", "function", "callback", "relay", "registry", "signal",
+    "retry", "kind", "cursor", "script", "view", "queue", "function", "callback", "relay", "registry", "signal",
     "fire", "feed",
 ];
 

@@ -23,7 +23,7 @@ impl Connection {
         match kind {
             b'P' => self.parse(body)?,
             b'B' => self.bind(body)?,
-            b'D' => self.describe(body)?,
+            b'D' => self.describe(body).await?,
             b'E' => return self.execute(body).await,
             b'C' => self.close(body)?,
             // Flush: everything is written before the next wait anyway.
@@ -101,7 +101,7 @@ impl Connection {
         Ok(())
     }
 
-    fn describe(&mut self, body: &[u8]) -> Result<()> {
+    async fn describe(&mut self, body: &[u8]) -> Result<(), Stop> {
         let mut fields = Fields::new(body);
         let target = fields.byte()?;
         let name = fields.string()?;
@@ -115,11 +115,12 @@ impl Connection {
                     None => put_empty(&mut self.out, b'n'),
                 }
             }
+            b'P' if self.describe_procedure(name).await? => {}
             b'P' => match self.session.describe_portal(name)? {
                 (Some(columns), formats) => self.descriptions.put(&mut self.out, &columns, &formats),
                 (None, _) => put_empty(&mut self.out, b'n'),
             },
-            other => return Err(bad_target("DESCRIBE", other)),
+            other => return Err(bad_target("DESCRIBE", other).into()),
         }
         self.notices();
         Ok(())
@@ -147,6 +148,9 @@ impl Connection {
                         put_complete(&mut self.out, &tag);
                     }
                 }
+            }
+            Step::Procedure => {
+                self.procedure(max, false).await?;
             }
             Step::CopyOut { format, columns } => self.copy_out(format, columns).await?,
             Step::CopyIn { format, columns } => self.begin_copy(CopyIn::Extended, format, columns),

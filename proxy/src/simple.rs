@@ -31,7 +31,9 @@ impl Connection {
             Ok(sql) => sql,
             Err(error) => return self.refuse_query(error),
         };
-        fields.end()?;
+        if let Err(error) = fields.end() {
+            return self.refuse_query(error);
+        }
         self.shared.metrics.statement();
         if let Err(error) = self.session.simple_begin(sql) {
             return self.query_failed(error, sql);
@@ -80,6 +82,10 @@ impl Connection {
                 let tag = self.session.tag();
                 self.notices();
                 put_complete(&mut self.out, &tag);
+            }
+            Step::Procedure => {
+                self.notices();
+                self.procedure(0, true).await?;
             }
             Step::CopyOut { format, columns } => self.copy_out(format, columns).await?,
             // Taken by `statements`, which alone can stop half-way.

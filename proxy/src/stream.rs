@@ -141,7 +141,7 @@ impl Watched {
     }
 
     /// Whether the other end has closed, even when unread data stands before the end.
-    fn closed(&self) -> bool {
+    pub(crate) fn closed(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut fds = [PollFd::new(&self.socket, PollFlags::RDHUP)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

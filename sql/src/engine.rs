@@ -6,18 +6,18 @@
 use std::sync::Arc;
 
 use crate::catalog::{
-    BOOTSTRAP_ROLE, CatalogChange, CatalogSet, DatabaseDef, Entry, POSTGRES_DATABASE, RoleDef, TriggerId,
+    BOOTSTRAP_ROLE, CatalogChange, CatalogSet, DatabaseDef, Entry, POSTGRES_DATABASE, RoleDef, Timing, TriggerId,
 };
 use crate::change::{CommitNo, Hooks, Position};
 use crate::env::Env;
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::{Backend, Extractors, Settings, Shared};
 use crate::session::Session;
-use crate::store::{CommitOptions, Disk, DurableWait, LogReader, Progress, Store, StoreConfig, StoreStats, TxnOptions};
+use crate::store::{CommitOptions, Disk, DurableWait, Progress, Store, StoreConfig, StoreStats, TxnOptions};
 use crate::types::Oid;
 
 pub use crate::exec::{Mailbox, SessionInfo, SubscriberState, SubscriberStatus};
-pub use crate::store::ReadItem;
+pub use crate::store::{LogReader, ReadItem};
 
 /// Settings of an engine.
 #[derive(Clone, Debug)]
@@ -87,6 +87,24 @@ pub struct AuthInfo {
 /// The engine of one data directory. Clones share it.
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
+
+/// An engine that others keep open.
+#[derive(Clone)]
+pub struct WeakEngine(std::sync::Weak<Shared>);
+
+impl WeakEngine {
+    /// The engine, if it is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Engine> {
+        self.0.upgrade().map(Engine)
+    }
+}
+
+impl std::fmt::Debug for WeakEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WeakEngine")
+    }
+}
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -179,6 +197,12 @@ impl Engine {
         Ok(Session::new(backend))
     }
 
+    /// The engine without keeping it open.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakEngine {
+        WeakEngine(Arc::downgrade(&self.0))
+    }
+
     /// What authentication needs to know of a role; none if there is no such role.
     #[must_use]
     pub fn auth(&self, user: &str) -> Option<AuthInfo> {
@@ -228,6 +252,18 @@ impl Engine {
         self.0.store.catalog()
     }
 
+    /// A server-wide setting as the engine was given it.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.0.settings.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Id of this instance among those that relay to each other; 0: it has none.
+    #[must_use]
+    pub fn instance(&self) -> u64 {
+        self.0.instance
+    }
+
     /// A CancelRequest; false if no session has this pid and secret.
     #[must_use]
     pub fn cancel(&self, pid: i32, secret: &[u8]) -> bool {
@@ -250,6 +286,24 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> StoreStats {
         self.0.store.stats()
+    }
+
+    /// Brings what waits for each subscriber up to date with the log, so that `tripline.subscriptions` has little to read:
+    /// called now and then by the feed. `stop` ends it early. Errors: XX001, 58030.
+    pub fn count_backlogs(&self, stop: &dyn Fn() -> bool) -> Result<()> {
+        let catalogs = self.catalogs();
+        let cursors = self.cursors();
+        let check = || if stop() { Err(SqlError::internal("stopped")) } else { Ok(()) };
+        for catalog in catalogs.databases() {
+            for def in catalog.triggers().filter(|def| def.timing == Timing::Committed) {
+                let cursor =
+                    cursors.iter().find(|(subscriber, _)| *subscriber == def.id).map(|(_, position)| *position);
+                let Some(at) = cursor.max(self.0.status.get(def.id).and_then(|state| state.position)) else { continue };
+                self.0.backlogs.waiting(&self.0, catalog.database, def, at, &check)?;
+            }
+        }
+        self.0.backlogs.keep(|id| catalogs.databases().any(|catalog| catalog.trigger(id).is_some()));
+        Ok(())
     }
 
     /// States of subscribers: written by the feed, read by `tripline.subscriptions`.

@@ -21,7 +21,6 @@ use crate::cursor;
 use crate::fire::Fire;
 use crate::kind::{Attachment, Delivery, Subscriber, Worker};
 use crate::registry::kind;
-use crate::retry::Backoff;
 
 /// Stack of a subscriber's thread: it runs statements, which may nest deeply. Reserved, not committed.
 const STACK_BYTES: usize = 64 << 20;
@@ -36,6 +35,7 @@ const NAP: Duration = Duration::from_millis(500);
 pub struct Feed {
     shared: Arc<Shared>,
     supervisor: Option<JoinHandle<()>>,
+    deferred: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -49,6 +49,7 @@ impl Feed {
     /// subscribers. Errors: no thread could be made.
     pub fn start(engine: Engine, fire: Arc<Fire>) -> Result<Feed> {
         fire.signal().durable_to(engine.durable());
+        fire.set_engine(Some(engine.downgrade()));
         let shared = Arc::new(Shared { engine, fire, stop: AtomicBool::new(false) });
         shared.start_triggers();
         let inner = shared.clone();
@@ -56,13 +57,25 @@ impl Feed {
             .name("feed".to_owned())
             .spawn(move || inner.supervise())
             .map_err(|error| SqlError::internal(format!("no thread for the feed: {error}")))?;
-        Ok(Feed { shared, supervisor: Some(supervisor) })
+        let inner = shared.clone();
+        let deferred = std::thread::Builder::new()
+            .name("deferred".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || inner.run_deferred())
+            .map_err(|error| SqlError::internal(format!("no thread for deferred statements: {error}")))?;
+        Ok(Feed { shared, supervisor: Some(supervisor), deferred: Some(deferred) })
     }
 
     /// Ends all subscribers after the event that each is at, and waits for them.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.fire.signal().wake();
+        self.shared.fire.deferred().close();
+        if let Some(deferred) = self.deferred.take()
+            && deferred.join().is_err()
+        {
+            tracing::error!("the thread of deferred statements panicked");
+        }
         if let Some(supervisor) = self.supervisor.take()
             && supervisor.join().is_err()
         {
@@ -148,10 +161,23 @@ impl Shared {
         }
     }
 
+    /// Runs what committed transactions left (AMI-81), one after the other, each in a session of its own.
+    fn run_deferred(&self) {
+        while let Some(work) = self.fire.deferred().next() {
+            let catalogs = self.engine.catalogs();
+            let Some(catalog) = catalogs.database(work.database) else { continue };
+            match self.session(catalog) {
+                Ok(mut session) => (work.run)(&mut session),
+                Err(error) => tracing::error!(%error, "no session for a deferred statement"),
+            }
+        }
+    }
+
     /// Keeps one thread per subscriber in the committed catalog.
     fn supervise(self: Arc<Self>) {
         let mut running: HashMap<TriggerId, Running> = HashMap::new();
         let mut version = None;
+        let mut counted = None;
         while !self.stop.load(Ordering::Acquire) {
             let ticks = self.fire.signal().rare_ticks();
             let now = self.fire.signal().catalog_version();
@@ -160,6 +186,16 @@ impl Shared {
             if version != Some(now) || ended {
                 version = Some(now);
                 self.match_catalog(&mut running);
+            }
+            let time = self.engine.env().clock.elapsed();
+            if counted.is_none_or(|at| time.saturating_sub(at) >= NAP) {
+                counted = Some(time);
+                // Whatever else there is to do comes first: it is taken up again where it was.
+                let stop =
+                    || self.stop.load(Ordering::Acquire) || version != Some(self.fire.signal().catalog_version());
+                if let Err(error) = self.engine.count_backlogs(&stop) {
+                    tracing::debug!(%error, "what waits for subscribers is not counted to the end");
+                }
             }
             self.fire.signal().wait_rare(ticks, NAP);
         }
@@ -176,6 +212,9 @@ impl Shared {
 
     fn match_catalog(self: &Arc<Self>, running: &mut HashMap<TriggerId, Running>) {
         let catalogs = self.engine.catalogs();
+        for id in self.fire.consumers().keep(&catalogs) {
+            self.engine.subscriber_status().remove(id);
+        }
         let mut wanted: HashMap<TriggerId, Wanted<'_>> = HashMap::new();
         for catalog in catalogs.databases() {
             for def in catalog.triggers().filter(|def| def.enabled) {
@@ -221,6 +260,7 @@ impl Shared {
                 stop: stop.clone(),
                 position: Position::START,
                 moved: 0,
+                flushed: None,
             };
             let builder = std::thread::Builder::new().name(format!("sub {}", def.name)).stack_size(STACK_BYTES);
             let thread = builder.spawn(move || task.run());
@@ -245,6 +285,8 @@ struct Task {
     position: Position,
     /// Commit at which the durable cursor stands.
     moved: u64,
+    /// Of a worker that buffers: delivered up to here.
+    flushed: Option<Position>,
 }
 
 /// Why a task ends.
@@ -263,7 +305,7 @@ impl Task {
     fn state(&self, state: &str) {
         self.shared.engine.subscriber_status().update(self.def.id, |status| {
             state.clone_into(&mut status.state);
-            status.position = Some(self.position);
+            status.position = Some(self.flushed.unwrap_or(self.position));
         });
     }
 
@@ -313,16 +355,18 @@ impl Task {
             status.attempts += 1;
             status.last_error = Some(error.to_string());
             status.last_error_at = Some(now);
-            status.position = Some(self.position);
+            status.position = Some(self.flushed.unwrap_or(self.position));
         });
     }
 
     fn follow(&mut self, worker: &mut dyn Worker) -> Result<End> {
-        let Some(start) = cursor::committed(&self.shared.engine, self.def.id) else {
-            return Err(SqlError::internal("a subscriber without a cursor"));
-        };
+        let engine = &self.shared.engine;
+        let start = self.subscriber.starts_at(engine).or_else(|| cursor::committed(engine, self.def.id));
+        let Some(start) = start else { return Err(SqlError::internal("a subscriber without a cursor")) };
         self.position = start;
+        self.flushed = worker.buffers().then_some(start);
         self.moved = start.commit.0;
+        let mut failures = 0;
         let mut new = cursor::is_new(start);
         // A new cursor's commit is before its creation: nothing of it is for this subscriber.
         let mut reader = self.shared.engine.reader(if new { Position::end_of(start.commit) } else { start });
@@ -352,13 +396,38 @@ impl Task {
                         if new {
                             new = !cursor::creates(&record, self.def.id);
                         } else if let Some(end) = self.record(worker, &record)? {
+                            if matches!(end, End::Dropped) {
+                                // What came before is still sent if that can be done at once.
+                                let _ = worker.flush(&|| self.stopped());
+                            }
                             return Ok(end);
                         }
                         self.position = Position::end_of(record.commit);
                     }
                 }
             }
-            self.state("idle");
+            match worker.flush(&|| self.stopped()) {
+                Ok(moved) => {
+                    self.moved = moved.map_or(self.moved, |to| to.commit.0);
+                    self.flushed = self.flushed.map(|_| self.position);
+                    failures = 0;
+                    self.state("idle");
+                }
+                Err(_) if self.stopped() => return Ok(End::Stopped),
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(trigger = %self.def.name, attempts = failures, %error, "a delivery failed");
+                    self.failed(&error);
+                    self.pause(worker, self.subscriber.backoff().wait(failures));
+                    let Some(again) = cursor::committed(&self.shared.engine, self.def.id) else {
+                        return Ok(End::Dropped);
+                    };
+                    self.position = again;
+                    self.flushed = Some(again);
+                    new = cursor::is_new(again);
+                    reader = self.shared.engine.reader(if new { Position::end_of(again.commit) } else { again });
+                }
+            }
         }
     }
 
@@ -375,12 +444,15 @@ impl Task {
                     change,
                     hops: record.cause.map_or(0, |cause| cause.hops),
                     attempts: 0,
+                    origin: record.origin,
                 };
                 if let Some(end) = self.deliver(worker, &mut delivery) {
                     return Ok(Some(end));
                 }
                 self.position = position;
-                self.moved = record.commit.0;
+                if !worker.buffers() {
+                    self.moved = record.commit.0;
+                }
             }
         }
         Ok(cursor::drops(record, self.def.id).then_some(End::Dropped))
@@ -394,6 +466,8 @@ impl Task {
             }
             self.state("running");
             match worker.deliver(delivery) {
+                // What came of it is told when it is known.
+                Ok(()) if worker.buffers() => return None,
                 Ok(()) => {
                     let position = delivery.position;
                     self.shared.engine.subscriber_status().update(self.def.id, |status| {
@@ -419,7 +493,7 @@ impl Task {
                     delivery.attempts += 1;
                     tracing::warn!(trigger = %self.def.name, attempts = delivery.attempts, %error, "an event failed");
                     self.failed(&error);
-                    self.pause(worker, Backoff::LUA_TRIGGER.wait(delivery.attempts));
+                    self.pause(worker, self.subscriber.backoff().wait(delivery.attempts));
                 }
             }
         }

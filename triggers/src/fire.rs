@@ -10,10 +10,16 @@ use std::sync::{Arc, Weak};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use tripline_sql::catalog::{Catalog, FunctionDef, TableDef, TableId, TriggerDef, TriggerId};
-use tripline_sql::change::{Attached, CommitNo, HookContext, Hooks, RowChange, RowId, Verdict};
+use tripline_sql::change::{
+    Attached, CommitNo, HookContext, Hooks, ProcedureCall, ProcedureShape, QueryResult, RowChange, RowId,
+    RunningProcedure, TriggerStatistics, Verdict,
+};
+use tripline_sql::engine::WeakEngine;
 use tripline_sql::error::{Result, SqlError, SqlState};
+use tripline_sql::types::Value;
 
-use crate::kind::{Attachment, Instance, Listens, Operation, RowTrigger, Running};
+use crate::kind::{Attachment, Deferred, Instance, Listens, Operation, RowTrigger, Running};
+use crate::queue::Consumers;
 use crate::registry::kind;
 use crate::script::LANGUAGES;
 use crate::signal::Signal;
@@ -24,6 +30,10 @@ pub struct Fire {
     tables: RwLock<HashMap<TableId, Kept>>,
     instances: Mutex<HashMap<TriggerId, Arc<Instance>>>,
     signal: Arc<Signal>,
+    deferred: Arc<Deferred>,
+    consumers: Arc<Consumers>,
+    /// Set while the feed runs.
+    engine: Mutex<Option<WeakEngine>>,
 }
 
 struct Kept {
@@ -96,10 +106,28 @@ impl Fire {
         &self.signal
     }
 
+    /// The queues that clients take from.
+    #[must_use]
+    pub fn consumers(&self) -> &Arc<Consumers> {
+        &self.consumers
+    }
+
+    /// The engine that procedures run on; none: there is none any more.
+    pub(crate) fn set_engine(&self, engine: Option<WeakEngine>) {
+        *self.engine.lock() = engine;
+    }
+
     /// What a trigger keeps in memory: counters, last error.
     #[must_use]
     pub fn instance(&self, id: TriggerId) -> Arc<Instance> {
-        self.instances.lock().entry(id).or_default().clone()
+        let instance = self.instances.lock().entry(id).or_default().clone();
+        let _ = instance.deferred.get_or_init(|| self.deferred.clone());
+        instance
+    }
+
+    /// Work that waits for the feed.
+    pub(crate) fn deferred(&self) -> &Arc<Deferred> {
+        &self.deferred
     }
 
     fn build(
@@ -201,12 +229,8 @@ impl Fire {
 impl Hooks for Fire {
     fn check(&self, ctx: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef> {
         let Some(kind) = kind(&def.kind) else {
-            return Err(match def.kind.to_ascii_lowercase().as_str() {
-                "relay" | "lua_consumer" | "default_lua_consumer" => {
-                    SqlError::unsupported(format!("trigger type \"{}\"", def.kind))
-                }
-                _ => SqlError::new(SqlState::UNDEFINED_OBJECT, format!("trigger type \"{}\" does not exist", def.kind)),
-            });
+            let message = format!("trigger type \"{}\" does not exist", def.kind);
+            return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, message));
         };
         if def.when.is_some() {
             return Err(SqlError::unsupported(format!("WHEN in a trigger of type \"{}\"", def.kind)));
@@ -241,8 +265,10 @@ impl Hooks for Fire {
 
     fn toggled(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
         let Some(kind) = kind(&def.kind) else { return Ok(()) };
+        let instance = self.instance(def.id);
+        instance.created_after.store(self.signal.durable().0, std::sync::atomic::Ordering::Relaxed);
         let before = ctx.set_writer(def.id);
-        let result = kind.toggled(ctx, def);
+        let result = kind.toggled(ctx, &instance, def);
         ctx.set_writer(before);
         result
     }
@@ -273,8 +299,44 @@ impl Hooks for Fire {
         }
     }
 
+    fn run_script(&self, ctx: &mut dyn HookContext, dialect: &str, source: &str) -> Result<QueryResult> {
+        match dialect {
+            "ami" => crate::script::ami::run_block(ctx, source),
+            _ => Err(SqlError::unsupported(format!("a script block of dialect \"{dialect}\""))),
+        }
+    }
+
+    fn statistics(&self, trigger: TriggerId) -> Option<TriggerStatistics> {
+        self.instances.lock().get(&trigger).map(|instance| instance.statistics())
+    }
+
+    fn reset_statistics(&self, trigger: TriggerId) {
+        if let Some(instance) = self.instances.lock().get(&trigger) {
+            instance.reset_statistics();
+        }
+    }
+
+    fn procedure(&self, call: ProcedureCall) -> Result<Box<dyn RunningProcedure>> {
+        let engine = self.engine.lock().as_ref().and_then(WeakEngine::upgrade);
+        let engine = engine.ok_or_else(|| {
+            SqlError::new(SqlState::CANNOT_CONNECT_NOW, "procedures cannot run before the server has started")
+        })?;
+        crate::queue::procedure::start(&engine, &self.consumers, call)
+    }
+
+    fn procedure_shape(
+        &self,
+        catalog: &Arc<Catalog>,
+        _: &str,
+        name: &str,
+        arguments: Option<&[Value]>,
+    ) -> ProcedureShape {
+        crate::queue::procedure::shape(catalog, name, arguments)
+    }
+
     fn committed(&self, commit: CommitNo) {
         self.signal.durable_to(commit);
+        self.consumers.durable();
     }
 
     fn catalog_changed(&self) {

@@ -23,6 +23,7 @@ pub mod fire;
 pub mod kind;
 pub mod queue;
 pub mod registry;
+pub mod relay;
 pub mod retry;
 pub mod script;
 mod signal;

@@ -1,7 +1,8 @@
 //! The one list of trigger kinds. A new kind is a folder of its own and a line here.
 
 use crate::kind::Kind;
-use crate::queue::LuaTrigger;
+use crate::queue::{LuaConsumer, LuaTrigger};
+use crate::relay::Relay;
 use crate::script::ami::AmiScript;
 use crate::view::aggregate::Aggregate;
 use crate::view::decorate::Decorate;
@@ -9,7 +10,8 @@ use crate::view::join::Join;
 use crate::view::projection::Projection;
 
 /// All kinds.
-pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &Projection, &Join, &Decorate, &LuaTrigger];
+pub static KINDS: &[&dyn Kind] =
+    &[&AmiScript, &Aggregate, &Projection, &Join, &Decorate, &LuaTrigger, &LuaConsumer, &Relay];
 
 /// A kind by the name in `TriggerDef::kind`.
 #[must_use]

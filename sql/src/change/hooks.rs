@@ -6,7 +6,9 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::procedure::{ProcedureCall, ProcedureShape, RunningProcedure};
 use super::{CommitNo, Position, RowChange, RowId};
 use crate::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
 use crate::error::{Result, SqlError};
@@ -21,6 +23,32 @@ pub enum Verdict {
     Replace(Row),
     /// Leave the row alone; the statement goes on and does not count it.
     Skip,
+}
+
+/// What is counted of a trigger, in memory and outside of transactions: a rollback does not undo it.
+#[derive(Clone, Debug, Default)]
+pub struct TriggerStatistics {
+    /// Calls.
+    pub executed: u64,
+    /// Time spent in them, what they caused included.
+    pub spent: Duration,
+    /// Failed calls.
+    pub errors: u64,
+    /// Calls that answered `return false`.
+    pub returned_false: u64,
+    /// The last error.
+    pub last_error: Option<TriggerError>,
+}
+
+/// A trigger's error as it is kept.
+#[derive(Clone, Debug)]
+pub struct TriggerError {
+    /// Microseconds since 1970.
+    pub at: i64,
+    /// Event or script option.
+    pub event: String,
+    /// The error.
+    pub error: SqlError,
 }
 
 /// Rows of a query that a trigger ran.
@@ -62,6 +90,31 @@ pub trait HookContext {
     fn catalog(&self) -> Arc<Catalog>;
     /// Nesting of trigger writes: 0 for a client's statement.
     fn depth(&self) -> u32;
+    /// How deep it may get (`trigger_depth_max`).
+    fn depth_max(&self) -> u32 {
+        16
+    }
+    /// Whose rights count from now on; gives back the role before, to restore it.
+    fn act_as(&mut self, role: Oid) -> Oid {
+        role
+    }
+    /// Runs one statement that this dialect reads first (`prepare` and `query` read PostgreSQL's first).
+    fn query_in(&mut self, _dialect: &'static str, sql: &str, params: &[Value]) -> Result<QueryResult> {
+        self.query(sql, params)
+    }
+    /// Errors with 42501 unless the role that counts may insert into a table (`insert` itself does not ask).
+    fn check_insert(&self, _table: TableId) -> Result<()> {
+        Ok(())
+    }
+    /// Keeps work for the moment after this transaction's commit; a rollback, also one to a savepoint, forgets it. It
+    /// runs on the committing thread and must not block.
+    fn on_commit(&mut self, _work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        Err(SqlError::unsupported("work after the commit here"))
+    }
+    /// Time since the server started, for measuring.
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
     /// Names the trigger that writes from now on; gives back the one before, to restore it.
     fn set_writer(&mut self, trigger: TriggerId) -> TriggerId;
     /// Runs one statement (any dialect) with `$n` parameters; plans are kept by text. Errors: any of SQL's.
@@ -108,6 +161,8 @@ pub trait HookContext {
     }
     /// Moves a subscriber's durable cursor with this transaction's commit; none drops it.
     fn move_cursor(&mut self, subscriber: TriggerId, to: Option<Position>);
+    /// Moves it on from where it must still stand when this transaction commits; otherwise the commit fails (40001).
+    fn advance_cursor(&mut self, subscriber: TriggerId, from: Position, to: Position);
     /// Creates an internal table (hidden, logged, no triggers) with the given columns and one index over its first
     /// `key_columns` columns, unique or not; it goes with the trigger. For `Hooks::created`.
     fn create_state_table(
@@ -165,6 +220,30 @@ pub trait Hooks: Send + Sync {
     fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>) -> Option<Box<dyn Attached>>;
     /// A function or procedure's text before it is stored: syntax errors as 42601.
     fn check_function(&self, def: &crate::catalog::FunctionDef) -> Result<()>;
+    /// Runs a script block that a client sent, in a dialect's script language. Errors: 42601, 0A000, the script's own.
+    fn run_script(&self, _ctx: &mut dyn HookContext, dialect: &str, _source: &str) -> Result<QueryResult> {
+        Err(SqlError::unsupported(format!("a script block of dialect \"{dialect}\"")))
+    }
+    /// What is counted of a trigger since it was created or the server started; none if nothing is.
+    fn statistics(&self, _trigger: TriggerId) -> Option<TriggerStatistics> {
+        None
+    }
+    /// Counts from 0 again and forgets the last error.
+    fn reset_statistics(&self, _trigger: TriggerId) {}
+    /// Starts a procedure; nothing of it has run yet. Errors: 42883 no such procedure or version, 42601.
+    fn procedure(&self, call: ProcedureCall) -> Result<Box<dyn RunningProcedure>> {
+        Err(SqlError::unsupported(format!("a procedure of the dialect \"{}\"", call.dialect)))
+    }
+    /// What is known of a procedure before it runs; `arguments` when they are known.
+    fn procedure_shape(
+        &self,
+        _catalog: &Arc<Catalog>,
+        _dialect: &str,
+        _name: &str,
+        _arguments: Option<&[Value]>,
+    ) -> ProcedureShape {
+        ProcedureShape::default()
+    }
     /// The transaction with this number is durable; wakes subscribers. Must not block.
     fn committed(&self, commit: CommitNo);
     /// The catalog changed durably (a trigger may have come or gone); wakes whoever runs them. Must not block.

@@ -4,10 +4,14 @@
 //! part in it; this crate calls the door and knows nothing of what stands behind it.
 
 mod hooks;
+mod procedure;
 
 use serde::{Deserialize, Serialize};
 
-pub use hooks::{Attached, HookContext, Hooks, NoHooks, Prepared, Put, QueryResult, Verdict};
+pub use hooks::{
+    Attached, HookContext, Hooks, NoHooks, Prepared, Put, QueryResult, TriggerError, TriggerStatistics, Verdict,
+};
+pub use procedure::{ProcedureCall, ProcedureShape, Progress, RunningProcedure, Waker};
 
 use crate::catalog::{CatalogChange, TableId, TriggerId};
 use crate::env::UnixMicros;

@@ -5,15 +5,17 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::backend::Scratch;
+use super::backend::{CommitWork, Scratch};
 use super::write::{Changed, checkin, checkout_table};
 use super::{Backend, Exec, Run};
 use crate::catalog::{
-    Catalog, CatalogChange, Column, Entry, IndexDef, IndexKey, IndexMethod, Persistence, TableDef, TableId, TriggerDef,
-    TriggerId,
+    Catalog, CatalogChange, Column, Entry, IndexDef, IndexKey, IndexMethod, Persistence, Privilege, TableDef, TableId,
+    TriggerDef, TriggerId,
 };
 use crate::change::{HookContext, Position, Prepared, Put, QueryResult, RowId};
+use crate::env::Pace;
 use crate::error::{Result, SqlError, SqlState};
 use crate::store::{
     IndexCursor, IndexRange, InsertOutcome, LockMode, LockOutcome, ScanCursor, Snapshot, WaitPolicy, WriteOutcome,
@@ -69,8 +71,13 @@ impl<'a> HookCx<'a> {
         }
         let writer = backend.writer.get();
         backend.path.borrow_mut().push(writer);
+        let kept = backend.pending.borrow().work.len();
         let result = work(backend, depth);
         backend.path.borrow_mut().pop();
+        if result.is_err() {
+            // What did not happen leaves nothing to do.
+            backend.pending.borrow_mut().work.truncate(kept);
+        }
         // Whatever ran inside may have named itself; a trigger goes on under its own name.
         if backend.writer.get() != writer {
             self.set_writer(writer);
@@ -147,7 +154,7 @@ impl<'a> HookCx<'a> {
     ) -> Result<T> {
         self.deeper(|backend, depth| {
             let snapshot = backend.begin_statement(true)?;
-            let run = Run::with_snapshot(backend, &super::planning::empty_plan(), Vec::new(), snapshot, depth);
+            let run = Run::with_snapshot(backend, super::planning::empty_plan(), Vec::new(), snapshot, depth);
             let exec = Exec { backend, run: &run };
             let result = checkout_table(&exec, table).and_then(|mut writer| {
                 let done = work(&exec, &mut writer, &snapshot)?;
@@ -168,6 +175,38 @@ impl HookContext for HookCx<'_> {
 
     fn depth(&self) -> u32 {
         self.depth
+    }
+
+    fn depth_max(&self) -> u32 {
+        self.backend.shared.trigger_depth_max
+    }
+
+    fn act_as(&mut self, role: Oid) -> Oid {
+        let backend = self.backend;
+        let before = backend.current_user.get();
+        if before != role {
+            let known = backend.catalogs().shared.role(role).is_some_and(|role| role.superuser);
+            backend.current_user.set(role);
+            backend.superuser.set(known || (backend.internal && role == crate::catalog::BOOTSTRAP_ROLE));
+        }
+        before
+    }
+
+    fn query_in(&mut self, dialect: &'static str, sql: &str, params: &[Value]) -> Result<QueryResult> {
+        self.deeper(|backend, depth| super::statement::run_text_in(backend, dialect, sql, params, depth))
+    }
+
+    fn check_insert(&self, table: TableId) -> Result<()> {
+        super::check_privileges(self.backend, &[(table.0, Privilege::Insert)])
+    }
+
+    fn on_commit(&mut self, work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        self.backend.pending.borrow_mut().work.push(CommitWork(work));
+        Ok(())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.backend.shared.env.clock.elapsed()
     }
 
     fn set_writer(&mut self, trigger: TriggerId) -> TriggerId {
@@ -201,10 +240,16 @@ impl HookContext for HookCx<'_> {
         self.stash();
         self.with_snapshot(|backend, snapshot| {
             let mut cursor = ScanCursor::default();
+            let (mut pace, mut rows) = (Pace::new(&backend.shared.env), 0);
             loop {
                 backend.check_cancel()?;
                 let mut batch = Vec::new();
                 let more = backend.with_txn(|txn| txn.scan_batch(table, snapshot, &mut cursor, &mut batch))?;
+                rows += batch.len();
+                if pace.due() {
+                    let total = backend.shared.store.row_estimate(table);
+                    tracing::info!(table = table.0, rows, total, "a trigger reads a table");
+                }
                 for (id, row) in batch {
                     if !visit(id, &row)? {
                         return Ok(());
@@ -343,6 +388,12 @@ impl HookContext for HookCx<'_> {
     fn move_cursor(&mut self, subscriber: TriggerId, to: Option<Position>) {
         if let Some(txn) = self.backend.txn.borrow_mut().as_mut() {
             txn.move_cursor(subscriber, to);
+        }
+    }
+
+    fn advance_cursor(&mut self, subscriber: TriggerId, from: Position, to: Position) {
+        if let Some(txn) = self.backend.txn.borrow_mut().as_mut() {
+            txn.advance_cursor(subscriber, from, to);
         }
     }
 

@@ -127,6 +127,7 @@ pub static SETTINGS: &[SettingDef] = &[
     def("max_identifier_length", "63", ReadOnly),
     def("max_index_keys", "32", ReadOnly),
     def("max_parallel_workers_per_gather", "2", Int(0, 1024)),
+    def("max_lua_instructions", "10000", Int(100, 1_000_000_000)),
     def("max_prepared_transactions", "0", ReadOnly),
     def("password_encryption", "scram-sha-256", Words(&["scram-sha-256", "md5"])),
     def("plan_cache_mode", "auto", Words(&["auto", "force_generic_plan", "force_custom_plan"])),
@@ -156,6 +157,9 @@ pub static SETTINGS: &[SettingDef] = &[
     def("transaction_isolation", "read committed", Words(ISOLATIONS)),
     def("transaction_read_only", "off", Bool),
     def("transform_null_equals", "off", Bool),
+    def("tripline.ami_listen", "", ReadOnly),
+    def("tripline.instance", "0", ReadOnly),
+    def("tripline.origin", "0", Int(0, i64::MAX)),
     def("wal_level", "replica", ReadOnly),
     def("work_mem", "4MB", Kilobytes(64, MAX)),
     def("xmlbinary", "base64", Words(&["base64", "hex"])),
@@ -164,7 +168,7 @@ pub static SETTINGS: &[SettingDef] = &[
 ];
 
 /// A change to be undone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Undo {
     name: String,
     old: Option<Arc<str>>,
@@ -172,7 +176,7 @@ struct Undo {
 }
 
 /// Settings of one session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     values: Vec<Arc<str>>,
     reset: Vec<Arc<str>>,
@@ -191,6 +195,8 @@ pub struct Settings {
     pub idle_timeout: u64,
     /// synchronous_commit is off.
     pub asynchronous: bool,
+    /// tripline.origin: the instance that the session's changes come from; 0 = this one.
+    pub origin: u64,
     /// search_path as written, `$user` not resolved.
     pub search_path: Vec<String>,
     /// For text forms.
@@ -239,6 +245,7 @@ impl Settings {
             lock_timeout: 0,
             idle_timeout: 0,
             asynchronous: false,
+            origin: 0,
             search_path: vec!["$user".to_owned(), "public".to_owned()],
             style: Arc::new(TextStyle::default()),
             min_level: 6,
@@ -323,6 +330,12 @@ impl Settings {
             let old = self.custom.insert(name.clone(), Arc::from(""));
             self.undo.push(Undo { name, old, local: false });
         }
+    }
+
+    /// A copy whose changes so far are final and told.
+    #[must_use]
+    pub fn fresh(&self) -> Settings {
+        Settings { undo: Vec::new(), changed: Vec::new(), ..self.clone() }
     }
 
     /// A mark to come back to.
@@ -510,6 +523,7 @@ impl Settings {
             "lock_timeout" => self.lock_timeout = millis(&value),
             "idle_in_transaction_session_timeout" => self.idle_timeout = millis(&value),
             "synchronous_commit" => self.asynchronous = &*value == "off",
+            "tripline.origin" => self.origin = value.parse().unwrap_or(0),
             "client_min_messages" => {
                 self.min_level = LEVELS.iter().position(|level| *level == &*value).unwrap_or(6);
             }

@@ -74,8 +74,16 @@ pub struct SubscriberState {
     pub last_error_at: Option<UnixMicros>,
     /// Entries handled since the server started.
     pub delivered: u64,
+    /// Of a relay: messages given up because the receiver was not there, or too slow.
+    pub dropped: u64,
+    /// Of a relay: messages that the receiver refused.
+    pub rejected: u64,
     /// Where it stands.
     pub position: Option<Position>,
+    /// Process of the client that consumes it, where clients do.
+    pub holder: Option<i32>,
+    /// Clients that wait for it.
+    pub waiters: u64,
 }
 
 /// States of all subscribers: written by the feed, read by the system views.
@@ -155,6 +163,8 @@ pub struct Shared {
     pub hooks: Arc<dyn Hooks>,
     /// Server-wide defaults of settings.
     pub settings: Vec<(String, String)>,
+    /// Id of this instance among those that relay to each other (the setting tripline.instance); 0: none.
+    pub instance: u64,
     /// Deepest nesting of trigger writes.
     pub trigger_depth_max: u32,
     /// Sessions at one time, internal ones not counted.
@@ -167,6 +177,8 @@ pub struct Shared {
     pub notify_order: Mutex<()>,
     /// States of subscribers.
     pub status: Arc<SubscriberStatus>,
+    /// What waits for subscribers.
+    pub backlogs: super::Backlogs,
     /// Newest commit known to have changed the catalog.
     pub catalog_commit: AtomicU64,
     next_pid: AtomicI32,
@@ -182,10 +194,12 @@ impl Shared {
         trigger_depth_max: u32,
         max_connections: u32,
     ) -> Shared {
+        let instance = settings.iter().rev().find(|(name, _)| name == "tripline.instance");
         Shared {
             store,
             env,
             hooks,
+            instance: instance.and_then(|(_, id)| id.parse().ok()).unwrap_or(0),
             settings,
             trigger_depth_max,
             max_connections,
@@ -193,6 +207,7 @@ impl Shared {
             listeners: RwLock::default(),
             notify_order: Mutex::new(()),
             status: Arc::default(),
+            backlogs: super::Backlogs::default(),
             catalog_commit: AtomicU64::new(0),
             next_pid: AtomicI32::new(0),
         }
@@ -250,6 +265,8 @@ impl Shared {
         }
         if control.active.load(Ordering::SeqCst) {
             control.cancel.store(true, Ordering::SeqCst);
+            // A procedure that waits has no thread that would look at the flag.
+            control.wake();
             self.store.interrupt(pid);
         }
         true

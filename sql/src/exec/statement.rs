@@ -6,10 +6,12 @@ use sqlparser::ast;
 
 use super::planning::{parse_text, plan};
 use super::{Backend, CachedStatement, is_point, run_all, tag};
+use crate::catalog::{Relation, TableDef};
 use crate::change::QueryResult;
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{self, Parsed, SettingScope, Statement};
 use crate::plan::Plan;
+use crate::store::{TableLockMode, WaitPolicy};
 use crate::types::{DataType, Oid, Row, Value};
 
 /// Whether the statement has a `Plan`.
@@ -29,8 +31,11 @@ pub fn is_plannable(statement: &Statement) -> bool {
 /// The plan of a cached statement, made (again) if it is missing or the catalog or settings changed.
 pub fn current_plan(backend: &Backend, statement: &mut CachedStatement, types: &[Oid]) -> Result<Arc<Plan>> {
     let generation = backend.settings.borrow().generation;
-    let version = match backend.txn.borrow().as_ref() {
-        Some(txn) => txn.catalog_set().version,
+    let version = match backend.txn.borrow_mut().as_mut() {
+        Some(txn) => {
+            txn.refresh_catalog();
+            txn.catalog_set().version
+        }
         None => backend.shared.store.catalog().version,
     };
     if let Some((plan, made)) = &statement.plan {
@@ -74,6 +79,34 @@ pub fn run_text(backend: &Backend, text: &str, types: &[Oid], params: &[Value], 
     }
 }
 
+/// `run_text` for a text that this dialect reads first. Nothing of it is kept.
+pub fn run_text_in(
+    backend: &Backend,
+    dialect: &'static str,
+    text: &str,
+    params: &[Value],
+    depth: u32,
+) -> Result<QueryResult> {
+    let options = parse::ParseOptions { dialect: parse::DialectSetting::Named(dialect) };
+    let parsed = parse::parse_one(text, &options)?;
+    if is_plannable(&parsed.statement) {
+        let plan = plan(backend, &parsed, &[])?;
+        return run_plan(backend, &plan, params, depth);
+    }
+    let savepoint = backend.with_txn(|txn| Ok(txn.savepoint()))?;
+    let result = run_utility(backend, &parsed, depth);
+    backend.with_txn(|txn| match result {
+        Ok(result) => {
+            txn.release(savepoint);
+            Ok(result)
+        }
+        Err(error) => {
+            txn.rollback_to(savepoint)?;
+            Err(error)
+        }
+    })
+}
+
 /// Runs a plan inside a transaction that goes on after an error: what it did is undone then.
 fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -> Result<QueryResult> {
     if params.len() != plan.params.len() {
@@ -83,6 +116,7 @@ fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -
         ));
     }
     let savepoint = if plan.writes { Some(backend.with_txn(|txn| Ok(txn.savepoint()))?) } else { None };
+    let work = backend.pending.borrow().work.len();
     match run_all(backend, plan, params.to_vec(), depth) {
         Ok((rows, count)) => {
             if let Some(savepoint) = savepoint {
@@ -97,6 +131,7 @@ fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -
         Err(error) => {
             if let Some(savepoint) = savepoint {
                 backend.with_txn(|txn| txn.rollback_to(savepoint))?;
+                backend.pending.borrow_mut().work.truncate(work);
             }
             Err(error)
         }
@@ -147,6 +182,14 @@ pub fn utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<Option<
             let columns = ["name", "setting", "description"].map(|name| (name.to_owned(), DataType::TEXT)).to_vec();
             Ok(Some(Outcome::Rows(columns, rows, "SHOW".to_owned())))
         }
+        Statement::Script { dialect, source } => {
+            let mut ctx = super::HookCx::new(backend, depth);
+            let result = backend.shared.hooks.run_script(&mut ctx, dialect, source)?;
+            if result.columns.is_empty() {
+                return Ok(Some(Outcome::Tag(result.tag)));
+            }
+            Ok(Some(Outcome::Rows(result.columns, result.rows, result.tag)))
+        }
         Statement::Listen(channel) => {
             backend.pending.borrow_mut().listen.push((Some(channel.clone()), true));
             done("LISTEN")
@@ -191,7 +234,10 @@ fn run_utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<QueryRe
             let count = rows.len() as u64;
             Ok(QueryResult { columns, rows, count, tag })
         }
-        None => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+        None => match &*parsed.statement {
+            Statement::Unsupported(what) => Err(SqlError::unsupported(what)),
+            _ => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+        },
     }
 }
 
@@ -230,7 +276,6 @@ fn is_definition(statement: &Statement) -> bool {
 
 /// LOCK TABLE.
 fn lock_tables(backend: &Backend, names: &[parse::ObjectName], mode: parse::TableLock, nowait: bool) -> Result<()> {
-    use crate::store::{TableLockMode, WaitPolicy};
     let mode = match mode {
         parse::TableLock::AccessShare => TableLockMode::AccessShare,
         parse::TableLock::RowShare => TableLockMode::RowShare,
@@ -243,9 +288,32 @@ fn lock_tables(backend: &Backend, names: &[parse::ObjectName], mode: parse::Tabl
     };
     let wait = if nowait { WaitPolicy::NoWait } else { WaitPolicy::Wait };
     for name in names {
-        if let crate::catalog::Relation::Table(table) = super::objects::find_relation(backend, name)? {
-            backend.with_txn(|txn| txn.lock_table(table.id, mode, wait))?;
-        }
+        lock_named(backend, name, mode, wait)?;
     }
     Ok(())
+}
+
+/// Locks the table that a name stands for once the lock is got: DDL may have given the name to another meanwhile. None
+/// if it is no table. Errors: 42P01, 55P03, those of a wait.
+pub fn lock_named(
+    backend: &Backend,
+    name: &parse::ObjectName,
+    mode: TableLockMode,
+    wait: WaitPolicy,
+) -> Result<Option<Arc<TableDef>>> {
+    loop {
+        backend.refresh_catalog();
+        let version = backend.catalogs().version;
+        let Relation::Table(table) = super::objects::find_relation(backend, name)? else { return Ok(None) };
+        let locked = backend.with_txn(|txn| txn.lock_table(table.id, mode, wait));
+        backend.refresh_catalog();
+        if backend.catalogs().version == version {
+            return locked.map(|()| Some(table));
+        }
+        if let Err(error) = locked
+            && error.state() != SqlState::UNDEFINED_TABLE
+        {
+            return Err(error);
+        }
+    }
 }

@@ -247,6 +247,11 @@ pub enum Statement {
         dialect: &'static str,
         columns: Vec<(String, ast::DataType)>,
     },
+    /// A script block, run as it stands (AMI-5).
+    Script {
+        dialect: &'static str,
+        source: String,
+    },
     /// A form that a dialect recognises and this version does not carry out: answered 0A000 with the name.
     Unsupported(String),
     /// Nothing but blanks and comments.

@@ -37,6 +37,7 @@ pub fn plan(statement: &Parsed, context: &BindContext<'_>, declared: &[Oid]) -> 
         locks,
         tables,
         privileges,
+        statement: Some(statement.clone()),
     })
 }
 

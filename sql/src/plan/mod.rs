@@ -60,6 +60,8 @@ pub struct Plan {
     pub tables: Vec<(TableId, bool)>,
     /// Privileges to check at execution: (relation OID, privilege).
     pub privileges: Vec<(Oid, crate::catalog::Privilege)>,
+    /// What it was made of, to make it again when the catalog has changed; none for writes that come from no statement.
+    pub statement: Option<crate::parse::Parsed>,
 }
 
 /// What a plan does.

@@ -7,6 +7,7 @@
 mod copy;
 mod portal;
 mod prepared;
+mod procedure;
 mod transaction;
 mod utility;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use self::portal::{Fetched, Step};
 pub use self::prepared::StatementDescription;
+pub use self::procedure::{Described, Pause, RowSink};
 pub use self::transaction::TransactionStatus;
 pub use crate::exec::Notification;
 
@@ -61,6 +63,12 @@ pub struct Session {
     copy: Option<CopyIn>,
     /// What was returned rests on this commit.
     hold: CommitNo,
+    /// What a procedure's end will rest on.
+    later: CommitNo,
+    /// Versions of procedures that the client chose (SET SPVERSION).
+    versions: HashMap<String, String>,
+    /// A procedure's session: it leaves the registration to the client's own.
+    sibling: bool,
     style: TextStyle,
     style_version: u64,
     empty_formats: Arc<[i16]>,
@@ -90,7 +98,9 @@ impl Drop for Session {
         if self.backend.temp_schema.get().is_some() {
             let _ = crate::exec::objects::drop_temporary(&self.backend);
         }
-        self.backend.shared.unregister(self.backend.pid);
+        if !self.sibling {
+            self.backend.shared.unregister(self.backend.pid);
+        }
     }
 }
 
@@ -112,6 +122,9 @@ impl Session {
             simple: None,
             copy: None,
             hold: CommitNo(0),
+            later: CommitNo(0),
+            versions: HashMap::new(),
+            sibling: false,
             style,
             style_version,
             empty_formats: Arc::from([]),
@@ -194,6 +207,12 @@ impl Session {
         };
         self.end_call();
         result
+    }
+
+    /// Microseconds since 1970 by the server's clock.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.backend.shared.env.clock.now()
     }
 
     /// Begins a block for a subscriber.

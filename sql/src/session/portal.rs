@@ -27,6 +27,8 @@ pub enum Step {
         /// Number of columns.
         columns: usize,
     },
+    /// Rows follow by `pull`, as a procedure gives them; the tag comes with the end.
+    Procedure,
     /// `copy_data` is expected, then `copy_done` or `copy_fail`.
     CopyIn {
         /// Format.
@@ -57,6 +59,10 @@ pub(super) enum Source {
     Utility(Parsed),
     /// COPY TO.
     CopyOut(Box<super::copy::CopyOut>),
+    /// A running procedure.
+    Procedure(Box<super::procedure::Call>),
+    /// FETCH on a procedure's cursor.
+    Fetch(Box<super::procedure::FetchFrom>),
     /// Nothing left.
     Finished,
 }
@@ -80,6 +86,10 @@ pub(super) struct Portal {
     pub(super) depth: usize,
     /// Types and values of the parameters of a statement without plan.
     pub(super) arguments: (Vec<Oid>, Vec<Value>),
+    /// A procedure's, made outside of a block: it outlives transactions (CDB-903, CDB-904).
+    pub(super) detached: bool,
+    /// The client was told that there are no rows.
+    pub(super) undescribed: bool,
 }
 
 impl Portal {
@@ -105,6 +115,8 @@ impl Portal {
             seen: None,
             depth,
             arguments: (Vec::new(), Vec::new()),
+            detached: false,
+            undescribed: false,
         }
     }
 
@@ -122,6 +134,19 @@ impl Portal {
             seen: None,
             depth,
             arguments: (Vec::new(), Vec::new()),
+            detached: false,
+            undescribed: false,
+        }
+    }
+}
+
+impl Portal {
+    /// Whether a procedure gives its rows.
+    pub(super) fn is_procedure(&self) -> bool {
+        match &self.source {
+            Source::Procedure(_) => true,
+            Source::Utility(parsed) => matches!(&*parsed.statement, Statement::ExecProcedure { .. }),
+            _ => false,
         }
     }
 }
@@ -129,6 +154,11 @@ impl Portal {
 /// Columns of rows that no plan describes.
 pub(super) fn plain_columns(columns: &[(String, DataType)]) -> Arc<[OutputColumn]> {
     columns.iter().map(|(name, ty)| OutputColumn { name: name.clone(), ty: *ty, origin: (0, 0) }).collect()
+}
+
+/// Whether a client that knows one of these lists can read rows of the other.
+pub(super) fn same_columns(a: &[OutputColumn], b: &[OutputColumn]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name == b.name && a.ty.oid == b.ty.oid)
 }
 
 impl Session {
@@ -227,6 +257,10 @@ impl Session {
                 self.internal = Some(portal);
                 Step::CopyOut { format, columns }
             }
+            Step::Procedure => {
+                self.internal = Some(portal);
+                Step::Procedure
+            }
             Step::Done(tag) => {
                 self.statement_done()?;
                 Step::Done(tag)
@@ -234,7 +268,7 @@ impl Session {
             other => other,
         };
         // A statement whose rows are still to come can be cancelled until the last of them.
-        if matches!(step, Step::Rows(_) | Step::CopyOut { .. }) {
+        if matches!(step, Step::Rows(_) | Step::CopyOut { .. } | Step::Procedure) {
             self.take_style();
         } else {
             self.end_call();
@@ -279,7 +313,7 @@ impl Session {
             }
             (Ok(_), _) => {}
         }
-        if matches!(result, Ok(Step::Rows(_) | Step::CopyOut { .. })) {
+        if matches!(result, Ok(Step::Rows(_) | Step::CopyOut { .. } | Step::Procedure)) {
             self.take_style();
         } else {
             self.end_call();
@@ -289,6 +323,7 @@ impl Session {
 
     fn again(portal: &Portal, name: &str) -> Result<Step> {
         match (&portal.columns, &portal.source) {
+            (_, Source::Procedure(_) | Source::Fetch(_)) => Ok(Step::Procedure),
             (Some(columns), _) => Ok(Step::Rows(columns.clone())),
             (None, Source::CopyOut(copy)) => Ok(Step::CopyOut { format: copy.format(), columns: copy.width() }),
             (None, _) => Err(SqlError::new(
@@ -308,6 +343,10 @@ impl Session {
                 self.start_utility(portal, parsed)
             }
             Source::Finished => Ok(Step::Done(String::new())),
+            procedure @ Source::Procedure(_) => {
+                portal.source = procedure;
+                Ok(Step::Procedure)
+            }
             other => {
                 portal.source = other;
                 match &portal.columns {
@@ -325,6 +364,15 @@ impl Session {
         self.ensure_transaction();
         self.backend.pending.borrow_mut().queried = true;
         let run = Run::begin(&self.backend, &plan, params, 0)?;
+        let mut is_point = is_point;
+        if !Arc::ptr_eq(&plan, &run.plan) {
+            if let Err(error) = self.planned_again(portal, &run.plan) {
+                self.backend.end_statement(run.snapshot);
+                return Err(error);
+            }
+            is_point = crate::exec::is_point(&run.plan.root);
+        }
+        let plan = run.plan.clone();
         let query = plan.kind == PlanKind::Select && !plan.writes;
         if query && !is_point {
             let state = State::new(&plan.root);
@@ -350,6 +398,21 @@ impl Session {
             return Ok(Step::Rows(columns));
         }
         Ok(Step::Done(tag(plan.kind, run.processed.get())))
+    }
+
+    /// Takes the columns of a plan that replaced the portal's own. Errors: 0A000 if the client knows the old ones and they
+    /// differ.
+    fn planned_again(&self, portal: &mut Portal, plan: &Plan) -> Result<()> {
+        let known = portal.columns.as_deref().unwrap_or(&[]);
+        if same_columns(&plan.columns, known) {
+            return Ok(());
+        }
+        if self.current != Current::Internal {
+            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
+        }
+        portal.columns = Some(Arc::from(plan.columns.as_slice()));
+        portal.formats = expand(&[], plan.columns.len())?;
+        Ok(())
     }
 
     /// Keeps what a statement without plan gave in its portal.
@@ -507,7 +570,7 @@ impl Session {
 
     /// The transaction ends: portals go, WITH HOLD cursors stay with their rows (on commit).
     pub(super) fn close_portals(&mut self, commit: bool) {
-        if let Some(mut portal) = self.unnamed_portal.take() {
+        if let Some(mut portal) = self.unnamed_portal.take_if(|portal| !portal.detached) {
             self.end_portal(&mut portal);
         }
         if self.portals.is_empty() {
@@ -515,7 +578,7 @@ impl Session {
         }
         let all = std::mem::take(&mut self.portals);
         for (name, mut portal) in all {
-            let kept = portal.hold && (commit || matches!(portal.source, Source::Rows(_)));
+            let kept = portal.detached || portal.hold && (commit || matches!(portal.source, Source::Rows(_)));
             if kept {
                 if matches!(portal.source, Source::Running { .. }) {
                     let mut rows = Vec::new();
@@ -534,8 +597,12 @@ impl Session {
 
     /// Portals made after the savepoint of this place go.
     pub(super) fn drop_portals_since(&mut self, savepoint: usize) {
-        let names: Vec<String> =
-            self.portals.iter().filter(|(_, portal)| portal.depth > savepoint).map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = self
+            .portals
+            .iter()
+            .filter(|(_, portal)| portal.depth > savepoint && !portal.detached)
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in names {
             self.close_portal(&name);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::portal::Portal;
+use super::portal::{Portal, same_columns};
 use super::{Block, Session};
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::{CachedStatement, PreparedInfo, statement};
@@ -28,6 +28,8 @@ pub(super) struct PreparedStatement {
     pub(super) columns: Option<Arc<[OutputColumn]>>,
     /// Result formats of the last Bind as given, and per column.
     formats: Option<(Vec<i16>, Arc<[i16]>)>,
+    /// Describe answered that it gives no rows.
+    undescribed: bool,
 }
 
 fn unknown(name: &str) -> SqlError {
@@ -87,7 +89,13 @@ impl Session {
                 columns = (!plan.columns.is_empty() || plan.kind == crate::plan::PlanKind::Select)
                     .then(|| Arc::from(plan.columns.as_slice()));
             } else {
-                if let Statement::Declare { query, .. } = &*cached.parsed.statement {
+                let called = match &*cached.parsed.statement {
+                    Statement::Declare { query, .. } => Session::procedure_params(&query.statement, types),
+                    other => Session::procedure_params(other, types),
+                };
+                if let Some(called) = called {
+                    params = Arc::from(called);
+                } else if let Statement::Declare { query, .. } = &*cached.parsed.statement {
                     // Its parameters are those of its query.
                     let mut query = CachedStatement { parsed: (**query).clone(), plan: None, point: false };
                     params = Arc::from(statement::current_plan(&self.backend, &mut query, types)?.params.as_slice());
@@ -95,7 +103,15 @@ impl Session {
                 columns = self.utility_columns(&cached.parsed)?;
             }
         }
-        Ok(PreparedStatement { text, types: types.to_vec(), cached, params, columns, formats: None })
+        Ok(PreparedStatement {
+            text,
+            types: types.to_vec(),
+            cached,
+            params,
+            columns,
+            formats: None,
+            undescribed: false,
+        })
     }
 
     fn statement(&mut self, name: &str) -> Result<&mut PreparedStatement> {
@@ -106,6 +122,7 @@ impl Session {
     /// Describe of a statement. Errors: 26000.
     pub fn describe_statement(&mut self, name: &str) -> Result<StatementDescription> {
         let prepared = self.statement(name)?;
+        prepared.undescribed = prepared.columns.is_none();
         Ok(StatementDescription { params: prepared.params.to_vec(), columns: prepared.columns.clone() })
     }
 
@@ -150,9 +167,7 @@ impl Session {
         let plan = if statement::is_plannable(&prepared.cached.parsed.statement) {
             let plan = statement::current_plan(&self.backend, &mut prepared.cached, &prepared.types)?;
             let known = prepared.columns.as_deref().unwrap_or(&[]);
-            if plan.columns.len() != known.len()
-                || plan.columns.iter().zip(known).any(|(a, b)| a.name != b.name || a.ty.oid != b.ty.oid)
-            {
+            if !same_columns(&plan.columns, known) {
                 return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
             }
             Some(plan)
@@ -160,8 +175,12 @@ impl Session {
             None
         };
         let count = prepared.columns.as_ref().map_or(0, |columns| columns.len());
+        let rowless =
+            matches!(&*prepared.cached.parsed.statement, Statement::ExecProcedure { .. } | Statement::Fetch { .. });
         let expanded = match &prepared.formats {
             Some((known, expanded)) if *known == formats => expanded.clone(),
+            // How many columns there are is known once the procedure runs.
+            _ if rowless && count == 0 => Arc::from(formats.as_slice()),
             _ => {
                 let expanded = expand(&formats, count)?;
                 prepared.formats = Some((formats, expanded.clone()));
@@ -182,6 +201,9 @@ impl Session {
                 let mut made = Portal::utility(prepared.cached.parsed.clone(), depth, expanded);
                 made.arguments = (prepared.params.iter().map(|ty| ty.oid).collect(), params);
                 made.columns = prepared.columns.clone();
+                made.undescribed = prepared.undescribed;
+                made.detached = self.block == Block::None
+                    && matches!(&*prepared.cached.parsed.statement, Statement::ExecProcedure { .. });
                 made
             }
         })

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::portal::{Portal, Source, Step, plain_columns};
 use super::{Block, Current, Session};
-use crate::error::{Result, SqlError, SqlState};
+use crate::error::{Result, Severity, SqlError, SqlState};
 use crate::exec::statement::{self, Outcome, is_plannable};
 use crate::exec::{CachedStatement, SETTINGS};
-use crate::parse::{DiscardTarget, FetchDirection, Parsed, Statement};
+use crate::parse::{DiscardTarget, FetchDirection, Parsed, SettingScope, Statement};
 use crate::plan::{OutputColumn, PlanKind};
 use crate::types::{DataType, Oid, Row, Value};
 
@@ -30,6 +30,11 @@ impl Session {
             }
             Statement::Explain { options, .. } => Some(explain_columns(options)),
             Statement::Execute { name, .. } => self.statements.get(name).and_then(|found| found.columns.clone()),
+            Statement::ExecProcedure { .. } => self.procedure_columns(&parsed.statement, None)?,
+            Statement::Fetch { name, only_move: false, .. } if self.is_procedure_cursor(name) => {
+                let name = name.clone();
+                self.cursor_columns(&name)?
+            }
             Statement::Fetch { name, only_move: false, .. } => {
                 self.portals.get(name).and_then(|portal| portal.columns.clone())
             }
@@ -64,7 +69,7 @@ impl Session {
             Statement::Execute { name, args } => {
                 self.ensure_transaction();
                 let types = self.statement_params(name)?;
-                let params = crate::exec::eval_arguments(&self.backend, args, &types)?;
+                let params = crate::exec::eval_arguments(&self.backend, name, args, &types)?;
                 let mut made = self.make_portal(name, params, Vec::new())?;
                 let step = self.start(&mut made)?;
                 portal.columns = made.columns;
@@ -78,6 +83,22 @@ impl Session {
             Statement::Deallocate(name) => {
                 self.deallocate(name.as_deref())?;
                 done(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" })
+            }
+            Statement::ExecProcedure { .. } => self.start_procedure(portal, &parsed),
+            Statement::SetProcedureVersion { name, version } => {
+                self.set_procedure_version(name, version);
+                done("SET")
+            }
+            Statement::Declare { name, hold, query, scroll, .. }
+                if matches!(&*query.statement, Statement::ExecProcedure { .. }) =>
+            {
+                let arguments = std::mem::take(&mut portal.arguments);
+                self.declare_procedure(name, *hold, *scroll, query, arguments)?;
+                done("DECLARE CURSOR")
+            }
+            Statement::Fetch { name, direction, only_move } if self.is_procedure_cursor(name) => {
+                let name = name.clone();
+                self.start_fetch(portal, &name, *direction, *only_move)
             }
             Statement::Declare { name, hold, query, scroll, .. } => {
                 let (types, params) = std::mem::take(&mut portal.arguments);
@@ -128,8 +149,18 @@ impl Session {
                         "DROP DATABASE"
                     })?;
                 }
-                if matches!(other, Statement::LockTable { .. }) {
+                if matches!(other, Statement::LockTable { .. }) && !self.in_implicit_block() {
                     self.need_block("LOCK TABLE")?;
+                }
+                if matches!(other, Statement::Set { scope: SettingScope::Local, .. })
+                    && self.block == Block::None
+                    && !self.in_implicit_block()
+                {
+                    self.backend.notice(SqlError::notice(
+                        Severity::Warning,
+                        SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                        "SET LOCAL can only be used in transaction blocks",
+                    ));
                 }
                 self.ensure_transaction();
                 let transactional = !matches!(other, Statement::Set { .. } | Statement::Show(_) | Statement::Reset(_));
@@ -152,14 +183,18 @@ impl Session {
                 format!("{what} cannot run inside a transaction block"),
             ));
         }
-        let several = self.simple.as_ref().is_some_and(|simple| simple.several) && self.current == Current::Internal;
-        if several {
+        if self.in_implicit_block() {
             return Err(SqlError::new(
                 SqlState::ACTIVE_SQL_TRANSACTION,
                 format!("{what} cannot be executed within a pipeline"),
             ));
         }
         Ok(())
+    }
+
+    /// Whether this is one of several statements of a simple message: they share a transaction.
+    fn in_implicit_block(&self) -> bool {
+        self.simple.as_ref().is_some_and(|simple| simple.several) && self.current == Current::Internal
     }
 
     fn discard(&mut self, target: DiscardTarget) -> Result<Step> {
@@ -212,7 +247,7 @@ impl Session {
         types: &[Oid],
         params: Vec<Value>,
     ) -> Result<()> {
-        if self.block == Block::None && !hold {
+        if self.block == Block::None && !hold && !self.in_implicit_block() {
             return Err(SqlError::new(
                 SqlState::NO_ACTIVE_SQL_TRANSACTION,
                 "DECLARE CURSOR can only be used in transaction blocks",

@@ -17,6 +17,8 @@ use crate::catalog::TableId;
 
 /// Bits of a transaction id that fit into a version.
 pub(super) const ID_BITS: u32 = 36;
+/// Session owners have this bit in their ids, transactions do not.
+pub(super) const SESSION_BIT: u64 = 1 << 63;
 /// Looks at a busy holder before a waiter sleeps.
 const SPINS: u32 = 256;
 const RUNNING: u64 = 0;
@@ -86,6 +88,11 @@ impl Owner {
             waiters: AtomicUsize::new(0),
             parked: Mutex::default(),
         }
+    }
+
+    /// Its id, if it is a transaction and not a session.
+    pub(super) fn transaction(&self) -> Option<u64> {
+        (self.id & SESSION_BIT == 0).then_some(self.id)
     }
 
     pub(super) fn state(&self) -> State {
@@ -204,6 +211,11 @@ impl TxnTable {
         self.shard(short).lock().get(&short).cloned()
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Owner>> {
+        self.shards.iter().flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>()).collect()
+    }
+
     /// How the transaction stands, without taking a share in it.
     pub(super) fn state(&self, short: u64) -> Option<State> {
         self.shard(short).lock().get(&short).map(|owner| owner.state())
@@ -302,6 +314,17 @@ impl Seats {
         fence(Ordering::SeqCst);
         let sure = wish.min(oldest());
         self.horizon.fetch_max(sure, Ordering::SeqCst);
+    }
+
+    /// All weak table locks: holder, table, a bit per mode.
+    pub(super) fn weak_locks(&self) -> Vec<(Arc<Owner>, TableId, u8)> {
+        let mut out = Vec::new();
+        for seat in self.seats.read().iter() {
+            let held = seat.held.lock();
+            let Some(owner) = held.0.as_ref() else { continue };
+            out.extend(held.1.iter().map(|(table, modes)| (owner.clone(), *table, *modes)));
+        }
+        out
     }
 
     /// Owners, other than `me`, that hold one of the weak lock modes of `mask` on a table.

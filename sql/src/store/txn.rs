@@ -30,7 +30,7 @@ use crate::types::Oid;
 use super::heap::{self, COMMANDS_MAX, View, WriteChunk, short_id};
 use super::index::IndexStore;
 use super::line::{Place, Spot, Want};
-use super::lock::{Blocked, Locks, SessionLocks, TableLocks, Target, Waiter};
+use super::lock::{Blocked, DDL_TABLE as DDL, Locks, SessionLocks, TableLocks, Target, Waiter};
 use super::log::Urge;
 use super::outcome::{
     AdvisoryKey, CommitOptions, Committed, Isolation, LockMode, Savepoint, Snapshot, TableLockMode, TxnOptions,
@@ -41,9 +41,6 @@ use super::record::{Mark, RecordBuilder};
 use super::serial::ReadSet;
 use super::store::Inner;
 use super::table::{Parts, Shape, StaleKey, TableStore};
-
-/// The table on whose lock those who change the catalog wait for each other.
-pub(super) const DDL: TableId = TableId(0);
 
 /// A table as this transaction uses it; made again when DDL changed it.
 #[derive(Clone, Debug)]
@@ -120,6 +117,8 @@ pub struct Txn {
     table_locks: Vec<(Option<Arc<TableStore>>, TableId, TableLockMode)>,
     advisory: Vec<(AdvisoryKey, bool)>,
     cursors: Vec<(TriggerId, Option<Position>)>,
+    /// Where cursors that it moves must stand until then.
+    advances: Vec<(TriggerId, Position)>,
     pub(super) writer: TriggerId,
     lock_timeout: Option<Duration>,
     deadline: Option<Duration>,
@@ -168,6 +167,7 @@ impl Txn {
             table_locks: Vec::new(),
             advisory: Vec::new(),
             cursors: Vec::new(),
+            advances: Vec::new(),
             writer: TriggerId::CLIENT,
             lock_timeout: None,
             deadline: None,
@@ -247,6 +247,27 @@ impl Txn {
         self.wrote = true;
         self.cursors.retain(|(other, _)| *other != subscriber);
         self.cursors.push((subscriber, to));
+    }
+
+    /// Moves it from where it must stand at the commit: whoever moved or dropped it before makes the commit fail (40001).
+    pub fn advance_cursor(&mut self, subscriber: TriggerId, from: Position, to: Position) {
+        self.move_cursor(subscriber, Some(to));
+        self.advances.retain(|(other, _)| *other != subscriber);
+        self.advances.push((subscriber, from));
+    }
+
+    fn check_advances(&self) -> Result<()> {
+        let cursors = self.inner.cursors.lock();
+        for (subscriber, from) in &self.advances {
+            let moves = self.cursors.iter().any(|(other, to)| other == subscriber && to.is_some());
+            if moves && cursors.get(subscriber) != Some(from) {
+                return Err(SqlError::new(
+                    SqlState::SERIALIZATION_FAILURE,
+                    "could not consume: the event was consumed or its queue dropped meanwhile",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Newest commit that it has seen and that was not durable then; 0 if all was.
@@ -646,6 +667,11 @@ impl Txn {
         }
     }
 
+    /// Names the instance that the changes come from, in place of what `TxnOptions` said.
+    pub fn set_origin(&mut self, origin: u64) {
+        self.options.origin = Some(origin);
+    }
+
     /// Commits: one record in the log. Errors: 40001 (SERIALIZABLE), 53100, 58030, 54000; it is rolled back then.
     pub fn commit(mut self, options: CommitOptions) -> Result<Committed> {
         self.owner.set_busy(true);
@@ -682,9 +708,14 @@ impl Txn {
         }
         let fixed = self.fixed;
         let txn = &self;
-        let mut validate = || match fixed {
-            Some(snapshot) if serializable => txn.reads.validate(txn, snapshot.0),
-            _ => Ok(()),
+        let mut validate = || {
+            if !txn.advances.is_empty() {
+                txn.check_advances()?;
+            }
+            match fixed {
+                Some(snapshot) if serializable => txn.reads.validate(txn, snapshot.0),
+                _ => Ok(()),
+            }
         };
         let mut publish = |commit: CommitNo| {
             txn.owner.commit(commit.0);

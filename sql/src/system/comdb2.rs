@@ -3,7 +3,7 @@
 //! Found by their bare names from every session. What only the engine knows of a queue is taken from
 //! `tripline.subscriptions`; nothing is kept here.
 
-use crate::catalog::{Catalog, TRIPLINE, TriggerDef};
+use crate::catalog::{Catalog, Column, ConstraintKind, TRIPLINE, TableDef, TriggerDef};
 use crate::error::Result;
 use crate::plan::{SystemContext, SystemRelation};
 use crate::types::{Oid, Row, Value, oid};
@@ -49,6 +49,19 @@ const STATUS: &[(&str, Oid)] = &[
     ("last_error_time", oid::TIMESTAMPTZ),
 ];
 
+const COLUMNS: &[(&str, Oid)] = &[
+    ("tablename", oid::TEXT),
+    ("columnname", oid::TEXT),
+    ("type", oid::TEXT),
+    ("size", oid::INT8),
+    ("sqltype", oid::TEXT),
+    ("varinlinesize", oid::INT8),
+    ("defaultvalue", oid::TEXT),
+    ("dbload", oid::TEXT),
+    ("isnullable", oid::TEXT),
+    ("lastsequence", oid::INT8),
+];
+
 /// The relations of the dialect.
 pub(super) fn relations() -> Vec<SystemRelation> {
     let relation = |oid, name, columns, rows| SystemRelation { oid, schema: TRIPLINE, name, columns, view: true, rows };
@@ -56,6 +69,7 @@ pub(super) fn relations() -> Vec<SystemRelation> {
         relation(15_111, "comdb2_procedures", PROCEDURES, procedures),
         relation(15_112, "comdb2_triggers", TRIGGERS, triggers),
         relation(15_113, "comdb2_queues", QUEUES, queues),
+        relation(15_115, "comdb2_columns", COLUMNS, columns),
         relation(15_114, "comdb2_trigger_status", STATUS, status),
     ]
 }
@@ -81,6 +95,78 @@ fn procedures(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<R
         ]
     };
     Ok(defs.into_iter().map(|def| row(def)).collect())
+}
+
+/// Comdb2's name of a column's type, its name in SQL and its size (section 4, CDB-403).
+fn column_type(table: &TableDef, column: &Column) -> (String, String, Option<i64>) {
+    let name = super::quote_identifier(&column.name);
+    let checks = |text: &str| {
+        let text = text.replace("{}", &name);
+        table.constraints.iter().any(|constraint| {
+            matches!(&constraint.kind, ConstraintKind::Check { expr, .. } if expr.eq_ignore_ascii_case(&text))
+        })
+    };
+    let byte = || {
+        let start = format!("octet_length({name}) = ");
+        table.constraints.iter().find_map(|constraint| match &constraint.kind {
+            ConstraintKind::Check { expr, .. } => expr.strip_prefix(&start)?.parse::<i64>().ok(),
+            _ => None,
+        })
+    };
+    let plain = |ty: &str, sql: &str, size: Option<i64>| (ty.to_owned(), sql.to_owned(), size);
+    let typmod = column.ty.typmod;
+    match column.ty.oid {
+        oid::INT2 | oid::BOOL => plain("short", "smallint", Some(2)),
+        oid::INT4 if checks("{} BETWEEN 0 AND 65535") => plain("u_short", "smallint", Some(2)),
+        oid::INT4 => plain("int", "int", Some(4)),
+        oid::INT8 if checks("{} BETWEEN 0 AND 4294967295") => plain("u_int", "int", Some(4)),
+        oid::INT8 => plain("longlong", "largeint", Some(8)),
+        oid::NUMERIC if checks("{} BETWEEN 0 AND 18446744073709551615") => plain("u_longlong", "largeint", Some(8)),
+        oid::NUMERIC => plain("decimal128", "decimal", Some(16)),
+        oid::FLOAT4 => plain("float", "smallfloat", Some(4)),
+        oid::FLOAT8 => plain("double", "double", Some(8)),
+        oid::VARCHAR | oid::BPCHAR => {
+            let size = i64::from(typmod.saturating_sub(4)).max(0);
+            ("cstring".to_owned(), format!("char({size})"), Some(size))
+        }
+        oid::BYTEA => match byte() {
+            Some(size) => ("byte".to_owned(), format!("blob({size})"), Some(size)),
+            None => plain("blob", "blob", None),
+        },
+        oid::TIMESTAMPTZ if typmod == 3 => plain("datetime", "datetime", Some(8)),
+        oid::DATE | oid::TIMESTAMP | oid::TIMESTAMPTZ => plain("datetimeus", "datetimeus", Some(8)),
+        oid::INTERVAL if typmod >> 16 == 6 => plain("intervalym", "interval month", Some(8)),
+        oid::INTERVAL if typmod >= 0 && typmod & 0xFFFF == 3 => plain("intervalds", "interval sec", Some(8)),
+        oid::INTERVAL => plain("intervaldsus", "interval usec", Some(8)),
+        _ => plain("vutf8", "varchar", None),
+    }
+}
+
+/// One row per column of every user table, tables by name, columns in their order (CDB-1101).
+fn columns(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let mut tables: Vec<_> = own.tables().filter(|table| !table.hidden).collect();
+    tables.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    let mut rows = Vec::new();
+    for table in tables {
+        for (_, column) in table.live_columns() {
+            let (ty, sql, size) = column_type(table, column);
+            let size: Value = size.into();
+            rows.push(vec![
+                Value::text(&table.name),
+                Value::text(&column.name),
+                Value::from(ty),
+                size.clone(),
+                Value::from(sql),
+                size,
+                column.default.clone().into(),
+                Value::Null,
+                yes_no(!column.not_null),
+                Value::Null,
+            ]);
+        }
+    }
+    Ok(rows)
 }
 
 /// The dialect's triggers in the order of their creation.
@@ -158,8 +244,8 @@ fn status(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>>
             Value::text(&def.name),
             kind(def),
             field(found, "state"),
-            Value::Null,
-            Value::Int8(0),
+            field(found, "holder_pid"),
+            field(found, "waiters"),
             field(found, "attempts"),
             field(found, "last_error"),
             field(found, "last_error_at"),

@@ -11,8 +11,8 @@ use tripline_sql::error::Result;
 use tripline_sql::types::{DataType, Value};
 
 use crate::kind::{Delivery, Operation};
-use crate::script::lua::api::{EventInfo, Host};
 use crate::script::lua::convert::{blob, to_lua};
+use crate::script::lua::db::EventInfo;
 use crate::script::lua::sql_error;
 
 /// The columns that this change's event shows; none if it is no event of the trigger.
@@ -67,16 +67,14 @@ impl Tables {
         Ok(())
     }
 
-    /// The event table of a change; tells the host about it.
-    pub(super) fn event(&self, lua: &Lua, delivery: &Delivery<'_>, number: Option<i64>) -> Result<Table> {
-        if let Some(mut host) = lua.app_data_mut::<Host>() {
-            host.event = EventInfo {
-                tid: i64::try_from(delivery.position.commit.0).unwrap_or(i64::MAX),
-                epoch: delivery.committed_at.div_euclid(1_000_000),
-                sequence: number,
-            };
-        }
-        self.build(lua, delivery).map_err(|error| sql_error(&error))
+    /// The event table of a change, and what it is.
+    pub(super) fn event(&self, lua: &Lua, delivery: &Delivery<'_>, number: Option<i64>) -> Result<(Table, EventInfo)> {
+        let info = EventInfo {
+            tid: i64::try_from(delivery.position.commit.0).unwrap_or(i64::MAX),
+            epoch: delivery.committed_at.div_euclid(1_000_000),
+            sequence: number,
+        };
+        Ok((self.build(lua, delivery).map_err(|error| sql_error(&error))?, info))
     }
 
     fn build(&self, lua: &Lua, delivery: &Delivery<'_>) -> mlua::Result<Table> {
@@ -209,10 +207,9 @@ end";
         let mut catalog = Catalog::default();
         catalog.put(Entry::Table(Arc::new(table(&["i", "j", "k"]))));
         let machine = Machine::new(Limits::LUA).unwrap();
-        machine.lua().set_app_data(Host::default());
         let mut tables = Tables::default();
         tables.refresh(machine.lua(), &def, &catalog).unwrap();
-        let main = machine.load(MAIN).unwrap();
+        let main = machine.load(MAIN, &|_, _| Ok(())).unwrap();
         let row = |values: [Option<i32>; 3]| values.iter().map(|v| Value::from(*v)).collect::<Vec<_>>();
         let run = |ordinal: u32, table: Oid, change: RowChange| {
             let change = LoggedChange {
@@ -225,8 +222,8 @@ end";
             };
             super::columns(&def, &change)?;
             let position = Position { commit: CommitNo(2), ordinal };
-            let delivery = Delivery { position, committed_at: 0, change: &change, hops: 0, attempts: 0 };
-            let event = tables.event(machine.lua(), &delivery, None).unwrap();
+            let delivery = Delivery { position, committed_at: 0, change: &change, hops: 0, attempts: 0, origin: 0 };
+            let (event, _) = tables.event(machine.lua(), &delivery, None).unwrap();
             Some(machine.call(&main, event).unwrap().to_string().unwrap())
         };
         let (old, new) = (row([Some(1), None, Some(3)]), row([Some(4), Some(5), None]));

@@ -1,8 +1,13 @@
 //! Queues of the Comdb2 dialect. The queue of a trigger is not stored anywhere: it is the change log from the trigger's
 //! cursor on, seen through the trigger's events. Here: the kind LUA TRIGGER (CDB-501 to CDB-516), which runs a procedure
-//! for every event, one transaction each; the cursor's step and everything the procedure wrote are one commit.
+//! for every event, one transaction each; the cursor's step and everything the procedure wrote are one commit. And the kind LUA
+//! CONSUMER (CDB-701 to CDB-808): a queue that clients take from, each through a procedure that it runs (`procedure`,
+//! `consumer`).
 
+mod consumer;
+mod default;
 mod event;
+pub(crate) mod procedure;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,11 +23,16 @@ use tripline_sql::types::{DataType, Oid, Value};
 use crate::cursor;
 use crate::kind::{self, Attachment, Delivery, Instance, Kind, Subscriber, Worker, table_of};
 use crate::script::Limits;
-use crate::script::lua::Machine;
-use crate::script::lua::api::Host;
+use crate::script::lua::db::{Host, interrupt, procedure as procedure_of, remember_event, trigger_world};
+use crate::script::lua::{Interrupt, Machine, sql_error};
 
-/// The kind.
+pub use consumer::{Consumers, Standing};
+
+/// The kind LUA TRIGGER.
 pub struct LuaTrigger;
+
+/// The kind LUA CONSUMER.
+pub struct LuaConsumer;
 
 const NAME_MAX: usize = 28;
 
@@ -31,48 +41,12 @@ impl Kind for LuaTrigger {
         "lua_trigger"
     }
 
-    fn check(&self, ctx: &mut dyn HookContext, mut def: TriggerDef) -> Result<TriggerDef> {
-        if def.name.chars().count() > NAME_MAX {
-            return Err(SqlError::new(
-                SqlState::NAME_TOO_LONG,
-                format!("procedure name must not exceed {NAME_MAX} characters"),
-            ));
-        }
-        let catalog = ctx.catalog();
-        let taken = catalog.triggers().find(|other| {
-            other.id != def.id && other.dialect == def.dialect && other.name.eq_ignore_ascii_case(&def.name)
-        });
-        if let Some(other) = taken {
-            let what = if other.kind.eq_ignore_ascii_case("lua_trigger") { "trigger" } else { "consumer" };
-            return Err(SqlError::new(SqlState::DUPLICATE_OBJECT, format!("{what}:{} already exists", other.name)));
-        }
-        if procedure(&catalog, &def.name).is_none() {
-            return Err(SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("no such procedure: {}", def.name)));
-        }
-        for (i, event) in def.events.iter().enumerate() {
-            if def.events[..i].iter().any(|before| before.table == event.table) {
-                let name = catalog.table(event.table).map_or(String::new(), |table| table.name.clone());
-                return Err(SqlError::syntax(format!("trigger already specified table:{name}")));
-            }
-        }
-        for event in &mut def.events {
-            let table = table_of(&catalog, event.table)?;
-            for columns in [&mut event.insert, &mut event.update, &mut event.delete].into_iter().flatten() {
-                fix_columns(&table, columns)?;
-            }
-        }
-        Ok(def)
+    fn check(&self, ctx: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef> {
+        check_queue(ctx, def, true)
     }
 
     fn created(&self, ctx: &mut dyn HookContext, instance: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
-        let after = CommitNo(instance.created_after.load(Ordering::Relaxed));
-        ctx.move_cursor(def.id, Some(cursor::before_creation(after)));
-        if numbered(def) {
-            let columns = [("key".to_owned(), DataType::INT2), ("n".to_owned(), DataType::INT8)];
-            let table = ctx.create_state_table(def.id, &sequence_name(def.id), &columns, 1, true)?;
-            ctx.insert(table.id, vec![Value::Int2(0), Value::Int8(0)])?;
-        }
-        Ok(())
+        make_queue(ctx, instance, def)
     }
 
     fn dropped(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
@@ -93,6 +67,117 @@ impl Kind for LuaTrigger {
         let queue = Queue { def: def.clone(), database: catalog.database };
         Ok(Some(Attachment::Subscriber(Arc::new(queue))))
     }
+}
+
+/// Looks at a queue's definition and fixes its columns.
+fn check_queue(ctx: &mut dyn HookContext, mut def: TriggerDef, with_procedure: bool) -> Result<TriggerDef> {
+    if def.name.chars().count() > NAME_MAX {
+        return Err(SqlError::new(
+            SqlState::NAME_TOO_LONG,
+            format!("procedure name must not exceed {NAME_MAX} characters"),
+        ));
+    }
+    let catalog = ctx.catalog();
+    let taken = catalog
+        .triggers()
+        .find(|other| other.id != def.id && other.dialect == def.dialect && other.name.eq_ignore_ascii_case(&def.name));
+    if let Some(other) = taken {
+        let what = if other.kind.eq_ignore_ascii_case("lua_trigger") { "trigger" } else { "consumer" };
+        return Err(SqlError::new(SqlState::DUPLICATE_OBJECT, format!("{what}:{} already exists", other.name)));
+    }
+    if with_procedure && procedure_of(&catalog, &def.name, None).is_none() {
+        return Err(SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("no such procedure: {}", def.name)));
+    }
+    for (i, event) in def.events.iter().enumerate() {
+        if def.events[..i].iter().any(|before| before.table == event.table) {
+            let name = catalog.table(event.table).map_or(String::new(), |table| table.name.clone());
+            return Err(SqlError::syntax(format!("trigger already specified table:{name}")));
+        }
+    }
+    for event in &mut def.events {
+        let table = table_of(&catalog, event.table)?;
+        for columns in [&mut event.insert, &mut event.update, &mut event.delete].into_iter().flatten() {
+            fix_columns(&table, columns)?;
+        }
+    }
+    Ok(def)
+}
+
+/// A queue begins at its creation: its cursor, and the number of its last event.
+fn make_queue(ctx: &mut dyn HookContext, instance: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
+    let after = CommitNo(instance.created_after.load(Ordering::Relaxed));
+    ctx.move_cursor(def.id, Some(cursor::before_creation(after)));
+    if numbered(def) {
+        let columns = [("key".to_owned(), DataType::INT2), ("n".to_owned(), DataType::INT8)];
+        let table = ctx.create_state_table(def.id, &sequence_name(def.id), &columns, 1, true)?;
+        ctx.insert(table.id, vec![Value::Int2(0), Value::Int8(0)])?;
+    }
+    Ok(())
+}
+
+impl Kind for LuaConsumer {
+    fn name(&self) -> &'static str {
+        "lua_consumer"
+    }
+
+    fn check(&self, ctx: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef> {
+        if is_default(&def) && def.events.len() != 1 {
+            return Err(SqlError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "cannot create default consumer for multiple tables",
+            ));
+        }
+        let with_procedure = !is_default(&def);
+        check_queue(ctx, def, with_procedure)
+    }
+
+    fn created(&self, ctx: &mut dyn HookContext, instance: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
+        make_queue(ctx, instance, def)?;
+        if is_default(def) {
+            let catalog = ctx.catalog();
+            let event = def.events.first().ok_or_else(|| SqlError::internal("a consumer without its table"))?;
+            let source = default::source(def, &table_of(&catalog, event.table)?)?;
+            let (name, version) = (format!("\"{}\"", def.name.replace('"', "\"\"")), default::VERSION);
+            let tag = "$tripline_default$";
+            ctx.query(&format!("CREATE PROCEDURE {name} VERSION '{version}' {tag}{source}{tag}"), &[])?;
+            ctx.query(&format!("PUT DEFAULT PROCEDURE {name} '{version}'"), &[])?;
+        }
+        Ok(())
+    }
+
+    fn dropped(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
+        ctx.move_cursor(def.id, None);
+        Ok(())
+    }
+
+    fn attach(
+        &self,
+        _: &Catalog,
+        _: &Arc<TriggerDef>,
+        _: Option<&Arc<TableDef>>,
+        _: &Arc<Instance>,
+    ) -> Result<Option<Attachment>> {
+        Ok(None)
+    }
+}
+
+/// CREATE DEFAULT LUA CONSUMER.
+fn is_default(def: &TriggerDef) -> bool {
+    def.option("default").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// The columns that a consumer's events show, in the table's order, with their types.
+fn consumer_columns(def: &TriggerDef, table: &TableDef) -> Vec<(String, DataType)> {
+    let shown = |name: &str| {
+        def.events.iter().filter(|event| event.table == table.id).any(|event| {
+            [&event.insert, &event.update, &event.delete].into_iter().flatten().flatten().any(|column| column == name)
+        })
+    };
+    table
+        .live_columns()
+        .filter(|(_, column)| shown(&column.name))
+        .map(|(_, column)| (column.name.clone(), column.ty))
+        .collect()
 }
 
 /// Whether its events are numbered (CDB-606).
@@ -126,13 +211,6 @@ fn fix_columns(table: &TableDef, columns: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The default version of a Comdb2 procedure.
-fn procedure<'a>(catalog: &'a Catalog, name: &str) -> Option<&'a Arc<FunctionDef>> {
-    catalog
-        .functions()
-        .find(|def| def.dialect == "comdb2" && def.default_version && def.name.eq_ignore_ascii_case(name))
-}
-
 struct Queue {
     def: Arc<TriggerDef>,
     database: Oid,
@@ -145,8 +223,10 @@ impl Subscriber for Queue {
 
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>> {
         let machine = Machine::new(Limits::LUA)?;
-        let host = Host { session: Some(session), name: self.def.name.clone(), ..Host::default() };
-        machine.lua().set_app_data(host);
+        let clock = Some(engine.env().clock.clone());
+        let name = self.def.name.clone();
+        machine.lua().set_app_data(Host { session: Some(session), clock, name, managed: true, ..Host::default() });
+        machine.lua().set_app_data(Interrupt(interrupt));
         Ok(Box::new(Runner {
             queue: self,
             engine: engine.clone(),
@@ -155,6 +235,7 @@ impl Subscriber for Queue {
             procedure: None,
             main: None,
             tables: event::Tables::default(),
+            position: None,
         }))
     }
 }
@@ -170,6 +251,8 @@ struct Runner {
     procedure: Option<Arc<FunctionDef>>,
     main: Option<Function>,
     tables: event::Tables,
+    /// Where its cursor stands.
+    position: Option<Position>,
 }
 
 impl Runner {
@@ -188,8 +271,9 @@ impl Runner {
         if self.catalogs.as_ref().is_some_and(|have| Arc::ptr_eq(have, &now)) {
             return Ok(());
         }
-        let found =
-            now.database(self.queue.database).and_then(|catalog| procedure(catalog, &self.queue.def.name).cloned());
+        let found = now
+            .database(self.queue.database)
+            .and_then(|catalog| procedure_of(catalog, &self.queue.def.name, None).cloned());
         let same = match (&self.procedure, &found) {
             (Some(have), Some(found)) => Arc::ptr_eq(have, found),
             _ => false,
@@ -211,7 +295,7 @@ impl Runner {
         if !numbered(def) {
             return Ok(None);
         }
-        self.with_session(|session| session.with_hook_context(&mut |ctx| Ok(Some(last_number(ctx, def)?.1 + 1))))
+        self.with_session(|session| session.with_hook_context(&mut |ctx| Ok(Some(last_number(ctx, def, false)?.1 + 1))))
     }
 
     fn run(&mut self, delivery: &Delivery<'_>, number: Option<i64>) -> Result<()> {
@@ -222,12 +306,13 @@ impl Runner {
                 let source = self.procedure.clone().ok_or_else(|| {
                     SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("no such procedure: {}", self.queue.def.name))
                 })?;
-                let main = self.machine.load(&source.body)?;
+                let main = self.machine.load(&source.body, &trigger_world)?;
                 self.main = Some(main.clone());
                 main
             }
         };
-        let event = self.tables.event(lua, delivery, number)?;
+        let (event, info) = self.tables.event(lua, delivery, number)?;
+        remember_event(lua, &event, info).map_err(|error| sql_error(&error))?;
         let result = self.machine.call(&main, event);
         let doomed = lua.app_data_ref::<Host>().and_then(|host| host.doomed.clone());
         let value = result.map_err(|error| doomed.clone().unwrap_or(error))?;
@@ -246,33 +331,45 @@ impl Runner {
         }
     }
 
-    fn step(&self, to: Position, number: Option<i64>) -> Result<()> {
-        let def = &self.queue.def;
+    fn step(&mut self, to: Position, number: Option<i64>) -> Result<()> {
+        let def = self.queue.def.clone();
         let id = def.id;
+        let from = match self.position {
+            Some(position) => position,
+            None => cursor::committed(&self.engine, id)
+                .ok_or_else(|| SqlError::new(SqlState::UNDEFINED_OBJECT, "the trigger was dropped"))?,
+        };
         self.with_session(|session| {
             session.with_hook_context(&mut |ctx| {
                 if ctx.catalog().trigger(id).is_none() {
                     return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, "the trigger was dropped"));
                 }
-                ctx.move_cursor(id, Some(to));
-                if let Some(number) = number {
-                    let (place, last) = last_number(ctx, def)?;
-                    let row = |n| vec![Value::Int2(0), Value::Int8(n)];
-                    ctx.update(place.0, place.1, &row(last), row(number))?;
+                ctx.advance_cursor(id, from, to);
+                match number {
+                    Some(number) => set_number(ctx, &def, number),
+                    None => Ok(()),
                 }
-                Ok(())
             })?;
             session.commit_internal().map(|_| ())
-        })
+        })?;
+        self.position = Some(to);
+        Ok(())
     }
 }
 
+/// Stores the number of the last event consumed.
+fn set_number(ctx: &mut dyn HookContext, def: &TriggerDef, number: i64) -> Result<()> {
+    let (place, last) = last_number(ctx, def, true)?;
+    let row = |n| vec![Value::Int2(0), Value::Int8(n)];
+    ctx.update(place.0, place.1, &row(last), row(number)).map(|_| ())
+}
+
 /// Where the number of the last event consumed stands, and the number.
-fn last_number(ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<((TableId, RowId), i64)> {
+fn last_number(ctx: &mut dyn HookContext, def: &TriggerDef, lock: bool) -> Result<((TableId, RowId), i64)> {
     let missing = || SqlError::internal("a trigger's sequence is missing");
     let table = kind::state_table(&ctx.catalog(), def, &sequence_name(def.id)).ok_or_else(missing)?;
     let index = table.indexes.first().ok_or_else(missing)?.oid;
-    let found = ctx.lookup(table.id, index, &[Value::Int2(0)], true)?;
+    let found = ctx.lookup(table.id, index, &[Value::Int2(0)], lock)?;
     let (row, values) = found.into_iter().next().ok_or_else(missing)?;
     Ok(((table.id, row), values.get(1).and_then(Value::as_i64).ok_or_else(missing)?))
 }
@@ -292,6 +389,7 @@ impl Worker for Runner {
         });
         if result.is_err() {
             self.main = None;
+            self.position = None;
             self.with_session(|session| {
                 session.rollback_internal();
                 Ok(())

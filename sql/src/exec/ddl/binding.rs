@@ -337,6 +337,32 @@ fn comdb2_type(ty: &ast::DataType) -> Option<DataType> {
         ("longlong" | "largeint", None) => DataType::INT8,
         ("smallfloat", None) => DataType::FLOAT4,
         ("double", None) => DataType::FLOAT8,
+        ("byte", Some(1..)) => DataType::BYTEA,
+        ("u_short", None) => DataType::INT4,
+        ("u_int", None) => DataType::INT8,
+        ("u_longlong", None) => DataType::with_typmod(oid::NUMERIC, (20 << 16) + 4),
+        ("intervalym", None) => DataType::with_typmod(oid::INTERVAL, YEAR_TO_MONTH << 16 | 0xFFFF),
+        ("intervalds", None) => DataType::with_typmod(oid::INTERVAL, DAY_TO_SECOND << 16 | 3),
+        ("intervaldsus", None) => DataType::with_typmod(oid::INTERVAL, DAY_TO_SECOND << 16 | 6),
+        ("decimal32" | "decimal64" | "decimal128", None) => DataType::NUMERIC,
         _ => return None,
+    })
+}
+
+/// Fields of an interval in its type modifier: YEAR and MONTH; DAY, HOUR, MINUTE and SECOND.
+const YEAR_TO_MONTH: i32 = 6;
+const DAY_TO_SECOND: i32 = 7176;
+
+/// What values of a Comdb2 column must hold beside its stored type (CDB-401, CDB-402), as the text of a CHECK; by it
+/// `comdb2_columns` knows the type again.
+pub(super) fn comdb2_check(ty: &ast::DataType, column: &str) -> Option<String> {
+    let text = ty.to_string().to_ascii_lowercase();
+    let name = crate::system::quote_identifier(column);
+    let size = || text.strip_prefix("byte(")?.trim_end_matches(')').trim().parse::<u32>().ok();
+    Some(match text.as_str() {
+        "u_short" => format!("{name} BETWEEN 0 AND 65535"),
+        "u_int" => format!("{name} BETWEEN 0 AND 4294967295"),
+        "u_longlong" => format!("{name} BETWEEN 0 AND 18446744073709551615"),
+        _ => format!("octet_length({name}) = {}", size()?),
     })
 }

@@ -63,6 +63,18 @@ impl Ddl<'_> {
         };
         let mut constraints = Vec::new();
         let mut said_null = false;
+        if serial.is_none()
+            && let Some(text) = super::binding::comdb2_check(&def.data_type, &column.name)
+        {
+            let check = ast::CheckConstraint {
+                name: None,
+                expr: Box::new(crate::parse::parse_expr(&text)?),
+                enforced: None,
+                no_inherit: false,
+            };
+            let check = column_constraint(&ast::ColumnOption::Check(check), None, &def.name)?;
+            constraints.extend(check.map(|found| (found, false)));
+        }
         for option in &def.options {
             let named = option.name.clone();
             match &option.option {

@@ -14,6 +14,7 @@ mod json;
 mod keywords;
 mod math;
 mod pattern;
+mod printf;
 mod series;
 mod session;
 mod text;
@@ -46,6 +47,7 @@ pub(super) fn all_functions() -> Vec<Function> {
         text::FUNCTIONS,
         bytes::FUNCTIONS,
         pattern::FUNCTIONS,
+        printf::FUNCTIONS,
         datetime::FUNCTIONS,
         array::FUNCTIONS,
         series::FUNCTIONS,

@@ -86,18 +86,28 @@ pub(crate) fn rest(c: &mut Cursor) -> Result<Parsed> {
     if c.at_end() {
         return Err(c.error());
     }
-    let (statement, param_count) = statement(text).map_err(|error| shift(error, offset))?;
+    let (statement, dialect, param_count) = inner(text).map_err(|error| shift(error, offset))?;
     while !c.at_end() {
         c.parser.advance_token();
     }
-    Ok(parsed(statement, text, offset, NAME, param_count))
+    Ok(parsed(statement, text, offset, dialect, param_count))
+}
+
+/// A statement inside another one, by the dialect that claims it.
+fn inner(text: &str) -> Result<(Statement, &'static str, usize)> {
+    if let Some(dialect) = crate::parse::dialect::claim(text, 0) {
+        let (statement, param_count) = dialect.parse(text)?;
+        return Ok((statement, dialect.name(), param_count));
+    }
+    let (statement, param_count) = statement(text)?;
+    Ok((statement, NAME, param_count))
 }
 
 /// A part of a text, from the next token up to `end`, as a statement.
 pub(crate) fn part(c: &Cursor, start: usize, end: usize) -> Result<Parsed> {
     let text = c.text.get(start..end).unwrap_or_default();
-    let (statement, param_count) = statement(text).map_err(|error| shift(error, start))?;
-    Ok(parsed(statement, text, start, NAME, param_count))
+    let (statement, dialect, param_count) = inner(text).map_err(|error| shift(error, start))?;
+    Ok(parsed(statement, text, start, dialect, param_count))
 }
 
 pub(crate) fn parsed(

@@ -379,7 +379,8 @@ fn declare(c: &mut Cursor) -> Result<Statement> {
         false
     };
     c.expect(&["for"])?;
-    if !starts(c, &["select", "values", "table", "with"]) {
+    let procedure = (c.is_word(0, "exec") || c.is_word(0, "execute")) && c.is_word(1, "procedure");
+    if !procedure && !starts(c, &["select", "values", "table", "with"]) {
         return Err(c.error());
     }
     Ok(Statement::Declare { name, binary, scroll, hold, query: Box::new(rest(c)?) })

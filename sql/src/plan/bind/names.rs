@@ -52,6 +52,12 @@ impl Binder<'_> {
         if let Some((place, ty)) = self.variable(&name) {
             return Ok(Expr::Param(place, ty));
         }
+        // Comdb2 calls the column of generate_series so (CDB-408).
+        if name.folded == "value"
+            && let Some(found) = self.find_column(&Name::plain("generate_series"), ident.span)?
+        {
+            return Ok(found);
+        }
         if let Some(row) = self.whole_row(&name) {
             return Ok(row);
         }

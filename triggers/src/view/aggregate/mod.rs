@@ -87,7 +87,7 @@ impl Kind for Aggregate {
         release(ctx, def)
     }
 
-    fn toggled(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
+    fn toggled(&self, ctx: &mut dyn HookContext, _: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
         if !def.enabled {
             return release(ctx, def);
         }

@@ -155,6 +155,8 @@ impl HookContext for Memory {
         Ok(true)
     }
     fn move_cursor(&mut self, _: TriggerId, _: Option<Position>) {}
+
+    fn advance_cursor(&mut self, _: TriggerId, _: tripline_sql::change::Position, _: tripline_sql::change::Position) {}
     fn create_state_table(
         &mut self,
         _: TriggerId,

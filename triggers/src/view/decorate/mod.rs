@@ -60,7 +60,7 @@ impl Kind for Decorate {
         rebuild(ctx, Arc::new(plan))
     }
 
-    fn toggled(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
+    fn toggled(&self, ctx: &mut dyn HookContext, _: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
         if !def.enabled {
             return Ok(());
         }

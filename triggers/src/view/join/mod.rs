@@ -71,7 +71,7 @@ impl Kind for Join {
         release(ctx, def)
     }
 
-    fn toggled(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
+    fn toggled(&self, ctx: &mut dyn HookContext, _: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
         if !def.enabled {
             return release(ctx, def);
         }

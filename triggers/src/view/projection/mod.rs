@@ -75,7 +75,7 @@ impl Kind for Projection {
         rebuild(ctx, plan)
     }
 
-    fn toggled(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
+    fn toggled(&self, ctx: &mut dyn HookContext, _: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
         if !def.enabled {
             return Ok(());
         }

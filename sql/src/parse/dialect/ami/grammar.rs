@@ -289,23 +289,22 @@ impl Grammar<'_> {
             self.params = params;
             return Ok(statement);
         }
-        let form = match self.peek() {
-            Some(Token::Mark('{')) => "a script block".to_owned(),
-            _ => {
-                let words: Vec<String> = self
-                    .tokens
-                    .iter()
-                    .take(2)
-                    .filter_map(|t| match &t.token {
-                        Token::Word(word) => Some(word.to_ascii_uppercase()),
-                        _ => None,
-                    })
-                    .collect();
-                match words.first().map(String::as_str) {
-                    Some("SYNC" | "INSERT" | "USE" | "DESCRIBE") => format!("{} of AMI", words[0]),
-                    _ => words.join(" "),
-                }
-            }
+        if self.peek() == Some(&Token::Mark('{')) {
+            self.at = self.tokens.len();
+            return Ok(Statement::Script { dialect: NAME, source: self.text.to_owned() });
+        }
+        let words: Vec<String> = self
+            .tokens
+            .iter()
+            .take(2)
+            .filter_map(|t| match &t.token {
+                Token::Word(word) => Some(word.to_ascii_uppercase()),
+                _ => None,
+            })
+            .collect();
+        let form = match words.first().map(String::as_str) {
+            Some("SYNC" | "INSERT" | "USE" | "DESCRIBE") => format!("{} of AMI", words[0]),
+            _ => words.join(" "),
         };
         Ok(self.unsupported(&form))
     }

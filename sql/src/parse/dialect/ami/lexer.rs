@@ -38,6 +38,8 @@ pub(super) struct Lexer<'a> {
     /// Position of the next character.
     pub(super) at: usize,
     value: bool,
+    /// A script block: `--` is its decrement, not a comment (AMI-17).
+    script: bool,
 }
 
 fn ident_start(b: u8) -> bool {
@@ -50,7 +52,8 @@ fn ident_part(b: u8) -> bool {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str, at: usize) -> Lexer<'a> {
-        Lexer { text, bytes: text.as_bytes(), at, value: false }
+        let script = text.as_bytes().get(at) == Some(&b'{');
+        Lexer { text, bytes: text.as_bytes(), at, value: false, script }
     }
 
     fn peek(&self, ahead: usize) -> u8 {
@@ -68,7 +71,7 @@ impl<'a> Lexer<'a> {
             match self.bytes[self.at] {
                 b if b.is_ascii_whitespace() || b == 0x0b => self.at += 1,
                 b'/' if self.peek(1) == b'/' => self.line(),
-                b'-' if self.peek(1) == b'-' => self.line(),
+                b'-' if self.peek(1) == b'-' && !self.script => self.line(),
                 b'/' if self.peek(1) == b'*' => match self.text[self.at + 2..].find("*/") {
                     Some(len) => self.at += len + 4,
                     None => {

@@ -1,0 +1,256 @@
+//! Delivery to consumers against a plain model: seeded schedules of inserts, fetches, disconnects, hand-overs, errors and
+//! crashes. Each event reaches the client in order and again until it is acknowledged; its effects are committed once,
+//! together with its consumption. 2,000 schedules; 100,000 with TRIPLINE_LONG. A failing one prints its seed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use harness::disk::{CrashDisk, Image, Loss};
+use tripline_sql::engine::{Engine, EngineConfig, SessionOptions};
+use tripline_sql::env::{Env, Rng, SeededRng};
+use tripline_sql::session::{Pause, Session, Step};
+use tripline_sql::types::Value;
+use tripline_triggers::feed::Feed;
+use tripline_triggers::fire::Fire;
+
+const SETUP: &str = "
+CREATE TABLE t (id bigint);
+CREATE TABLE effects (id bigint PRIMARY KEY);
+CREATE PROCEDURE c VERSION 'a' $lua$
+local function main(fails, timeout)
+    db:setmaxinstructions(1000000)
+    local effects = db:table('effects')
+    local consumer = db:consumer()
+    consumer:emit_timeout(timeout)
+    local count = 0
+    while true do
+        local event = consumer:get()
+        count = count + 1
+        db:begin()
+        effects:insert({ id = event.new.id })
+        if count == fails then error('as told') end
+        consumer:emit(event.new.id)
+        consumer:consume()
+        local rc = db:commit()
+        if rc ~= 0 then error('commit ' .. rc .. ' ' .. db:error()) end
+    end
+end
+$lua$;
+CREATE LUA CONSUMER c ON (TABLE t FOR INSERT);
+";
+
+struct World {
+    disk: Arc<CrashDisk>,
+    engine: Engine,
+    feed: Feed,
+}
+
+fn open(image: &Image) -> World {
+    let disk = Arc::new(CrashDisk::new(image, None));
+    let fire = Fire::new();
+    let engine =
+        Engine::open(EngineConfig::default(), disk.clone(), Env::default(), fire.clone(), &mut |_| {}).expect("opens");
+    let feed = Feed::start(engine.clone(), fire).expect("a feed");
+    World { disk, engine, feed }
+}
+
+fn session(engine: &Engine) -> Session {
+    let options = SessionOptions { user: "admin".into(), database: "postgres".into(), ..SessionOptions::default() };
+    engine.session(options).expect("a session")
+}
+
+fn script(engine: &Engine, sql: &str) {
+    let mut session = session(engine);
+    session.simple_begin(sql).expect("begins");
+    while let Some(step) = session.simple_next().expect("a statement") {
+        if let Step::Rows(_) = step {
+            while !session.fetch(0, &mut |_| Ok(())).expect("rows").done {}
+        }
+    }
+    if let Some(commit) = session.simple_end(false) {
+        futures::executor::block_on(engine.wait_durable(commit)).expect("durable");
+    }
+}
+
+/// A client with, perhaps, an open call of the procedure.
+struct Client {
+    session: Session,
+    open: bool,
+    /// It has a row that it has not acknowledged.
+    row: Option<i64>,
+    /// Its procedure raises an error at this event of the call, from 1; 0: never.
+    fails: u64,
+    seen: u64,
+}
+
+impl Client {
+    fn new(engine: &Engine) -> Client {
+        Client { session: session(engine), open: false, row: None, fails: 0, seen: 0 }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Row(i64),
+    Waits,
+    Failed(String),
+}
+
+/// One row-limited Execute.
+fn pull(engine: &Engine, client: &mut Client) -> Outcome {
+    let mut row = None;
+    let result = client.session.execute("p").and_then(|_| {
+        client.session.pull(1, &mut |_, _, values| {
+            row = values.first().and_then(Value::as_f64);
+            Ok(())
+        })
+    });
+    if let Some(commit) = client.session.hold_until() {
+        futures::executor::block_on(engine.wait_durable(commit)).expect("durable");
+    }
+    match result {
+        Ok((_, Pause::Blocked)) => Outcome::Row(row.expect("a blocking row") as i64),
+        Ok((_, Pause::Waiting(_))) => Outcome::Waits,
+        Ok(other) => Outcome::Failed(format!("{other:?}")),
+        Err(error) => {
+            client.session.statement_failed(&error);
+            Outcome::Failed(error.message().to_owned())
+        }
+    }
+}
+
+fn schedule(seed: u64) -> Result<(), String> {
+    let rng = SeededRng::new(seed);
+    let below = |n: u64| rng.next_u64() % n;
+    let timeout = if below(3) == 0 { 1 } else { 0 };
+    let mut world = open(&Image::default());
+    script(&world.engine, SETUP);
+    let (mut inserted, mut head) = (0_i64, 0_i64);
+    let mut clients = [Client::new(&world.engine), Client::new(&world.engine)];
+    let mut trace = vec![format!("timeout {timeout}")];
+    for _ in 0..24 + below(16) {
+        let who = usize::try_from(below(2)).unwrap_or(0);
+        match below(12) {
+            0..3 => {
+                let count = i64::try_from(1 + below(3)).unwrap_or(1);
+                let rows: Vec<String> = (0..count).map(|n| format!("({})", inserted + n)).collect();
+                if below(4) == 0 {
+                    script(&world.engine, &format!("BEGIN; INSERT INTO t VALUES {}; ROLLBACK", rows.join(",")));
+                    trace.push("rolled back".to_owned());
+                } else {
+                    script(&world.engine, &format!("INSERT INTO t VALUES {}", rows.join(",")));
+                    inserted += count;
+                    trace.push(format!("insert {count}"));
+                }
+            }
+            3..9 => {
+                if !clients[who].open {
+                    let fails = if below(5) == 0 { 1 + below(3) } else { 0 };
+                    let client = &mut clients[who];
+                    client.session.close_portal("p");
+                    let text = format!("EXEC PROCEDURE c({fails}, {timeout})");
+                    client.session.parse("", &text, &[]).map_err(|error| error.to_string())?;
+                    client.session.bind("p", "", Vec::new(), Vec::new()).map_err(|error| error.to_string())?;
+                    (client.open, client.row, client.fails, client.seen) = (true, None, fails, 0);
+                }
+                if timeout == 1 {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                let outcome = pull(&world.engine, &mut clients[who]);
+                trace.push(format!("{who} pulls: {outcome:?}"));
+                let other = clients[1 - who].row;
+                // What it had is acknowledged, unless its queue went to the other client.
+                if let Some(row) = clients[who].row.take()
+                    && row == head
+                    && other.is_none_or(|other| other < row)
+                {
+                    head += 1;
+                }
+                match outcome {
+                    Outcome::Row(row) => {
+                        if row != head {
+                            return Err(format!("row {row} was delivered, {head} is the head\n{}", trace.join("\n")));
+                        }
+                        if timeout == 1 {
+                            // A hand-over: what the other one still holds is not its own any more.
+                            clients[1 - who].row = None;
+                        }
+                        let client = &mut clients[who];
+                        client.row = Some(row);
+                        client.seen += 1;
+                    }
+                    Outcome::Waits => {
+                        let free = clients[1 - who].row.is_none() && !clients[1 - who].open;
+                        if free && head < inserted {
+                            return Err(format!("{who} waits although {head} waits for it\n{}", trace.join("\n")));
+                        }
+                    }
+                    Outcome::Failed(text) => {
+                        if !text.contains("as told") || clients[who].fails != clients[who].seen + 1 {
+                            return Err(format!("unexpected: {text}\n{}", trace.join("\n")));
+                        }
+                        clients[who].open = false;
+                    }
+                }
+            }
+            9 => {
+                trace.push(format!("{who} closes"));
+                clients[who].session.close_portal("p");
+                (clients[who].open, clients[who].row) = (false, None);
+            }
+            10 => {
+                trace.push(format!("{who} disconnects"));
+                clients[who] = Client::new(&world.engine);
+            }
+            _ => {
+                trace.push("crash".to_owned());
+                let loss = if below(2) == 0 { Loss::Unsynced } else { Loss::Nothing };
+                let image = world.disk.image(loss);
+                drop(clients);
+                world.feed.stop();
+                let _ = world.engine.close();
+                world = open(&image);
+                clients = [Client::new(&world.engine), Client::new(&world.engine)];
+            }
+        }
+        let mut reader = session(&world.engine);
+        let rows = reader.run("SELECT id FROM effects ORDER BY id", &[]).map_err(|error| error.to_string())?.rows;
+        let found: Vec<i64> = rows.iter().filter_map(|row| row.first().and_then(Value::as_i64)).collect();
+        if found != (0..head).collect::<Vec<_>>() {
+            return Err(format!("effects {found:?}, {head} events are consumed\n{}", trace.join("\n")));
+        }
+    }
+    drop(clients);
+    world.feed.stop();
+    let _ = world.engine.close();
+    Ok(())
+}
+
+// CDB-603, CDB-704, CDB-706, CDB-708, CDB-711, CDB-718, CDB-719, CDB-907, CDB-1402
+#[test]
+fn delivered_is_what_the_model_expects() {
+    let count = if std::env::var("TRIPLINE_LONG").is_ok() { 100_000 } else { 2_000 };
+    let first: u64 = std::env::var("TRIPLINE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let next = AtomicU64::new(first);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= first + count {
+                            return;
+                        }
+                        if let Err(wrong) = schedule(seed) {
+                            panic!("seed {seed}: {wrong}");
+                        }
+                    }
+                })
+            })
+            .collect();
+        for worker in workers {
+            assert!(worker.join().is_ok(), "a schedule failed; its seed is above");
+        }
+    });
+}
