@@ -122,6 +122,23 @@ pub trait Attached: Send {
     fn finish(&mut self, ctx: &mut dyn HookContext) -> Result<()>;
 }
 
+/// What SHOW TRIGGERS and SHOW TIMERS say of a trigger besides its definition (AMI-64).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TriggerStatistics {
+    /// Runs.
+    pub executed: u64,
+    /// Time they took together, in microseconds.
+    pub micros: u64,
+    /// Runs that failed.
+    pub errors: u64,
+    /// Runs that ended with `return false`.
+    pub returned_false: u64,
+    /// The last run of a timer, in microseconds since 1970.
+    pub last_run: Option<i64>,
+    /// The next run of a timer.
+    pub next_run: Option<i64>,
+}
+
 /// Implemented by the trigger layer, plugged into the engine when it opens.
 pub trait Hooks: Send + Sync {
     /// Looks at a definition before it is stored, fills in what it implies (events, timing), and refuses a bad one.
@@ -136,6 +153,35 @@ pub trait Hooks: Send + Sync {
     fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>) -> Option<Box<dyn Attached>>;
     /// A function or procedure's text before it is stored: syntax errors as 42601.
     fn check_function(&self, def: &crate::catalog::FunctionDef) -> Result<()>;
+    /// Runs an AMI procedure with values of its arguments' types; its result set, if it has one (AMI-77).
+    fn call(
+        &self,
+        _ctx: &mut dyn HookContext,
+        def: &crate::catalog::FunctionDef,
+        _args: Vec<Value>,
+    ) -> Result<QueryResult> {
+        Err(SqlError::unsupported(format!("CALL of a procedure in language {}", def.language)))
+    }
+    /// Runs one of the server's own procedures, `__SHOW_TRIGGER_ERROR` and its kin (AMI-78). Errors: 42883.
+    fn command(&self, _ctx: &mut dyn HookContext, name: &str, _args: &[Value]) -> Result<QueryResult> {
+        Err(SqlError::new(crate::error::SqlState::UNDEFINED_FUNCTION, format!("procedure {name} does not exist")))
+    }
+    /// Runs a script block that a client sent, in a dialect's script language. Errors: 42601, 0A000, the script's own.
+    fn run_script(&self, _ctx: &mut dyn HookContext, dialect: &str, _source: &str) -> Result<QueryResult> {
+        Err(SqlError::unsupported(format!("a script block of dialect \"{dialect}\"")))
+    }
+    /// Runs a text on a data source and waits for its result (AMI-80). Errors: 42704 for an unknown one.
+    fn execute_at(&self, _ctx: &mut dyn HookContext, source: &str, _text: &str) -> Result<QueryResult> {
+        Err(SqlError::unsupported(format!("USE ds=\"{source}\" EXECUTE")))
+    }
+    /// Data sources that were added: name, adapter, address, user, options (AMI-80).
+    fn data_sources(&self) -> Vec<[String; 5]> {
+        Vec::new()
+    }
+    /// What is known of a running trigger or timer; none if it never ran.
+    fn statistics(&self, _trigger: TriggerId) -> Option<TriggerStatistics> {
+        None
+    }
     /// The transaction with this number is durable; wakes subscribers. Must not block.
     fn committed(&self, commit: CommitNo);
     /// The catalog changed durably (a trigger may have come or gone); wakes whoever runs them. Must not block.

@@ -7,7 +7,7 @@ mod hooks;
 
 use serde::{Deserialize, Serialize};
 
-pub use hooks::{Attached, HookContext, Hooks, NoHooks, Prepared, QueryResult, Verdict};
+pub use hooks::{Attached, HookContext, Hooks, NoHooks, Prepared, QueryResult, TriggerStatistics, Verdict};
 
 use crate::catalog::{CatalogChange, TableId, TriggerId};
 use crate::env::UnixMicros;

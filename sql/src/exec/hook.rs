@@ -330,6 +330,7 @@ impl HookContext for HookCx<'_> {
             options: Vec::new(),
             maintained_by: 0,
             hidden: true,
+            display: Vec::new(),
             acl: Vec::new(),
             comment: None,
         });

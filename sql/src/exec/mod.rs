@@ -14,6 +14,7 @@ mod cte;
 pub mod ddl;
 mod detached;
 mod group;
+mod filled;
 mod hook;
 mod join;
 mod lock;
@@ -27,6 +28,7 @@ mod settings;
 mod shared;
 mod sort;
 pub mod statement;
+mod sync;
 pub mod system;
 mod window;
 mod write;
@@ -42,7 +44,7 @@ pub use constraint::{Deferred, run_deferred, set_constraints};
 pub use hook::HookCx;
 pub use planning::{
     Extractors, TableExpr, apply_setting, bind_table_expr, eval_arguments, explain, parse_options, parse_statement,
-    parse_text, plan, refresh_user, resolve_type, with_bind_context,
+    parse_text, plan, refresh_user, resolve_type, route, with_bind_context,
 };
 pub use privilege::{check_privileges, has_privilege};
 pub use settings::{SETTINGS, SettingKind, Settings, check_name, parse_bool, split_list};
@@ -111,15 +113,22 @@ impl Run {
                 PlanKind::Update => "UPDATE",
                 PlanKind::Delete => "DELETE",
                 PlanKind::Merge => "MERGE",
+                PlanKind::Sync => "SYNC",
                 PlanKind::Select => "SELECT",
             })?;
+        }
+        for notice in &plan.notices {
+            backend.notice(notice.clone());
         }
         if !backend.superuser.get() {
             check_privileges(backend, &plan.privileges)?;
         }
         let snapshot = backend.with_txn(|txn| {
             for (table, write) in &plan.tables {
-                let mode = if *write {
+                let mode = if *write && plan.kind == PlanKind::Sync {
+                    // It compares the whole table: nobody else may change it meanwhile.
+                    TableLockMode::ShareRowExclusive
+                } else if *write {
                     TableLockMode::RowExclusive
                 } else if plan.locks {
                     TableLockMode::RowShare
@@ -484,5 +493,6 @@ pub fn tag(kind: PlanKind, count: u64) -> String {
         PlanKind::Update => format!("UPDATE {count}"),
         PlanKind::Delete => format!("DELETE {count}"),
         PlanKind::Merge => format!("MERGE {count}"),
+        PlanKind::Sync => format!("SYNC {count}"),
     }
 }

@@ -93,10 +93,39 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
             });
             rows.collect()
         }
+        "trigger_statistics" => statistics(backend)?,
+        "data_sources" => data_sources(backend),
         "subscriptions" => subscriptions(backend)?,
         "log" => log(backend)?,
         _ => Vec::new(),
     })
+}
+
+/// Counts of triggers and timers: id, runs, microseconds, errors, vetoes, last and next run in milliseconds since 1970.
+fn statistics(backend: &Backend) -> Result<Vec<Row>> {
+    let catalog = backend.catalog()?;
+    let count = |number: u64| Value::Int8(i64::try_from(number).unwrap_or(i64::MAX));
+    let time = |micros: Option<i64>| micros.map_or(Value::Null, |micros| Value::Int8(micros.div_euclid(1000)));
+    let rows = catalog.triggers().filter_map(|def| {
+        let known = backend.shared.hooks.statistics(def.id)?;
+        Some(vec![
+            Value::Oid(def.id.0),
+            count(known.executed),
+            count(known.micros),
+            count(known.errors),
+            count(known.returned_false),
+            time(known.last_run),
+            time(known.next_run),
+        ])
+    });
+    Ok(rows.collect())
+}
+
+/// Data sources of AMI's `use ds=…`: this server, and those that were added. No passwords.
+fn data_sources(backend: &Backend) -> Vec<Row> {
+    let own = ["AMI", "AMI", "", "", ""].map(Value::text).to_vec();
+    let added = backend.shared.hooks.data_sources().into_iter();
+    std::iter::once(own).chain(added.map(|fields| fields.into_iter().map(Value::from).collect())).collect()
 }
 
 /// Rows of `tripline.subscriptions`: every trigger that runs after commit, with what is known of its subscriber.

@@ -44,6 +44,7 @@ fn table(id: Oid, name: &str, columns: &[(&str, DataType)]) -> TableDef {
         options: Vec::new(),
         maintained_by: 0,
         hidden: false,
+        display: Vec::new(),
         acl: Vec::new(),
         comment: None,
     }

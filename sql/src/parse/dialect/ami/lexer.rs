@@ -38,6 +38,8 @@ pub(super) struct Lexer<'a> {
     /// Position of the next character.
     pub(super) at: usize,
     value: bool,
+    /// Values of options may be PostgreSQL's strings.
+    options: bool,
 }
 
 fn ident_start(b: u8) -> bool {
@@ -50,7 +52,12 @@ fn ident_part(b: u8) -> bool {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str, at: usize) -> Lexer<'a> {
-        Lexer { text, bytes: text.as_bytes(), at, value: false }
+        Lexer { text, bytes: text.as_bytes(), at, value: false, options: true }
+    }
+
+    /// Of a data statement: an `=` compares or assigns, and every string is AMI's.
+    pub(super) fn data(text: &'a str) -> Lexer<'a> {
+        Lexer { options: false, ..Lexer::new(text, 0) }
     }
 
     fn peek(&self, ahead: usize) -> u8 {
@@ -93,7 +100,8 @@ impl<'a> Lexer<'a> {
         self.space()?;
         let start = self.at;
         let Some(&b) = self.bytes.get(start) else { return Ok(None) };
-        let assigns = b == b'=' && self.peek(1) != b'=' && (start == 0 || self.bytes[start - 1] != b'=');
+        let assigns =
+            self.options && b == b'=' && self.peek(1) != b'=' && (start == 0 || self.bytes[start - 1] != b'=');
         let value = std::mem::replace(&mut self.value, assigns);
         let token = match b {
             b'"' if self.peek(1) == b'"' && self.peek(2) == b'"' => {
