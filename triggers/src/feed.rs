@@ -153,7 +153,7 @@ impl Shared {
         let mut running: HashMap<TriggerId, Running> = HashMap::new();
         let mut version = None;
         while !self.stop.load(Ordering::Acquire) {
-            let ticks = self.fire.signal().ticks();
+            let ticks = self.fire.signal().rare_ticks();
             let now = self.fire.signal().catalog_version();
             // Threads that ended by themselves (their trigger went, or their session broke) are looked at again.
             let ended = running.values().any(|running| running.thread.is_finished());
@@ -161,7 +161,7 @@ impl Shared {
                 version = Some(now);
                 self.match_catalog(&mut running);
             }
-            self.fire.signal().wait(ticks, NAP);
+            self.fire.signal().wait_rare(ticks, NAP);
         }
         for subscriber in running.values() {
             subscriber.stop.store(true, Ordering::Release);

@@ -15,15 +15,25 @@ use tripline_sql::change::CommitNo;
 pub(crate) struct Signal {
     durable: AtomicU64,
     catalog: AtomicU64,
-    ticks: Mutex<u64>,
-    changed: Condvar,
+    ticks: Mutex<Ticks>,
+    /// Who waits for anything,
+    any: Condvar,
+    /// and who waits for anything but commits.
+    rare: Condvar,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Ticks {
+    all: u64,
+    rare: u64,
 }
 
 impl Signal {
     /// A commit became durable.
     pub(crate) fn durable_to(&self, commit: CommitNo) {
         self.durable.fetch_max(commit.0, Ordering::Relaxed);
-        self.wake();
+        self.ticks.lock().all += 1;
+        self.any.notify_all();
     }
 
     /// The catalog changed.
@@ -44,20 +54,36 @@ impl Signal {
 
     /// Something happened: whoever waits looks around.
     pub(crate) fn wake(&self) {
-        *self.ticks.lock() += 1;
-        self.changed.notify_all();
+        let mut ticks = self.ticks.lock();
+        ticks.all += 1;
+        ticks.rare += 1;
+        self.any.notify_all();
+        self.rare.notify_all();
     }
 
     /// How often something happened, for `wait`.
     pub(crate) fn ticks(&self) -> u64 {
-        *self.ticks.lock()
+        self.ticks.lock().all
     }
 
     /// Waits until something happened since `seen`, at most this long.
     pub(crate) fn wait(&self, seen: u64, longest: Duration) {
         let mut ticks = self.ticks.lock();
-        if *ticks == seen {
-            self.changed.wait_for(&mut ticks, longest);
+        if ticks.all == seen {
+            self.any.wait_for(&mut ticks, longest);
+        }
+    }
+
+    /// How often something happened other than a commit, for `wait_rare`.
+    pub(crate) fn rare_ticks(&self) -> u64 {
+        self.ticks.lock().rare
+    }
+
+    /// Waits until something other than a commit happened since `seen`, at most this long.
+    pub(crate) fn wait_rare(&self, seen: u64, longest: Duration) {
+        let mut ticks = self.ticks.lock();
+        if ticks.rare == seen {
+            self.rare.wait_for(&mut ticks, longest);
         }
     }
 }

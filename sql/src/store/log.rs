@@ -4,6 +4,10 @@
 //! without any I/O. One flusher thread takes all records that arrived while it was syncing, writes and syncs them
 //! together, and then tells everyone. A record is visible to readers of the log only once it is durable.
 //!
+//! Where commits come one at a time, handing each to the flusher and back costs more than the rest of the commit: after
+//! some syncs of a single record each, a committer leads, that is, it writes and syncs its own record where it stands.
+//! As soon as others commit meanwhile, or a sync takes long, the flusher has the work again.
+//!
 //! A place is only given in a segment whose whole length is already on disk, so a full disk is met before the commit
 //! (53100), never after. If a write or a sync fails nevertheless the log is poisoned: nothing more is acknowledged and
 //! nothing more is taken (58030). A failed sync is never tried again: the kernel may have dropped the bytes.
@@ -15,6 +19,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
@@ -30,6 +35,12 @@ use super::segment::{SEGMENT_HEADER, Segment};
 const PENDING_MAX: u64 = 64 << 20;
 /// One write is about this long.
 const WRITE_BYTES: usize = 4 << 20;
+/// A committer leads once there were so many more syncs of one record than others.
+const ALONE: u32 = 8;
+/// So many are counted at most; a sync of several records takes half of them away.
+const ALONE_MAX: u32 = 32;
+/// A committer does not lead while syncs take longer than this: its thread has other sessions to serve.
+const LEAD_MAX: Duration = Duration::from_millis(1);
 
 /// A record in memory: for the flusher, then for readers.
 pub(super) struct LogRecord {
@@ -75,6 +86,10 @@ struct Tail {
     next_number: u64,
     pending: Vec<Pending>,
     pending_bytes: u64,
+    /// Whether somebody is writing and syncing: never two at once, so that the order on disk is that of the numbers.
+    flushing: bool,
+    /// How many quick syncs had one record, lately: 0 to `ALONE_MAX`.
+    alone: u32,
     /// Bytes that the next segment must have; 0 = none is asked for.
     wanted: u64,
     /// Tries to make a segment so far, and how the last one failed.
@@ -155,6 +170,8 @@ impl Log {
                 next_number: start.next_number,
                 pending: Vec::new(),
                 pending_bytes: 0,
+                flushing: false,
+                alone: 0,
                 wanted: segment_bytes,
                 attempts: 0,
                 attempt_error: None,
@@ -200,14 +217,16 @@ impl Log {
         work(self.newest())
     }
 
-    /// Commits a record: `validate` may still refuse it, `publish` makes it visible; both run in the commit mutex.
+    /// Commits a record: `validate` may still refuse it, `publish` makes it visible; both run in the commit mutex. With
+    /// `may_lead` the caller may be given the turn to write it: it lets its locks go, then drops the turn.
     /// Errors: 53100, 58030, and those of `validate`.
     pub(super) fn append(
         &self,
         mut bytes: Vec<u8>,
+        may_lead: bool,
         validate: &mut dyn FnMut() -> Result<()>,
         publish: &mut dyn FnMut(CommitNo),
-    ) -> Result<CommitNo> {
+    ) -> Result<(CommitNo, Option<Turn<'_>>)> {
         if bytes.capacity() > bytes.len() * 2 {
             bytes.shrink_to_fit();
         }
@@ -257,15 +276,17 @@ impl Log {
         tail.offset += len;
         tail.pending_bytes += len;
         let record = Arc::new(LogRecord { commit, committed_at, bytes, decoded: Mutex::default() });
-        let idle = tail.pending.is_empty();
+        let idle = tail.pending.is_empty() && !tail.flushing;
         tail.pending.push(Pending { record, segment, offset });
         publish(CommitNo(commit));
         self.newest.store(commit, Ordering::SeqCst);
+        let leads = idle && may_lead && tail.alone >= ALONE;
+        tail.flushing |= leads;
         drop(tail);
-        if idle {
+        if idle && !leads {
             self.work.notify_one();
         }
-        Ok(CommitNo(commit))
+        Ok((CommitNo(commit), leads.then(|| Turn { log: self })))
     }
 
     fn wait_for_room(&self, tail: &mut parking_lot::MutexGuard<'_, Tail>, ready: impl Fn(&Tail) -> bool) {
@@ -348,32 +369,49 @@ impl Log {
     }
 
     /// The flusher's thread. Ends when the log is stopped and all is written, or when it is poisoned.
-    pub(super) fn run_flusher(&self, after_sync: &dyn Fn()) {
+    pub(super) fn run_flusher(&self) {
         let mut buffer = Vec::new();
         loop {
-            let batch = {
+            {
                 let mut tail = self.tail.lock();
-                while tail.pending.is_empty() {
-                    if tail.stop {
+                while tail.pending.is_empty() || tail.flushing {
+                    if tail.stop && !tail.flushing || self.failure.get().is_some() {
                         return;
                     }
                     self.work.wait(&mut tail);
                 }
-                std::mem::take(&mut tail.pending)
-            };
-            if let Err(error) = self.write(&batch, &mut buffer) {
-                self.poison(error);
-                return;
+                tail.flushing = true;
             }
-            let bytes: u64 = batch.iter().map(|pending| pending.record.bytes.len() as u64).sum();
-            self.publish(batch);
-            after_sync();
-            let mut tail = self.tail.lock();
-            let full = tail.pending_bytes > PENDING_MAX;
-            tail.pending_bytes -= bytes;
-            if full {
-                self.room.notify_all();
+            self.flush(&mut buffer);
+            if buffer.capacity() > WRITE_BYTES * 2 {
+                buffer = Vec::new();
             }
+        }
+    }
+
+    /// Writes and syncs what is pending, by whoever has set `flushing`.
+    fn flush(&self, buffer: &mut Vec<u8>) {
+        let batch = std::mem::take(&mut self.tail.lock().pending);
+        let bytes: u64 = batch.iter().map(|pending| pending.record.bytes.len() as u64).sum();
+        let single = batch.len() == 1;
+        let began = self.env.clock.elapsed();
+        let written = self.write(&batch, buffer);
+        let quick = self.env.clock.elapsed().saturating_sub(began) <= LEAD_MAX;
+        match written {
+            Ok(()) => self.publish(batch),
+            Err(error) => self.poison(error),
+        }
+        let mut tail = self.tail.lock();
+        let full = tail.pending_bytes > PENDING_MAX;
+        tail.pending_bytes -= bytes;
+        if full {
+            self.room.notify_all();
+        }
+        tail.flushing = false;
+        let alone = single && quick && tail.pending.is_empty();
+        tail.alone = if alone { (tail.alone + 1).min(ALONE_MAX) } else { tail.alone.saturating_sub(ALONE_MAX / 2) };
+        if !tail.pending.is_empty() || tail.stop || self.failure.get().is_some() {
+            self.work.notify_one();
         }
     }
 
@@ -408,9 +446,6 @@ impl Log {
             }
             segment.file.sync().map_err(fail)?;
             self.syncs.fetch_add(1, Ordering::Relaxed);
-        }
-        if buffer.capacity() > WRITE_BYTES * 2 {
-            *buffer = Vec::new();
         }
         Ok(())
     }
@@ -518,6 +553,18 @@ impl Log {
         self.work.notify_all();
         self.prepare.notify_all();
         self.room.notify_all();
+    }
+}
+
+/// The turn of a committer to write and sync the log itself, when it is dropped.
+#[must_use]
+pub(super) struct Turn<'a> {
+    log: &'a Log,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.log.flush(&mut Vec::new());
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Inner {
     pub(super) extractors: Arc<dyn KeyExtractors>,
     pub(super) log: Arc<Log>,
     pub(super) txns: TxnTable,
-    pub(super) seats: Seats,
+    pub(super) seats: Arc<Seats>,
     pub(super) locks: Arc<Locks>,
     /// The lock of those who change the catalog.
     pub(super) ddl: TableLocks,
@@ -148,7 +148,7 @@ impl Store {
             extractors,
             log: Arc::new(found.log),
             txns: TxnTable::new(),
-            seats: Seats::new(newest),
+            seats: Arc::new(Seats::new(newest)),
             ddl: TableLocks::default(),
             tables: RwLock::new(found.tables),
             catalog_version: AtomicU64::new(found.catalog.version),
@@ -174,8 +174,10 @@ impl Store {
         });
         let threads = Mutex::new(Vec::new());
         let store = Store(Arc::new(Shared { inner: inner.clone(), threads }));
+        let seats = inner.seats.clone();
+        inner.log.on_durable(Box::new(move |commit| seats.advance(commit.0)));
         store.spawn("tripline-log", inner.clone(), |inner| {
-            inner.log.run_flusher(&|| inner.seats.advance(inner.log.durable().0));
+            inner.log.run_flusher();
         })?;
         store.spawn("tripline-segment", inner.clone(), |inner| inner.log.run_preparer())?;
         store.spawn("tripline-keeper", inner, |inner| inner.maintain())?;
@@ -300,7 +302,7 @@ impl Store {
         let inner = self.inner();
         let txn = TxnId(inner.next_txn.fetch_add(1, Ordering::Relaxed));
         let bytes = record.finish(txn, 0, inner.config.origin, None)?;
-        inner.log.append(bytes, &mut || Ok(()), &mut |_| {})?;
+        inner.log.append(bytes, false, &mut || Ok(()), &mut |_| {})?;
         Ok(())
     }
 

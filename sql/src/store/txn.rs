@@ -663,7 +663,8 @@ impl Txn {
                 txn.inner.catalog_version.store(set.version, Ordering::SeqCst);
             }
         };
-        let commit = self.inner.log.append(bytes, &mut validate, &mut publish)?;
+        let log = self.inner.log.clone();
+        let (commit, turn) = log.append(bytes, !options.asynchronous, &mut validate, &mut publish)?;
         self.inner.commits.fetch_add(1, Ordering::Relaxed);
         self.owner.let_go();
         let deleted = self.stamp(commit.0);
@@ -672,6 +673,8 @@ impl Txn {
         self.writes.clear();
         self.inner.vacuum.add(commit.0, deleted, stale, self.inner.seats.horizon());
         self.finish();
+        // Nobody waits for a lock of this transaction any more: now it may take its time.
+        drop(turn);
         let durable_at = if options.asynchronous { CommitNo(0) } else { commit };
         Ok(Committed { commit: Some(commit), durable_at })
     }
