@@ -9,8 +9,8 @@ const SQL_LAYERS: &[&str] = &[
 ];
 /// Modules of `triggers`, lowest first.
 const TRIGGER_LAYERS: &[&str] = &[
-    "kind", "cursor", "retry", "script", "view", "queue", "function", "callback", "relay", "registry", "signal",
-    "fire", "feed",
+    "kind", "internal", "cursor", "retry", "script", "view", "queue", "function", "callback", "relay", "registry",
+    "signal", "fire", "sweep", "feed",
 ];
 
 fn root() -> PathBuf {

@@ -13,15 +13,17 @@ use std::time::Duration;
 
 use tripline_sql::catalog::{Catalog, TriggerDef, TriggerId};
 use tripline_sql::change::{CommitRecord, Position};
-use tripline_sql::engine::{Engine, ReadItem, SessionOptions};
+use tripline_sql::engine::{Engine, ReadItem};
 use tripline_sql::error::{Result, SqlError};
 use tripline_sql::session::Session;
 
 use crate::cursor;
 use crate::fire::Fire;
+use crate::internal;
 use crate::kind::{Attachment, Delivery, Subscriber, Worker};
 use crate::registry::kind;
 use crate::retry::Backoff;
+use crate::sweep::Sweeper;
 
 /// Stack of a subscriber's thread: it runs statements, which may nest deeply. Reserved, not committed.
 const STACK_BYTES: usize = 64 << 20;
@@ -36,6 +38,7 @@ const NAP: Duration = Duration::from_millis(500);
 pub struct Feed {
     shared: Arc<Shared>,
     supervisor: Option<JoinHandle<()>>,
+    sweeper: Sweeper,
 }
 
 struct Shared {
@@ -56,13 +59,15 @@ impl Feed {
             .name("feed".to_owned())
             .spawn(move || inner.supervise())
             .map_err(|error| SqlError::internal(format!("no thread for the feed: {error}")))?;
-        Ok(Feed { shared, supervisor: Some(supervisor) })
+        let sweeper = Sweeper::start(shared.engine.clone())?;
+        Ok(Feed { shared, supervisor: Some(supervisor), sweeper })
     }
 
     /// Ends all subscribers after the event that each is at, and waits for them.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.fire.signal().wake();
+        self.sweeper.stop();
         if let Some(supervisor) = self.supervisor.take()
             && supervisor.join().is_err()
         {
@@ -88,22 +93,7 @@ struct Running {
 
 impl Shared {
     fn session(&self, catalog: &Catalog) -> Result<Session> {
-        let catalogs = self.engine.catalogs();
-        let database = catalogs
-            .shared
-            .database(catalog.database)
-            .ok_or_else(|| SqlError::internal("a catalog without its database"))?;
-        self.engine.session(SessionOptions {
-            user: catalogs
-                .shared
-                .role(tripline_sql::catalog::BOOTSTRAP_ROLE)
-                .map_or_else(|| "admin".to_owned(), |role| role.name.clone()),
-            database: database.name.clone(),
-            parameters: Vec::new(),
-            internal: true,
-            mailbox: None,
-            client_address: String::new(),
-        })
+        internal::session(&self.engine, catalog)
     }
 
     fn start_triggers(&self) {

@@ -20,12 +20,14 @@
 pub mod cursor;
 pub mod feed;
 pub mod fire;
+mod internal;
 pub mod kind;
 pub mod queue;
 pub mod registry;
 pub mod retry;
 pub mod script;
 mod signal;
+mod sweep;
 pub mod view;
 
 pub use feed::Feed;

@@ -85,6 +85,8 @@ pub fn apply_setting(backend: &Backend, name: &str, value: Option<&str>, local: 
     }
     let shown = backend.settings.borrow_mut().set(name, value, local)?.to_string();
     match name.to_ascii_lowercase().as_str() {
+        // Texts kept were read by the rule before.
+        "dialect" => backend.plans.borrow_mut().clear(),
         "application_name" => backend.control.info.lock().application_name.clone_from(&shown),
         "lock_timeout" => {
             let millis = backend.settings.borrow().lock_timeout;
@@ -236,8 +238,10 @@ pub fn route(backend: &Backend, parsed: &mut Parsed, types: &[Oid]) -> Result<Ar
             *parsed = other;
             Ok(plan)
         }
-        Err(own) if other.dialect == AMI && parse::has_ami_mark(&parsed.text) => Err(own),
-        // A name that neither reading knows is AMI's to report when only AMI could read the rest.
+        // It is AMI's now, and so is what is wrong with it; where both say the same, PostgreSQL's has the place.
+        Err(own) if other.dialect == AMI && (own.state() != error.state() || parse::has_ami_mark(&parsed.text)) => {
+            Err(own)
+        }
         Err(_) => Err(error),
     }
 }

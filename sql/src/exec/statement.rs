@@ -62,8 +62,15 @@ pub fn prepare_text(backend: &Backend, text: &str, types: &[Oid]) -> Result<Cach
             return Ok(statement);
         }
     }
-    backend.plans.borrow_mut().put(text, types, statement.clone());
+    keep(backend, text, types, &statement);
     Ok(statement)
+}
+
+/// Keeps a statement for the next time the same text comes. A reading that another setting of `dialect` chose is not.
+pub fn keep(backend: &Backend, text: &str, types: &[Oid], statement: &CachedStatement) {
+    if super::planning::parse_options(backend).dialect == parse::DialectSetting::Auto {
+        backend.plans.borrow_mut().put(text, types, statement.clone());
+    }
 }
 
 /// Runs one statement to its end in the current transaction.

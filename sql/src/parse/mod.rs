@@ -161,9 +161,15 @@ pub fn parse(text: &str, raw: &RawStatement, options: &ParseOptions) -> Result<P
         }
     }
     if let DialectSetting::Named(name) = options.dialect
-        && let Some(parsed) = second_reading(text, raw, name)
+        && let Some(dialect) = dialect::DIALECTS.iter().find(|d| d.name() == name)
+        && let Some(read) = dialect.data(own)
     {
-        return Ok(parsed);
+        // PostgreSQL comes second; when it cannot read it either, what the first said counts.
+        return match read {
+            Ok((statement, params)) => Ok(standard::parsed(statement, own, raw.range.start, dialect.name(), params)),
+            Err(error) => parse(text, raw, &ParseOptions { dialect: DialectSetting::Postgres })
+                .map_err(|_| standard::shift(error, raw.range.start)),
+        };
     }
     if let Some(values) = fast_values::parse(own) {
         return Ok(standard::parsed(

@@ -818,7 +818,10 @@ impl Binder<'_> {
 
     /// UPDATE.
     pub(super) fn update(&mut self, update: &ast::Update) -> Result<Bound> {
-        if (update.limit.is_some() && !self.ami) || !update.order_by.is_empty() {
+        if update.limit.is_some() && !self.ami {
+            return Err(SqlError::syntax("syntax error at or near \"LIMIT\""));
+        }
+        if !update.order_by.is_empty() {
             return Err(SqlError::unsupported("UPDATE … LIMIT"));
         }
         let ast::TableFactor::Table { name, alias, .. } = &update.table.relation else {
@@ -857,7 +860,10 @@ impl Binder<'_> {
 
     /// DELETE.
     pub(super) fn delete(&mut self, delete: &ast::Delete) -> Result<Bound> {
-        if (delete.limit.is_some() && !self.ami) || !delete.order_by.is_empty() || !delete.tables.is_empty() {
+        if delete.limit.is_some() && !self.ami {
+            return Err(SqlError::syntax("syntax error at or near \"LIMIT\""));
+        }
+        if !delete.order_by.is_empty() || !delete.tables.is_empty() {
             return Err(SqlError::unsupported("this form of DELETE"));
         }
         let (ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from)) = &delete.from;
