@@ -183,7 +183,11 @@ impl Runtime for Exec<'_> {
     fn next_value(&self, sequence: Oid) -> Result<i64> {
         let def = self.sequence(sequence, Privilege::Usage)?;
         self.backend.check_writable("nextval()")?;
-        let value = self.backend.shared.store.next_value(sequence, &def)?;
+        let (value, covered) = self.backend.shared.store.next_value(sequence, &def)?;
+        self.backend.with_txn(|txn| {
+            txn.rests_on(covered);
+            Ok(())
+        })?;
         self.backend.sequence_values.borrow_mut().insert(sequence, value);
         self.backend.last_sequence.set(Some(sequence));
         Ok(value)
@@ -228,7 +232,11 @@ impl Runtime for Exec<'_> {
                 ),
             ));
         }
-        self.backend.shared.store.set_value(sequence, &def, value, called)?;
+        let covered = self.backend.shared.store.set_value(sequence, &def, value, called)?;
+        self.backend.with_txn(|txn| {
+            txn.rests_on(covered);
+            Ok(())
+        })?;
         if called {
             self.backend.sequence_values.borrow_mut().insert(sequence, value);
             self.backend.last_sequence.set(Some(sequence));

@@ -250,6 +250,7 @@ impl Shared {
         }
         if control.active.load(Ordering::SeqCst) {
             control.cancel.store(true, Ordering::SeqCst);
+            self.store.interrupt(pid);
         }
         true
     }
@@ -260,6 +261,7 @@ impl Shared {
         let Some(control) = sessions.get(&pid) else { return false };
         control.terminate.store(1, Ordering::SeqCst);
         control.cancel.store(true, Ordering::SeqCst);
+        self.store.interrupt(pid);
         control.wake();
         true
     }

@@ -1,5 +1,6 @@
 //! COPY to and from the client: text and csv, in pieces cut anywhere (PG-35 to PG-38).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::portal::{Portal, Source, Step};
@@ -186,8 +187,9 @@ impl CopyIn {
     /// The first record of the buffer; at the end of input an unfinished line counts.
     fn cut<'a>(&self, bytes: &'a [u8], end: bool) -> Cut<'a> {
         let mut quoted = false;
-        let mut at = 0;
         let csv = self.style.format == CopyFormat::Csv;
+        // In text form most lines end before anything special comes.
+        let mut at = if csv { 0 } else { memchr::memchr3(b'\n', b'\r', b'\\', bytes).unwrap_or(bytes.len()) };
         while at < bytes.len() {
             let b = bytes[at];
             if csv {
@@ -231,10 +233,20 @@ impl CopyIn {
     }
 
     /// Fields of a record; none is NULL.
-    fn fields(&self, record: &[u8]) -> Result<Vec<Option<Vec<u8>>>> {
+    fn fields<'a>(&self, record: &'a [u8]) -> Result<Vec<Option<Cow<'a, [u8]>>>> {
         let bad = |text: &str| SqlError::new(SqlState::BAD_COPY_FILE_FORMAT, text);
         let style = &self.style;
         let mut out = Vec::with_capacity(self.columns.len());
+        if style.format == CopyFormat::Text && memchr::memchr(b'\\', record).is_none() {
+            // Nothing to unescape: the fields are pieces of the record.
+            let mut start = 0;
+            for end in memchr::memchr_iter(style.delimiter, record).chain(std::iter::once(record.len())) {
+                let field = &record[start..end];
+                out.push(if field == style.null { None } else { Some(Cow::Borrowed(field)) });
+                start = end + 1;
+            }
+            return Ok(out);
+        }
         let mut at = 0;
         loop {
             let start = at;
@@ -291,7 +303,7 @@ impl CopyIn {
                 }
                 _ => raw == style.null,
             };
-            out.push(if null { None } else { Some(field) });
+            out.push(if null { None } else { Some(Cow::Owned(field)) });
             if at >= record.len() {
                 return Ok(out);
             }
@@ -301,21 +313,21 @@ impl CopyIn {
 
     fn record(&mut self, record: &[u8]) -> Result<()> {
         let bad = |text: String| SqlError::new(SqlState::BAD_COPY_FILE_FORMAT, text);
-        let whole = String::from_utf8_lossy(record).into_owned();
+        let whole = || String::from_utf8_lossy(record);
         let fields = if self.columns.is_empty() && record.is_empty() {
             Vec::new()
         } else {
-            self.fields(record).map_err(|error| self.context(error, None, Some(&whole)))?
+            self.fields(record).map_err(|error| self.context(error, None, Some(&whole())))?
         };
         if fields.len() > self.columns.len() {
-            return Err(self.context(bad("extra data after last expected column".to_owned()), None, Some(&whole)));
+            return Err(self.context(bad("extra data after last expected column".to_owned()), None, Some(&whole())));
         }
         let mut row = Vec::with_capacity(self.columns.len());
         for (at, place) in self.columns.iter().enumerate() {
             let column = &self.table.columns[*place];
             let Some(field) = fields.get(at) else {
                 let text = format!("missing data for column \"{}\"", column.name);
-                return Err(self.context(bad(text), None, Some(&whole)));
+                return Err(self.context(bad(text), None, Some(&whole())));
             };
             let Some(field) = field else {
                 row.push(Value::Null);

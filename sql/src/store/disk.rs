@@ -48,6 +48,10 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes what was written durable (fdatasync).
     fn sync(&self) -> io::Result<()>;
+    /// Gives a new file this length, with space for it: zeros, written or only promised by the file system.
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        zero(self, len)
+    }
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
     /// Whether it has no bytes.
@@ -135,6 +139,18 @@ impl Disk for FileDisk {
 #[derive(Debug)]
 struct OsFile(File);
 
+/// Writes zeros from the beginning of a file.
+pub(super) fn zero<F: DiskFile + ?Sized>(file: &F, len: u64) -> io::Result<()> {
+    let zeros = vec![0; 1 << 20];
+    let mut at = 0;
+    while at < len {
+        let n = (len - at).min(zeros.len() as u64);
+        file.write_at(&zeros[..usize::try_from(n).unwrap_or(0)], at)?;
+        at += n;
+    }
+    Ok(())
+}
+
 impl DiskFile for OsFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
@@ -155,6 +171,13 @@ impl DiskFile for OsFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::empty(), 0, len) {
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => zero(self, len),
+            done => Ok(done?),
+        }
     }
 
     fn len(&self) -> io::Result<u64> {

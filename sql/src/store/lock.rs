@@ -5,7 +5,8 @@
 //! other: they are only noted in the transaction's seat, unless someone holds or wants a strong one.
 //!
 //! Nobody sleeps holding a latch. A waiter reads the holder's epoch while it sees the lock held, sleeps until the epoch
-//! rises, and tries again from the start. After `deadlock_timeout` it looks for a cycle of waiters through itself.
+//! rises, and tries again from the start; those who wait for one row stand in a line (`line`). After `deadlock_timeout`
+//! it looks for a cycle of waiters through itself.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,11 +21,12 @@ use crate::env::Env;
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::Oid;
 
+use super::line::{Lines, Place, Spot, Ticket, Turn};
 use super::outcome::{AdvisoryKey, LockMode, TableLockMode};
-use super::owner::{Owner, Seat, Seats};
+use super::owner::{Owner, Parker, Seat, Seats};
 
-/// How often a sleeper looks at its cancel flag.
-const CANCEL_CHECK: Duration = Duration::from_millis(20);
+/// How often a sleeper looks at its cancel flag by itself: `Locks::interrupt` wakes it at once.
+const CANCEL_CHECK: Duration = Duration::from_millis(200);
 const SHARDS: usize = 64;
 
 impl LockMode {
@@ -57,7 +59,12 @@ impl TableLockMode {
         }
     }
 
-    fn is_weak(self) -> bool {
+    /// Whether two of these cannot be held at once.
+    pub(super) fn conflicts_with(self, other: TableLockMode) -> bool {
+        self.conflicts() & other.bit() != 0
+    }
+
+    pub(super) fn is_weak(self) -> bool {
         self <= TableLockMode::RowExclusive
     }
 
@@ -89,6 +96,7 @@ pub(super) enum Blocked {
 /// What a waiter waits for, for the detail of a deadlock.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Target {
+    /// The end of a transaction.
     Transaction,
     Table(TableLockMode, TableId, Oid),
     Advisory(AdvisoryKey, bool),
@@ -110,9 +118,6 @@ impl Target {
     }
 }
 
-/// How long a waiter that was woken lets the one before it go first.
-const TURN: Duration = Duration::from_millis(5);
-
 /// What a wait needs to know of the waiter.
 #[derive(Debug)]
 pub(super) struct Waiter<'a> {
@@ -123,13 +128,28 @@ pub(super) struct Waiter<'a> {
     pub(super) deadline: Option<Duration>,
 }
 
+/// What a waiter waits for.
+#[derive(Debug)]
+enum For {
+    /// A holder.
+    Holder(Arc<Owner>, Arc<Parker>),
+    /// Its turn in a line.
+    Line(Spot, Arc<Ticket>),
+}
+
+impl For {
+    fn parker(&self) -> &Arc<Parker> {
+        match self {
+            For::Holder(_, parker) => parker,
+            For::Line(_, ticket) => ticket.parker(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Wait {
     pid: i32,
-    /// Rises with each wait: who came first.
-    turn: u64,
-    owner: Arc<Owner>,
-    holder: Arc<Owner>,
+    reason: For,
     target: Target,
 }
 
@@ -168,6 +188,7 @@ pub(super) struct Locks {
     rows: Vec<Mutex<RowLocks>>,
     advisory: Mutex<HashMap<AdvisoryKey, Vec<AdvisoryHolder>>>,
     waits: Mutex<HashMap<u64, Wait>>,
+    pub(super) lines: Arc<Lines>,
     pub(super) lock_waits: AtomicU64,
     pub(super) deadlocks: AtomicU64,
 }
@@ -184,6 +205,7 @@ impl Locks {
             rows: (0..SHARDS).map(|_| Mutex::default()).collect(),
             advisory: Mutex::default(),
             waits: Mutex::default(),
+            lines: Arc::default(),
             lock_waits: AtomicU64::new(0),
             deadlocks: AtomicU64::new(0),
         }
@@ -191,29 +213,55 @@ impl Locks {
 
     /// Sleeps until `holder` has let go of something since `epoch`. Errors: 55P03, 57014, 40P01.
     pub(super) fn wait(&self, waiter: &Waiter<'_>, holder: &Arc<Owner>, epoch: u64, target: Target) -> Result<()> {
-        let turn = self.lock_waits.fetch_add(1, Ordering::Relaxed);
+        let parker = Arc::<Parker>::default();
+        if !holder.register(&parker, epoch) {
+            return Ok(());
+        }
+        let result = self.sleep_for(waiter, For::Holder(holder.clone(), parker.clone()), target);
+        if result.is_err() {
+            holder.forget(&parker);
+        }
+        result
+    }
+
+    /// Waits for one's turn in a line. `holder` was seen in the way, with its epoch then; none if only the line was.
+    /// Errors: 55P03, 57014, 40P01.
+    pub(super) fn wait_in_line(
+        &self,
+        waiter: &Waiter<'_>,
+        place: &Place,
+        holder: Option<(&Arc<Owner>, u64)>,
+        target: Target,
+    ) -> Result<()> {
+        if place.prepare(holder) == Turn::Now {
+            return Ok(());
+        }
+        let result = self.sleep_for(waiter, For::Line(place.spot, place.ticket.clone()), target);
+        if result.is_err() {
+            place.ticket.give_up();
+        }
+        result
+    }
+
+    fn sleep_for(&self, waiter: &Waiter<'_>, reason: For, target: Target) -> Result<()> {
+        self.lock_waits.fetch_add(1, Ordering::Relaxed);
         let me = waiter.owner.id;
-        let wait = Wait { pid: waiter.owner.pid, turn, owner: waiter.owner.clone(), holder: holder.clone(), target };
-        let before = {
-            let mut waits = self.waits.lock();
-            let same = waits.values().filter(|other| other.holder.id == holder.id && other.owner.id != me);
-            let before = same.max_by_key(|other| other.turn).map(|other| (other.owner.clone(), other.owner.epoch()));
-            waits.insert(me, wait);
-            before
-        };
+        let parker = reason.parker().clone();
+        self.waits.lock().insert(me, Wait { pid: waiter.owner.pid, reason, target });
         let mut result = Ok(());
-        self.env.blocker.block(&mut || {
-            result = self.sleep(waiter, holder, epoch);
-            // Whoever came just before goes first (PG-140), if it comes to it in a moment.
-            if let (Ok(()), Some((owner, epoch))) = (&result, &before) {
-                owner.wait(*epoch, TURN);
-            }
-        });
+        self.env.blocker.block(&mut || result = self.sleep(waiter, &parker));
         self.waits.lock().remove(&me);
         result
     }
 
-    fn sleep(&self, waiter: &Waiter<'_>, holder: &Arc<Owner>, epoch: u64) -> Result<()> {
+    /// Wakes what waits for locks in a session, so that it looks at its cancel flag.
+    pub(super) fn interrupt(&self, pid: i32) {
+        for wait in self.waits.lock().values().filter(|wait| wait.pid == pid) {
+            wait.reason.parker().unpark();
+        }
+    }
+
+    fn sleep(&self, waiter: &Waiter<'_>, parker: &Parker) -> Result<()> {
         let start = self.env.clock.elapsed();
         let mut next_check = self.deadlock_timeout;
         loop {
@@ -239,7 +287,7 @@ impl Locks {
             if let Some(deadline) = waiter.deadline {
                 nap = nap.min(deadline.saturating_sub(now));
             }
-            if holder.wait(epoch, nap.max(Duration::from_micros(100))) {
+            if parker.park(nap.max(Duration::from_micros(100))) && !waiter.cancel.load(Ordering::SeqCst) {
                 return Ok(());
             }
         }
@@ -253,7 +301,11 @@ impl Locks {
         let mut at = me;
         loop {
             let Some(wait) = waits.get(&at) else { return Ok(()) };
-            let holder = &wait.holder;
+            let holder = match &wait.reason {
+                For::Holder(holder, _) => Some(holder.clone()),
+                For::Line(spot, _) => self.lines.holder(*spot),
+            };
+            let Some(holder) = holder else { return Ok(()) };
             // A session does not wait itself: its transaction does, under the same process.
             let acting = || waits.iter().find(|(_, other)| other.pid == holder.pid && holder.pid != 0);
             let next = match waits.contains_key(&holder.id) {
@@ -263,8 +315,8 @@ impl Locks {
             lines.push(format!(
                 "Process {} waits for {}; blocked by process {}.",
                 wait.pid,
-                wait.target.describe(wait.holder.id),
-                wait.holder.pid
+                wait.target.describe(holder.id),
+                holder.pid
             ));
             if next == me {
                 break;
@@ -408,9 +460,13 @@ impl Locks {
     /// Lets one who stands in line go first, for a moment.
     pub(super) fn step_back(&self, first: &Arc<Owner>, epoch: u64) {
         let time = self.deadlock_timeout.min(Duration::from_millis(200));
-        self.env.blocker.block(&mut || {
-            first.wait(epoch, time);
-        });
+        let parker = Arc::<Parker>::default();
+        if first.register(&parker, epoch) {
+            self.env.blocker.block(&mut || {
+                parker.park(time);
+            });
+            first.forget(&parker);
+        }
     }
 
     /// Gives a table lock back.
@@ -456,6 +512,13 @@ impl Locks {
         let count = if shared { &mut holders[place].shared } else { &mut holders[place].exclusive };
         *count += 1;
         None
+    }
+
+    /// Whether a session, or its transaction, holds the advisory lock in some form.
+    pub(super) fn advisory_held(&self, key: AdvisoryKey, pid: i32) -> bool {
+        let advisory = self.advisory.lock();
+        let mut holders = advisory.get(&key).into_iter().flatten();
+        pid != 0 && holders.any(|held| held.owner.as_ref().is_some_and(|owner| owner.pid == pid))
     }
 
     /// Gives an advisory lock back once; false if it was not held so.

@@ -88,6 +88,8 @@ struct Tail {
     pending_bytes: u64,
     /// Whether somebody is writing and syncing: never two at once, so that the order on disk is that of the numbers.
     flushing: bool,
+    /// Whether somebody will see to what is pending; not so while only `lazy` records are.
+    asked: bool,
     /// How many quick syncs had one record, lately: 0 to `ALONE_MAX`.
     alone: u32,
     /// Bytes that the next segment must have; 0 = none is asked for.
@@ -171,6 +173,7 @@ impl Log {
                 pending: Vec::new(),
                 pending_bytes: 0,
                 flushing: false,
+                asked: false,
                 alone: 0,
                 wanted: segment_bytes,
                 attempts: 0,
@@ -217,13 +220,12 @@ impl Log {
         work(self.newest())
     }
 
-    /// Commits a record: `validate` may still refuse it, `publish` makes it visible; both run in the commit mutex. With
-    /// `may_lead` the caller may be given the turn to write it: it lets its locks go, then drops the turn.
-    /// Errors: 53100, 58030, and those of `validate`.
+    /// Commits a record: `validate` may still refuse it, `publish` makes it visible; both run in the commit mutex. Who
+    /// is to write it says `urge`. Errors: 53100, 58030, and those of `validate`.
     pub(super) fn append(
         &self,
         mut bytes: Vec<u8>,
-        may_lead: bool,
+        urge: Urge,
         validate: &mut dyn FnMut() -> Result<()>,
         publish: &mut dyn FnMut(CommitNo),
     ) -> Result<(CommitNo, Option<Turn<'_>>)> {
@@ -276,17 +278,27 @@ impl Log {
         tail.offset += len;
         tail.pending_bytes += len;
         let record = Arc::new(LogRecord { commit, committed_at, bytes, decoded: Mutex::default() });
-        let idle = tail.pending.is_empty() && !tail.flushing;
         tail.pending.push(Pending { record, segment, offset });
         publish(CommitNo(commit));
         self.newest.store(commit, Ordering::SeqCst);
-        let leads = idle && may_lead && tail.alone >= ALONE;
+        let first = urge != Urge::Lazy && !tail.asked;
+        let leads = first && urge == Urge::Lead && !tail.flushing && tail.alone >= ALONE;
+        tail.asked |= first;
         tail.flushing |= leads;
         drop(tail);
-        if idle && !leads {
+        if first && !leads {
             self.work.notify_one();
         }
         Ok((CommitNo(commit), leads.then(|| Turn { log: self })))
+    }
+
+    /// Sees to it that what is pending is written: for whoever waits for a lazy record.
+    pub(super) fn urge(&self) {
+        let mut tail = self.tail.lock();
+        if !tail.pending.is_empty() && !tail.asked {
+            tail.asked = true;
+            self.work.notify_one();
+        }
     }
 
     fn wait_for_room(&self, tail: &mut parking_lot::MutexGuard<'_, Tail>, ready: impl Fn(&Tail) -> bool) {
@@ -355,6 +367,7 @@ impl Log {
             return Ok(());
         }
         let mut result = Ok(());
+        self.urge();
         self.env.blocker.block(&mut || {
             let mut wakers = self.wakers.lock();
             while self.durable() < commit {
@@ -374,8 +387,9 @@ impl Log {
         loop {
             {
                 let mut tail = self.tail.lock();
-                while tail.pending.is_empty() || tail.flushing {
-                    if tail.stop && !tail.flushing || self.failure.get().is_some() {
+                while tail.pending.is_empty() || tail.flushing || !(tail.asked || tail.stop) {
+                    let done = tail.stop && tail.pending.is_empty() && !tail.flushing;
+                    if done || self.failure.get().is_some() {
                         return;
                     }
                     self.work.wait(&mut tail);
@@ -391,9 +405,14 @@ impl Log {
 
     /// Writes and syncs what is pending, by whoever has set `flushing`.
     fn flush(&self, buffer: &mut Vec<u8>) {
-        let batch = std::mem::take(&mut self.tail.lock().pending);
+        let batch = {
+            let mut tail = self.tail.lock();
+            tail.asked = false;
+            std::mem::take(&mut tail.pending)
+        };
         let bytes: u64 = batch.iter().map(|pending| pending.record.bytes.len() as u64).sum();
-        let single = batch.len() == 1;
+        // A sequence's mark may be with it.
+        let single = batch.len() <= 2;
         let began = self.env.clock.elapsed();
         let written = self.write(&batch, buffer);
         let quick = self.env.clock.elapsed().saturating_sub(began) <= LEAD_MAX;
@@ -410,7 +429,7 @@ impl Log {
         tail.flushing = false;
         let alone = single && quick && tail.pending.is_empty();
         tail.alone = if alone { (tail.alone + 1).min(ALONE_MAX) } else { tail.alone.saturating_sub(ALONE_MAX / 2) };
-        if !tail.pending.is_empty() || tail.stop || self.failure.get().is_some() {
+        if tail.asked || tail.stop || self.failure.get().is_some() {
             self.work.notify_one();
         }
     }
@@ -514,7 +533,7 @@ impl Log {
                 let old = fits.map(|place| tail.retired.remove(place));
                 let made = parking_lot::MutexGuard::unlocked(&mut tail, || match &old {
                     Some(old) => old.recycle(self.disk.as_ref(), number),
-                    None => Segment::create(self.disk.as_ref(), number, wanted),
+                    None => Segment::create(self.disk.as_ref(), number, wanted, wanted > self.segment_bytes),
                 });
                 tail.attempts += 1;
                 tail.attempt_error = None;
@@ -556,6 +575,17 @@ impl Log {
     }
 }
 
+/// Who sees to it that a record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urge {
+    /// The flusher, at once; or the caller, who may be given the turn: it lets its locks go, then drops the turn.
+    Lead,
+    /// The flusher, at once.
+    Flusher,
+    /// Whoever comes next: the record may wait until somebody waits for it, for a moment at most.
+    Lazy,
+}
+
 /// The turn of a committer to write and sync the log itself, when it is dropped.
 #[must_use]
 pub(super) struct Turn<'a> {
@@ -584,6 +614,9 @@ impl Future for DurableWait {
             return Poll::Ready(Ok(()));
         }
         let log = self.log.clone();
+        if self.registered.is_none() {
+            log.urge();
+        }
         let mut wakers = log.wakers.lock();
         if log.durable() >= self.commit {
             return Poll::Ready(Ok(()));

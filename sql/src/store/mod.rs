@@ -8,7 +8,7 @@
 //! store.rs   Store: open, threads             txn.rs     Txn: isolation, savepoints, commit
 //! heap.rs    rows and versions                read.rs write.rs ddl.rs serial.rs   what a Txn does
 //! index.rs   from keys to rows                owner.rs   transactions seen from outside; snapshots
-//! table.rs   a table; vacuum                  lock.rs    row, table and advisory locks; waiting
+//! table.rs   a table; vacuum                  lock.rs line.rs   row, table and advisory locks; waiting
 //! record.rs  bytes of a commit                log.rs segment.rs reader.rs   the change log
 //! checkpoint.rs recover.rs                    disk.rs    the only way to files
 //! ```
@@ -22,6 +22,7 @@ mod ddl;
 mod disk;
 mod heap;
 mod index;
+mod line;
 mod lock;
 mod log;
 mod outcome;

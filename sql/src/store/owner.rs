@@ -8,7 +8,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
@@ -35,9 +36,39 @@ pub(super) struct Owner {
     state: AtomicU64,
     /// Rises whenever it lets go of anything.
     epoch: AtomicU64,
-    waiters: AtomicU32,
-    gate: Mutex<()>,
+    /// How many are in `parked`.
+    waiters: AtomicUsize,
+    /// Whom to wake when it lets go.
+    parked: Mutex<Vec<Arc<Parker>>>,
+}
+
+/// Where one thread sleeps.
+#[derive(Debug, Default)]
+pub(super) struct Parker {
+    woken: Mutex<bool>,
     changed: Condvar,
+}
+
+impl Parker {
+    /// Forgets that it was woken.
+    pub(super) fn reset(&self) {
+        *self.woken.lock() = false;
+    }
+
+    /// Wakes the thread; one that does not sleep yet will not.
+    pub(super) fn unpark(&self) {
+        *self.woken.lock() = true;
+        self.changed.notify_one();
+    }
+
+    /// Sleeps until it is woken or the time is over; true if it was woken.
+    pub(super) fn park(&self, time: Duration) -> bool {
+        let mut woken = self.woken.lock();
+        if !*woken {
+            self.changed.wait_for(&mut woken, time);
+        }
+        *woken
+    }
 }
 
 impl Owner {
@@ -47,9 +78,8 @@ impl Owner {
             pid,
             state: AtomicU64::new(RUNNING),
             epoch: AtomicU64::new(0),
-            waiters: AtomicU32::new(0),
-            gate: Mutex::new(()),
-            changed: Condvar::new(),
+            waiters: AtomicUsize::new(0),
+            parked: Mutex::default(),
         }
     }
 
@@ -78,22 +108,42 @@ impl Owner {
     pub(super) fn let_go(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         if self.waiters.load(Ordering::SeqCst) > 0 {
-            let _gate = self.gate.lock();
-            self.changed.notify_all();
+            let parked = {
+                let mut parked = self.parked.lock();
+                self.waiters.store(0, Ordering::SeqCst);
+                std::mem::take(&mut *parked)
+            };
+            for parker in parked {
+                parker.unpark();
+            }
         }
     }
 
-    /// Sleeps until it has let go of something since `epoch`, or the time is over; true if it has.
-    pub(super) fn wait(&self, epoch: u64, time: std::time::Duration) -> bool {
-        self.waiters.fetch_add(1, Ordering::SeqCst);
-        {
-            let mut gate = self.gate.lock();
-            if self.epoch() == epoch {
-                self.changed.wait_for(&mut gate, time);
-            }
+    /// Has `parker` woken when it next lets go; false if it has let go since `epoch`.
+    pub(super) fn register(&self, parker: &Arc<Parker>, epoch: u64) -> bool {
+        let mut parked = self.parked.lock();
+        // Counted before the look at the epoch: either this sees that it has let go, or that sees the waiter.
+        self.waiters.store(parked.len() + 1, Ordering::SeqCst);
+        let same = self.epoch() == epoch;
+        if same && !parked.iter().any(|other| Arc::ptr_eq(other, parker)) {
+            parked.push(parker.clone());
         }
-        self.waiters.fetch_sub(1, Ordering::SeqCst);
-        self.epoch() != epoch
+        self.waiters.store(parked.len(), Ordering::SeqCst);
+        same
+    }
+
+    /// Has `parker` woken when it next lets go, whatever was before: called by the owner itself.
+    pub(super) fn wakes(&self, parker: &Arc<Parker>) {
+        let mut parked = self.parked.lock();
+        parked.push(parker.clone());
+        self.waiters.store(parked.len(), Ordering::SeqCst);
+    }
+
+    /// Forgets a waiter that has given up.
+    pub(super) fn forget(&self, parker: &Arc<Parker>) {
+        let mut parked = self.parked.lock();
+        parked.retain(|other| !Arc::ptr_eq(other, parker));
+        self.waiters.store(parked.len(), Ordering::SeqCst);
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) fn recover(
         }
     }
     if segments.is_empty() {
-        segments.push(Arc::new(Segment::create(disk.as_ref(), next_number, config.log_segment_bytes)?));
+        segments.push(Arc::new(Segment::create(disk.as_ref(), next_number, config.log_segment_bytes, false)?));
         next_number += 1;
     }
     disk.sync_dir(DIR).map_err(fail)?;

@@ -1,7 +1,7 @@
 //! Sequences: values in memory, a high-water mark in the log.
 //!
 //! The log hears of a sequence once in 32 values: the mark says up to where values may have been given out, and a
-//! restart after a crash goes on from there. Nobody waits for a mark: a transaction that used a value commits after it.
+//! restart after a crash goes on from there. Nobody waits for a mark before its own commit, which comes after it in the log.
 //! A clean shutdown keeps the exact value.
 
 use std::collections::HashMap;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::SequenceDef;
+use crate::change::CommitNo;
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::Oid;
 
@@ -27,6 +28,8 @@ pub(super) struct Current {
     pub(super) left: i64,
     /// What the log says.
     pub(super) mark: i64,
+    /// In which commit it says so.
+    pub(super) marked: CommitNo,
 }
 
 /// All sequences' values.
@@ -63,26 +66,32 @@ impl Sequences {
         if let Some(current) = self.values.read().get(&oid) {
             return current.clone();
         }
-        let fresh = Current { last: start, called: false, left: 0, mark: start };
+        let fresh = Current { last: start, called: false, left: 0, mark: start, marked: CommitNo(0) };
         self.values.write().entry(oid).or_insert_with(|| Arc::new(Mutex::new(fresh))).clone()
     }
 
-    /// The next value; `mark` logs a high-water mark (value, called). Errors: 2200H, and those of `mark`.
-    pub(super) fn next(&self, oid: Oid, def: &SequenceDef, mark: impl FnOnce(i64, bool) -> Result<()>) -> Result<i64> {
+    /// The next value, and the commit that covers it; `mark` logs a high-water mark (value, called). Errors: 2200H, and
+    /// those of `mark`.
+    pub(super) fn next(
+        &self,
+        oid: Oid,
+        def: &SequenceDef,
+        mark: impl FnOnce(i64, bool) -> Result<CommitNo>,
+    ) -> Result<(i64, CommitNo)> {
         let shared = self.get(oid, def.start);
         let mut current = shared.lock();
         let next = following(def, &current)?;
         let around = current.called && (next > current.last) != (def.increment > 0);
         if current.left <= 0 || around {
             let high = ahead(def, next, AHEAD);
-            mark(high, true)?;
+            current.marked = mark(high, true)?;
             current.mark = high;
             current.left = AHEAD + 1;
         }
         current.left -= 1;
         current.last = next;
         current.called = true;
-        Ok(next)
+        Ok((next, current.marked))
     }
 
     /// setval. Errors: 22003, and those of `mark`.
@@ -92,8 +101,8 @@ impl Sequences {
         def: &SequenceDef,
         value: i64,
         called: bool,
-        mark: impl FnOnce(i64, bool) -> Result<()>,
-    ) -> Result<()> {
+        mark: impl FnOnce(i64, bool) -> Result<CommitNo>,
+    ) -> Result<CommitNo> {
         if value < def.min || value > def.max {
             let message = format!(
                 "setval: value {value} is out of bounds for sequence \"{}\" ({}..{})",
@@ -103,9 +112,9 @@ impl Sequences {
         }
         let shared = self.get(oid, def.start);
         let mut current = shared.lock();
-        mark(value, called)?;
-        *current = Current { last: value, called, left: 0, mark: value };
-        Ok(())
+        let marked = mark(value, called)?;
+        *current = Current { last: value, called, left: 0, mark: value, marked };
+        Ok(marked)
     }
 
     pub(super) fn state(&self, oid: Oid, def: &SequenceDef) -> SequenceState {
@@ -115,7 +124,7 @@ impl Sequences {
 
     /// What the log or a checkpoint says; during recovery.
     pub(super) fn restore(&self, oid: Oid, value: i64, called: bool) {
-        *self.get(oid, value).lock() = Current { last: value, called, left: 0, mark: value };
+        *self.get(oid, value).lock() = Current { last: value, called, left: 0, mark: value, marked: CommitNo(0) };
     }
 
     pub(super) fn forget(&self, oid: Oid) {
@@ -160,9 +169,9 @@ mod tests {
             for _ in 0..400 {
                 let value = sequences.next(1, &def, |high, _| {
                     mark = high;
-                    Ok(())
+                    Ok(CommitNo(1))
                 });
-                let value = value.unwrap();
+                let (value, _) = value.unwrap();
                 assert!(if increment > 0 { mark >= value } else { mark <= value }, "{increment} {mark} {value}");
             }
         }
@@ -171,8 +180,8 @@ mod tests {
     #[test]
     fn a_sequence_ends_with_2200h() {
         let (sequences, def) = (Sequences::default(), def(1, false));
-        sequences.set(1, &def, 100, true, |_, _| Ok(())).unwrap();
-        let error = sequences.next(1, &def, |_, _| Ok(())).unwrap_err();
+        sequences.set(1, &def, 100, true, |_, _| Ok(CommitNo(1))).unwrap();
+        let error = sequences.next(1, &def, |_, _| Ok(CommitNo(1))).unwrap_err();
         assert_eq!(error.message(), "nextval: reached maximum value of sequence \"s\" (100)");
     }
 }

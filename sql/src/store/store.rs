@@ -18,7 +18,7 @@ use crate::types::Oid;
 use super::config::{CursorLag, Gap, KeyExtractors, Progress, SequenceState, StoreConfig, StoreStats};
 use super::disk::{Disk, io_error};
 use super::lock::{Locks, SessionLocks, TableLocks};
-use super::log::{DurableWait, Log};
+use super::log::{DurableWait, Log, Urge};
 use super::outcome::TxnOptions;
 use super::owner::{Owner, Seats, TxnTable};
 use super::reader::LogReader;
@@ -293,26 +293,27 @@ impl Store {
         };
     }
 
-    fn mark(&self, oid: Oid, def: &SequenceDef, value: i64, called: bool) -> Result<()> {
+    fn mark(&self, oid: Oid, def: &SequenceDef, value: i64, called: bool) -> Result<CommitNo> {
         if def.persistence != crate::catalog::Persistence::Permanent {
-            return Ok(());
+            return Ok(CommitNo(0));
         }
         let mut record = RecordBuilder::default();
         record.sequence(oid, value, called);
         let inner = self.inner();
         let txn = TxnId(inner.next_txn.fetch_add(1, Ordering::Relaxed));
         let bytes = record.finish(txn, 0, inner.config.origin, None)?;
-        inner.log.append(bytes, false, &mut || Ok(()), &mut |_| {})?;
-        Ok(())
+        let (commit, _) = inner.log.append(bytes, Urge::Lazy, &mut || Ok(()), &mut |_| {})?;
+        Ok(commit)
     }
 
-    /// nextval. Errors: 2200H at the end of the sequence, 53100, 58030.
-    pub fn next_value(&self, sequence: Oid, def: &SequenceDef) -> Result<i64> {
+    /// nextval, and the commit that makes it durable: until then a crash can give the value out again. Errors: 2200H at
+    /// the end of the sequence, 53100, 58030.
+    pub fn next_value(&self, sequence: Oid, def: &SequenceDef) -> Result<(i64, CommitNo)> {
         self.inner().sequences.next(sequence, def, |value, called| self.mark(sequence, def, value, called))
     }
 
-    /// setval. Errors: 22003 out of the sequence's bounds, 53100, 58030.
-    pub fn set_value(&self, sequence: Oid, def: &SequenceDef, value: i64, is_called: bool) -> Result<()> {
+    /// setval, and the commit that makes it durable. Errors: 22003 out of the sequence's bounds, 53100, 58030.
+    pub fn set_value(&self, sequence: Oid, def: &SequenceDef, value: i64, is_called: bool) -> Result<CommitNo> {
         let mark = |value, called| self.mark(sequence, def, value, called);
         self.inner().sequences.set(sequence, def, value, is_called, mark)
     }
@@ -354,6 +355,11 @@ impl Store {
     pub fn row_estimate(&self, table: TableId) -> u64 {
         let rows = self.inner().tables.read().get(&table).map_or(0, |table| table.rows.load(Ordering::Relaxed));
         rows.max(0).cast_unsigned()
+    }
+
+    /// Wakes a session that waits for a lock, so that it looks at its cancel flag.
+    pub fn interrupt(&self, pid: i32) {
+        self.inner().locks.interrupt(pid);
     }
 
     /// A new OID. It is remembered by the next commit that changes the catalog.
@@ -404,6 +410,7 @@ impl Inner {
                     return;
                 }
             }
+            self.log.urge();
             self.seats.advance(self.log.durable().0);
             while self.vacuum.run(self.seats.horizon(), 256) == 256 && !*self.closing.lock() {}
             let logged = self.log.bytes.load(Ordering::Relaxed) - self.checkpoint_log_bytes.load(Ordering::Relaxed);

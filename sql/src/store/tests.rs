@@ -900,18 +900,18 @@ fn sequences_never_go_back() {
     txn.change_catalog(put(Entry::Sequence(Arc::new(def.clone())))).unwrap();
     sync(&store, txn);
     for expected in 1..=40 {
-        assert_eq!(store.next_value(40_000, &def).unwrap(), expected);
+        assert_eq!(store.next_value(40_000, &def).unwrap().0, expected);
     }
     store.wait_blocking(store.newest()).unwrap();
     store.checkpoint().unwrap();
     drop(store);
     disk.crash();
     let store = open(&disk);
-    let after = store.next_value(40_000, &def).unwrap();
+    let after = store.next_value(40_000, &def).unwrap().0;
     assert!((41..=100).contains(&after), "{after}");
     store.close().unwrap();
     drop(store);
-    assert_eq!(open(&disk).next_value(40_000, &def).unwrap(), after + 1);
+    assert_eq!(open(&disk).next_value(40_000, &def).unwrap().0, after + 1);
 }
 
 // PG-131
@@ -1213,6 +1213,141 @@ fn a_cycle_through_a_session_lock_is_found() {
     let errors = [outcome.err(), thread.join().unwrap().err()];
     let states: Vec<_> = errors.into_iter().flatten().map(|error| error.state()).collect();
     assert_eq!(states, [SqlState::DEADLOCK_DETECTED]);
+}
+
+/// Updates a row until it is done, as a statement does under READ COMMITTED.
+fn update_until_done(txn: &mut Txn, def: &Arc<TableDef>, key: i64, new: &Row) -> Result<()> {
+    let snapshot = txn.begin_statement(true);
+    let (id, mut old) = txn.index_first(T, PK, &[Value::Int8(key)], &snapshot)?.expect("the row is there");
+    loop {
+        match txn.update(def, id, &old, new, &snapshot)? {
+            WriteOutcome::Newer(row) => old = row,
+            outcome => {
+                assert_eq!(outcome, WriteOutcome::Done);
+                txn.end_statement(snapshot);
+                return Ok(());
+            }
+        }
+    }
+}
+
+// PG-140
+#[test]
+fn those_who_wait_for_a_row_get_it_in_the_order_they_came() {
+    let disk = MemDisk::new();
+    let (store, def) = with_table(&disk);
+    let mut txn = store.begin(options());
+    insert(&mut txn, &def, row(1, "a", 0));
+    sync(&store, txn);
+    for commits in [true, false] {
+        let mut holder = store.begin(options());
+        change(&mut holder, &def, 1, Some(row(1, "holder", 0)));
+        let order = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let mut threads = Vec::new();
+        for number in 0..8 {
+            let (store, def, order) = (store.clone(), def.clone(), order.clone());
+            let waiting = store.inner().locks.lines.len();
+            threads.push(std::thread::spawn({
+                let store = store.clone();
+                move || {
+                    let mut txn = store.begin(options());
+                    update_until_done(&mut txn, &def, 1, &row(1, "waiter", number)).unwrap();
+                    order.lock().push(number);
+                    if number % 2 == 0 {
+                        sync(&store, txn);
+                    } else {
+                        txn.rollback();
+                    }
+                }
+            }));
+            while store.inner().locks.lines.len() == waiting {
+                std::thread::yield_now();
+            }
+        }
+        if commits {
+            sync(&store, holder);
+        } else {
+            holder.rollback();
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(*order.lock(), (0..8).collect::<Vec<_>>());
+        assert_eq!(store.inner().locks.lines.len(), 0);
+    }
+}
+
+// PG-140, PG-145
+#[test]
+fn who_gives_up_lets_the_next_one_on() {
+    let disk = MemDisk::new();
+    let (store, def) = with_table(&disk);
+    let mut txn = store.begin(options());
+    insert(&mut txn, &def, row(1, "a", 0));
+    sync(&store, txn);
+    let mut holder = store.begin(options());
+    change(&mut holder, &def, 1, Some(row(1, "holder", 0)));
+    let wait = |timeout: Option<Duration>| {
+        let (other, def) = (store.clone(), def.clone());
+        let waiting = store.inner().locks.lines.len();
+        let thread = std::thread::spawn(move || {
+            let mut txn = other.begin(options());
+            txn.set_lock_timeout(timeout);
+            let result = update_until_done(&mut txn, &def, 1, &row(1, "waiter", 1));
+            if result.is_ok() {
+                sync(&other, txn);
+            }
+            result.map_err(|error| error.state())
+        });
+        while store.inner().locks.lines.len() == waiting {
+            std::thread::yield_now();
+        }
+        thread
+    };
+    let first = wait(Some(Duration::from_millis(300)));
+    let second = wait(None);
+    let third = wait(Some(Duration::from_millis(300)));
+    assert_eq!(third.join().unwrap(), Err(SqlState::LOCK_NOT_AVAILABLE));
+    assert_eq!(first.join().unwrap(), Err(SqlState::LOCK_NOT_AVAILABLE));
+    sync(&store, holder);
+    assert_eq!(second.join().unwrap(), Ok(()));
+    assert_eq!(store.inner().locks.lines.len(), 0);
+}
+
+// PG-144
+#[test]
+fn a_cycle_through_a_line_has_one_victim() {
+    let disk = MemDisk::new();
+    let (store, def) = with_table(&disk);
+    let mut txn = store.begin(options());
+    insert(&mut txn, &def, row(1, "a", 0));
+    insert(&mut txn, &def, row(2, "a", 0));
+    sync(&store, txn);
+    let begin = |pid| store.begin(TxnOptions { pid, ..options() });
+    let (mut a, b, mut c) = (begin(1), begin(2), begin(3));
+    change(&mut a, &def, 1, Some(row(1, "a", 1)));
+    change(&mut c, &def, 2, Some(row(2, "c", 1)));
+    let run = |mut txn: Txn, key: i64, line: usize| {
+        let (other, def) = (store.clone(), def.clone());
+        let thread = std::thread::spawn(move || {
+            let result = update_until_done(&mut txn, &def, key, &row(key, "x", 2));
+            if result.is_ok() {
+                sync(&other, txn);
+            }
+            result.map_err(|error| error.state())
+        });
+        while store.inner().locks.lines.len() < line && !thread.is_finished() {
+            std::thread::yield_now();
+        }
+        thread
+    };
+    let threads = [run(b, 1, 1), run(c, 1, 2), run(a, 2, 3)];
+    let outcomes: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    // The one in front waits for the cycle and is no part of it.
+    assert_eq!(outcomes[0], Ok(()));
+    let errors: Vec<_> = outcomes.into_iter().filter_map(std::result::Result::err).collect();
+    assert_eq!(errors, [SqlState::DEADLOCK_DETECTED]);
+    assert_eq!(store.stats().deadlocks, 1);
 }
 
 // PG-145

@@ -29,7 +29,9 @@ use crate::types::Oid;
 
 use super::heap::{self, COMMANDS_MAX, View, WriteChunk, short_id};
 use super::index::IndexStore;
+use super::line::{Place, Spot, Want};
 use super::lock::{Blocked, Locks, SessionLocks, TableLocks, Target, Waiter};
+use super::log::Urge;
 use super::outcome::{
     AdvisoryKey, CommitOptions, Committed, Isolation, LockMode, Savepoint, Snapshot, TableLockMode, TxnOptions,
     WaitPolicy,
@@ -263,7 +265,8 @@ impl Txn {
         self.catalog_changed = true;
     }
 
-    pub(super) fn refresh_catalog(&mut self) {
+    /// Takes the newest committed catalog, unless the transaction has changed it itself.
+    pub fn refresh_catalog(&mut self) {
         if self.catalog_changed || self.inner.catalog_version.load(Ordering::SeqCst) == self.set.version {
             return;
         }
@@ -273,7 +276,11 @@ impl Txn {
         self.note(commit);
     }
 
-    /// Notes that a commit was seen.
+    /// Notes that a commit was seen: what this transaction tells its client rests on it.
+    pub fn rests_on(&mut self, commit: CommitNo) {
+        self.note(commit.0);
+    }
+
     pub(super) fn note(&mut self, commit: u64) {
         if commit > self.saw && commit > self.inner.log.durable().0 {
             self.saw = commit;
@@ -385,7 +392,7 @@ impl Txn {
         Ok(place)
     }
 
-    fn waiter(&self) -> Waiter<'_> {
+    pub(super) fn waiter(&self) -> Waiter<'_> {
         Waiter {
             owner: &self.owner,
             cancel: &self.options.cancel,
@@ -415,9 +422,17 @@ impl Txn {
         let manager = &self.inner.locks;
         let mut polite = !self.table_locks.iter().any(|(_, id, _)| *id == table);
         let mut queued = false;
+        // One who has the table already must not stand behind those who wait for that.
+        let mut line = None;
+        let in_line = polite && !mode.is_weak();
         let result = loop {
             let found = manager.try_table(&self.inner.seats, locks, table, mode, &self.owner, self.seat(), polite);
-            let Some((holder, epoch, blocked)) = found else { break Ok(()) };
+            let Some((holder, epoch, blocked)) = found else {
+                if let Some(place) = line.take() {
+                    Place::taken_by(place, &self.owner);
+                }
+                break Ok(());
+            };
             if wait != WaitPolicy::Wait {
                 let name = self.catalog.table(table).map_or_else(String::new, |def| def.name.clone());
                 let message = format!("could not obtain lock on relation \"{name}\"");
@@ -433,7 +448,14 @@ impl Txn {
                 Locks::queue(locks, mode, &self.owner, true);
             }
             let target = Target::Table(mode, table, self.options.database);
-            if let Err(error) = self.wait_for(&holder, epoch, target) {
+            let waited = if in_line {
+                let join = || Place::join(&manager.lines, Spot::Table(table), &self.owner, Want::Table(mode));
+                let place = line.get_or_insert_with(join);
+                manager.wait_in_line(&self.waiter(), place, Some((&holder, epoch)), target)
+            } else {
+                self.wait_for(&holder, epoch, target)
+            };
+            if let Err(error) = waited {
                 break Err(error);
             }
         };
@@ -482,11 +504,23 @@ impl Txn {
     }
 
     fn take_advisory(&self, owner: &Arc<Owner>, key: AdvisoryKey, shared: bool, wait: WaitPolicy) -> Result<bool> {
-        while let Some((holder, epoch)) = self.inner.locks.try_advisory(key, shared, owner, Some(self.owner.id)) {
+        let manager = &self.inner.locks;
+        let want = Want::Row(if shared { LockMode::Share } else { LockMode::Update });
+        let target = Target::Advisory(key, shared);
+        let mut line = None;
+        while let Some((holder, epoch)) = manager.try_advisory(key, shared, owner, Some(self.owner.id)) {
             if wait != WaitPolicy::Wait {
                 return Ok(false);
             }
-            self.wait_for(&holder, epoch, Target::Advisory(key, shared))?;
+            if manager.advisory_held(key, owner.pid) {
+                self.wait_for(&holder, epoch, target)?;
+                continue;
+            }
+            let place = line.get_or_insert_with(|| Place::join(&manager.lines, Spot::Advisory(key), &self.owner, want));
+            manager.wait_in_line(&self.waiter(), place, Some((&holder, epoch)), target)?;
+        }
+        if let Some(place) = line {
+            place.taken_by(owner);
         }
         Ok(true)
     }
@@ -539,10 +573,14 @@ impl Txn {
         self.levels.truncate(savepoint.0 as usize);
     }
 
-    fn unlock(&mut self, row_locks: usize, table_locks: usize, advisory: usize) {
-        for (store, row, mode) in self.row_locks.drain(row_locks..) {
+    fn unlock_rows(&mut self, from: usize) {
+        for (store, row, mode) in self.row_locks.drain(from..) {
             self.inner.locks.row_unlock(&store.locks, store.id, row, mode, self.owner.id);
         }
+    }
+
+    fn unlock(&mut self, row_locks: usize, table_locks: usize, advisory: usize) {
+        self.unlock_rows(row_locks);
         let Some(seat) = self.seat.as_ref() else { return };
         for (store, table, mode) in self.table_locks.drain(table_locks..) {
             let locks = store.as_ref().map_or(&self.inner.ddl, |store| &store.locks);
@@ -664,8 +702,10 @@ impl Txn {
             }
         };
         let log = self.inner.log.clone();
-        let (commit, turn) = log.append(bytes, !options.asynchronous, &mut validate, &mut publish)?;
+        let urge = if options.asynchronous { Urge::Flusher } else { Urge::Lead };
+        let (commit, turn) = log.append(bytes, urge, &mut validate, &mut publish)?;
         self.inner.commits.fetch_add(1, Ordering::Relaxed);
+        self.unlock_rows(0);
         self.owner.let_go();
         let deleted = self.stamp(commit.0);
         self.apply_physical();

@@ -13,6 +13,7 @@ use crate::types::{Oid, Row, Value, encode_row};
 
 use super::heap::{self, Version, write_stamp};
 use super::index::{IndexStore, Key};
+use super::line::{Place, Spot, Want};
 use super::lock::Target;
 use super::outcome::{
     InsertOutcome, Isolation, LockMode, LockOutcome, Snapshot, TableLockMode, WaitPolicy, WriteOutcome,
@@ -35,7 +36,10 @@ enum Newest {
 /// Why a row could not be written or locked at once.
 enum Step<T> {
     Done(T),
-    Wait(Arc<Owner>, u64),
+    /// Someone has it, with the epoch then. False: this transaction has a lock on it too, and must not stand behind others.
+    Wait(Arc<Owner>, u64, bool),
+    /// It is free, but kept for the first who waits for it.
+    Kept,
     Again,
 }
 
@@ -44,6 +48,45 @@ enum Rival {
     None,
     Has,
     Wait(Arc<Owner>, u64),
+}
+
+/// The waits of one write or lock for its row.
+struct RowWaits {
+    table: TableId,
+    row: RowId,
+    mode: LockMode,
+    place: Option<Place>,
+}
+
+impl RowWaits {
+    fn new(table: TableId, row: RowId, mode: LockMode) -> RowWaits {
+        RowWaits { table, row, mode, place: None }
+    }
+
+    /// Waits for the holder, in the row's line if it may. Errors: those of a wait.
+    fn wait(&mut self, txn: &Txn, holder: Option<(&Arc<Owner>, u64)>, in_line: bool) -> Result<()> {
+        let target = Target::Transaction;
+        if let Some((owner, epoch)) = holder
+            && !in_line
+        {
+            self.place = None;
+            return txn.wait_for(owner, epoch, target);
+        }
+        let locks = &txn.inner.locks;
+        let place = self.place.get_or_insert_with(|| {
+            Place::join(&locks.lines, Spot::Row(self.table, self.row), &txn.owner, Want::Row(self.mode))
+        });
+        locks.wait_in_line(&txn.waiter(), place, holder, target)
+    }
+
+    /// The row is got, or not needed any more.
+    fn end(self, txn: &Txn, got: bool) {
+        if let Some(place) = self.place
+            && got
+        {
+            place.taken_by(&txn.owner);
+        }
+    }
 }
 
 fn changed_meanwhile(deleted: bool) -> SqlError {
@@ -414,10 +457,15 @@ impl Txn {
         data: Option<&[u8]>,
         keep: bool,
     ) -> Result<WriteOutcome> {
+        let mut waits = RowWaits::new(self.tables[place].store.id, row, mode);
         loop {
             match self.try_put(place, row, snapshot, mode, data, keep)? {
-                Step::Done(outcome) => return Ok(outcome),
-                Step::Wait(owner, epoch) => self.wait_for(&owner, epoch, Target::Transaction)?,
+                Step::Done(outcome) => {
+                    waits.end(self, matches!(outcome, WriteOutcome::Done | WriteOutcome::Newer(_)));
+                    return Ok(outcome);
+                }
+                Step::Wait(owner, epoch, in_line) => waits.wait(self, Some((&owner, epoch)), in_line)?,
+                Step::Kept => waits.wait(self, None, true)?,
                 Step::Again => std::thread::yield_now(),
             }
         }
@@ -442,7 +490,10 @@ impl Txn {
         let mut fresh = true;
         match self.newest_of(slot) {
             Newest::Again => return Ok(Step::Again),
-            Newest::Other(owner, epoch, _) => return Ok(Step::Wait(owner, epoch)),
+            Newest::Other(owner, epoch, _) => {
+                let held = has_row_locks && self.inner.locks.row_held(store.id, row, me).is_some();
+                return Ok(Step::Wait(owner, epoch, !held));
+            }
             Newest::Own(at) if at >= snapshot.command => return Ok(Step::Done(WriteOutcome::SelfModified)),
             Newest::Own(_) if slot.data.is_none() => return Ok(Step::Done(WriteOutcome::Gone)),
             Newest::Own(at) => {
@@ -460,9 +511,12 @@ impl Txn {
                     return Ok(Step::Done(WriteOutcome::Gone));
                 };
                 let held = || has_row_locks.then(|| self.inner.locks.row_held(store.id, row, me)).flatten();
+                if self.inner.locks.lines.is_kept(Spot::Row(store.id, row), me) && held().is_none() {
+                    return Ok(Step::Kept);
+                }
                 if newer && held().is_none_or(|mode| mode < LockMode::NoKeyUpdate) {
                     if let Some((owner, epoch)) = self.inner.locks.row_conflict(store.id, row, LockMode::Update, me) {
-                        return Ok(Step::Wait(owner, epoch));
+                        return Ok(Step::Wait(owner, epoch, held().is_none()));
                     }
                     let current = self.tables[place].shape.decode(current)?;
                     if self.inner.locks.row_lock(&store.locks, store.id, row, LockMode::Update, &self.owner) {
@@ -476,7 +530,8 @@ impl Txn {
             }
         }
         if has_row_locks && let Some((owner, epoch)) = self.inner.locks.row_conflict(store.id, row, mode, me) {
-            return Ok(Step::Wait(owner, epoch));
+            let held = self.inner.locks.row_held(store.id, row, me).is_some();
+            return Ok(Step::Wait(owner, epoch, !held && slot.writer().is_none()));
         }
         slot.push(write_stamp(self.short, command, keys), data.map(Box::from));
         if !keep {
@@ -499,17 +554,22 @@ impl Txn {
     ) -> Result<LockOutcome> {
         let place = self.handle(table)?;
         self.locked = true;
+        let mut waits = RowWaits::new(table, row, mode);
         loop {
-            let (owner, epoch) = match self.try_lock_row(place, row, mode, snapshot)? {
-                Step::Done(outcome) => return Ok(outcome),
-                Step::Wait(owner, epoch) => (owner, epoch),
+            let (holder, in_line) = match self.try_lock_row(place, row, mode, wait, snapshot)? {
+                Step::Done(outcome) => {
+                    waits.end(self, matches!(outcome, LockOutcome::Current(_) | LockOutcome::Newer(_)));
+                    return Ok(outcome);
+                }
+                Step::Wait(owner, epoch, in_line) => (Some((owner, epoch)), in_line),
+                Step::Kept => (None, true),
                 Step::Again => {
                     std::thread::yield_now();
                     continue;
                 }
             };
             match wait {
-                WaitPolicy::Wait => self.wait_for(&owner, epoch, Target::Transaction)?,
+                WaitPolicy::Wait => waits.wait(self, holder.as_ref().map(|(owner, epoch)| (owner, *epoch)), in_line)?,
                 WaitPolicy::SkipLocked => return Ok(LockOutcome::Skipped),
                 WaitPolicy::NoWait => {
                     let name = self.catalog.table(table).map_or_else(String::new, |def| def.name.clone());
@@ -525,10 +585,13 @@ impl Txn {
         place: usize,
         row: RowId,
         mode: LockMode,
+        wait: WaitPolicy,
         snapshot: &Snapshot,
     ) -> Result<Step<LockOutcome>> {
         let table = self.tables[place].clone();
         let store = &table.store;
+        let me = self.owner.id;
+        let held = || self.inner.locks.row_held(store.id, row, me).is_some();
         let gone = || Ok(Step::Done(LockOutcome::Gone));
         let Some(chunk) = store.heap.read(row) else { return gone() };
         let Some(slot) = heap::slot(&chunk, row) else { return gone() };
@@ -540,13 +603,13 @@ impl Txn {
             Newest::Own(_) => slot,
             Newest::Other(owner, epoch, keys) => {
                 if keys || mode != LockMode::KeyShare {
-                    return Ok(Step::Wait(owner, epoch));
+                    return Ok(Step::Wait(owner, epoch, !held()));
                 }
                 let below = slot.chain().find_map(|version| {
                     // It may be committed without its stamp yet.
                     version.committed(&self.inner.txns).map(|committed| (version, committed))
                 });
-                let Some((version, committed)) = below else { return Ok(Step::Wait(owner, epoch)) };
+                let Some((version, committed)) = below else { return Ok(Step::Wait(owner, epoch, !held())) };
                 commit = committed;
                 version
             }
@@ -564,9 +627,12 @@ impl Txn {
             self.note(commit);
             return gone();
         };
-        let me = self.owner.id;
         if let Some((owner, epoch)) = self.inner.locks.row_conflict(store.id, row, mode, me) {
-            return Ok(Step::Wait(owner, epoch));
+            return Ok(Step::Wait(owner, epoch, !held()));
+        }
+        let strong = mode >= LockMode::NoKeyUpdate && wait == WaitPolicy::Wait;
+        if strong && commit > 0 && self.inner.locks.lines.is_kept(Spot::Row(store.id, row), me) && !held() {
+            return Ok(Step::Kept);
         }
         let current = table.shape.decode(data)?;
         let taken = self.inner.locks.row_lock(&store.locks, store.id, row, mode, &self.owner);
