@@ -39,6 +39,7 @@ pub struct Feed {
     shared: Arc<Shared>,
     supervisor: Option<JoinHandle<()>>,
     sweeper: Sweeper,
+    deferred: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -59,8 +60,14 @@ impl Feed {
             .name("feed".to_owned())
             .spawn(move || inner.supervise())
             .map_err(|error| SqlError::internal(format!("no thread for the feed: {error}")))?;
+        let inner = shared.clone();
+        let deferred = std::thread::Builder::new()
+            .name("deferred".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || inner.run_deferred())
+            .map_err(|error| SqlError::internal(format!("no thread for deferred statements: {error}")))?;
         let sweeper = Sweeper::start(shared.engine.clone())?;
-        Ok(Feed { shared, supervisor: Some(supervisor), sweeper })
+        Ok(Feed { shared, supervisor: Some(supervisor), sweeper, deferred: Some(deferred) })
     }
 
     /// Ends all subscribers after the event that each is at, and waits for them.
@@ -68,6 +75,12 @@ impl Feed {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.fire.signal().wake();
         self.sweeper.stop();
+        self.shared.fire.deferred().close();
+        if let Some(deferred) = self.deferred.take()
+            && deferred.join().is_err()
+        {
+            tracing::error!("the thread of deferred statements panicked");
+        }
         if let Some(supervisor) = self.supervisor.take()
             && supervisor.join().is_err()
         {
@@ -134,6 +147,18 @@ impl Shared {
             Err(error) => {
                 session.rollback_internal();
                 Err(error)
+            }
+        }
+    }
+
+    /// Runs what committed transactions left (AMI-81), one after the other, each in a session of its own.
+    fn run_deferred(&self) {
+        while let Some(work) = self.fire.deferred().next() {
+            let catalogs = self.engine.catalogs();
+            let Some(catalog) = catalogs.database(work.database) else { continue };
+            match self.session(catalog) {
+                Ok(mut session) => (work.run)(&mut session),
+                Err(error) => tracing::error!(%error, "no session for a deferred statement"),
             }
         }
     }

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use tripline_sql::catalog::{Catalog, FunctionDef, TableDef, TableId, TriggerDef, TriggerId};
-use tripline_sql::change::{Attached, CommitNo, HookContext, Hooks, RowChange, RowId, Verdict};
+use tripline_sql::change::{
+    Attached, CommitNo, HookContext, Hooks, QueryResult, RowChange, RowId, TriggerStatistics, Verdict,
+};
 use tripline_sql::error::{Result, SqlError, SqlState};
 
-use crate::kind::{Attachment, Instance, Listens, Operation, RowTrigger, Running};
+use crate::kind::{Attachment, Deferred, Instance, Listens, Operation, RowTrigger, Running};
 use crate::registry::kind;
 use crate::script::LANGUAGES;
 use crate::signal::Signal;
@@ -24,6 +26,7 @@ pub struct Fire {
     tables: RwLock<HashMap<TableId, Kept>>,
     instances: Mutex<HashMap<TriggerId, Arc<Instance>>>,
     signal: Arc<Signal>,
+    deferred: Arc<Deferred>,
 }
 
 struct Kept {
@@ -72,7 +75,14 @@ impl Fire {
     /// What a trigger keeps in memory: counters, last error.
     #[must_use]
     pub fn instance(&self, id: TriggerId) -> Arc<Instance> {
-        self.instances.lock().entry(id).or_default().clone()
+        let instance = self.instances.lock().entry(id).or_default().clone();
+        let _ = instance.deferred.get_or_init(|| self.deferred.clone());
+        instance
+    }
+
+    /// Work that waits for the feed.
+    pub(crate) fn deferred(&self) -> &Arc<Deferred> {
+        &self.deferred
     }
 
     fn build(&self, catalog: &Catalog, table: &Arc<TableDef>, triggers: &[Arc<TriggerDef>]) -> Option<Arc<Set>> {
@@ -187,6 +197,23 @@ impl Hooks for Fire {
         match LANGUAGES.iter().find(|language| language.name() == def.language) {
             Some(language) => language.check(&def.body),
             None => Ok(()),
+        }
+    }
+
+    fn run_script(&self, ctx: &mut dyn HookContext, dialect: &str, source: &str) -> Result<QueryResult> {
+        match dialect {
+            "ami" => crate::script::ami::run_block(ctx, source),
+            _ => Err(SqlError::unsupported(format!("a script block of dialect \"{dialect}\""))),
+        }
+    }
+
+    fn statistics(&self, trigger: TriggerId) -> Option<TriggerStatistics> {
+        self.instances.lock().get(&trigger).map(|instance| instance.statistics())
+    }
+
+    fn reset_statistics(&self, trigger: TriggerId) {
+        if let Some(instance) = self.instances.lock().get(&trigger) {
+            instance.reset_statistics();
         }
     }
 

@@ -2,15 +2,20 @@
 //! subscriber, by type: `Attachment`. Kinds know nothing of each other; `registry.rs` lists them.
 
 use std::any::Any;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tripline_sql::catalog::{Catalog, TableDef, TriggerDef, TriggerId};
-use tripline_sql::change::{HookContext, LoggedChange, Position, RowChange, RowId, Verdict};
+use tripline_sql::change::{
+    HookContext, LoggedChange, Position, RowChange, RowId, TriggerError, TriggerStatistics, Verdict,
+};
 use tripline_sql::engine::Engine;
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::session::Session;
+use tripline_sql::types::Oid;
 
 /// A trigger kind. All methods run inside the transaction of the statement that asked, except `attach`.
 pub trait Kind: Sync {
@@ -158,8 +163,12 @@ pub trait Worker {
 pub struct Instance {
     /// The kind's own state.
     pub state: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    /// Where work goes that waits for a commit.
+    pub deferred: OnceLock<Arc<Deferred>>,
     /// Calls.
     pub executed: AtomicU64,
+    /// Time spent in them, in nanoseconds.
+    pub spent_nanos: AtomicU64,
     /// Failed calls.
     pub errors: AtomicU64,
     /// `return false`.
@@ -170,6 +179,95 @@ pub struct Instance {
     pub created_after: AtomicU64,
     /// The last error: time in microseconds since 1970, where, what.
     pub last_error: Mutex<Option<(i64, String, SqlError)>>,
+}
+
+impl Instance {
+    /// One more call, and how long it took.
+    pub fn called(&self, spent: Duration) {
+        self.executed.fetch_add(1, Ordering::Relaxed);
+        self.spent_nanos.fetch_add(u64::try_from(spent.as_nanos()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The counters as they are read.
+    #[must_use]
+    pub fn statistics(&self) -> TriggerStatistics {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let last_error = self.last_error.lock().clone();
+        TriggerStatistics {
+            executed: count(&self.executed),
+            spent: Duration::from_nanos(count(&self.spent_nanos)),
+            errors: count(&self.errors),
+            returned_false: count(&self.returned_false),
+            last_error: last_error.map(|(at, event, error)| TriggerError { at, event, error }),
+        }
+    }
+
+    /// Counts from 0 again and forgets the last error.
+    pub fn reset_statistics(&self) {
+        for counter in [&self.executed, &self.spent_nanos, &self.errors, &self.returned_false] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        *self.last_error.lock() = None;
+    }
+}
+
+/// Work that a committed transaction left, for a session of the feed's.
+pub struct DeferredWork {
+    /// OID of its database.
+    pub database: Oid,
+    /// The work; it reports its own failure.
+    pub run: Box<dyn FnOnce(&mut Session) + Send>,
+}
+
+/// Work waiting, in the order of the commits. In memory only: what waits at the server's end is gone.
+#[derive(Default)]
+pub struct Deferred {
+    queue: Mutex<(VecDeque<DeferredWork>, bool)>,
+    ready: Condvar,
+}
+
+impl std::fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Deferred({})", self.queue.lock().0.len())
+    }
+}
+
+/// Most pieces of work that may wait.
+const DEFERRED_MAX: usize = 100_000;
+
+impl Deferred {
+    /// Adds work; false if too much is waiting.
+    #[must_use]
+    pub fn push(&self, work: DeferredWork) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.0.len() >= DEFERRED_MAX {
+            return false;
+        }
+        queue.0.push_back(work);
+        self.ready.notify_one();
+        true
+    }
+
+    /// The next piece, waited for; none once `close` was called and nothing is left.
+    #[must_use]
+    pub fn next(&self) -> Option<DeferredWork> {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(work) = queue.0.pop_front() {
+                return Some(work);
+            }
+            if queue.1 {
+                return None;
+            }
+            self.ready.wait(&mut queue);
+        }
+    }
+
+    /// Ends whoever waits in `next`, once nothing is left.
+    pub fn close(&self) {
+        self.queue.lock().1 = true;
+        self.ready.notify_all();
+    }
 }
 
 impl std::fmt::Debug for Instance {

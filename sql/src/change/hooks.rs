@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{CommitNo, Position, RowChange, RowId};
 use crate::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
@@ -21,6 +22,32 @@ pub enum Verdict {
     Replace(Row),
     /// Leave the row alone; the statement goes on and does not count it.
     Skip,
+}
+
+/// What is counted of a trigger, in memory and outside of transactions: a rollback does not undo it.
+#[derive(Clone, Debug, Default)]
+pub struct TriggerStatistics {
+    /// Calls.
+    pub executed: u64,
+    /// Time spent in them, what they caused included.
+    pub spent: Duration,
+    /// Failed calls.
+    pub errors: u64,
+    /// Calls that answered `return false`.
+    pub returned_false: u64,
+    /// The last error.
+    pub last_error: Option<TriggerError>,
+}
+
+/// A trigger's error as it is kept.
+#[derive(Clone, Debug)]
+pub struct TriggerError {
+    /// Microseconds since 1970.
+    pub at: i64,
+    /// Event or script option.
+    pub event: String,
+    /// The error.
+    pub error: SqlError,
 }
 
 /// Rows of a query that a trigger ran.
@@ -51,6 +78,31 @@ pub trait HookContext {
     fn catalog(&self) -> Arc<Catalog>;
     /// Nesting of trigger writes: 0 for a client's statement.
     fn depth(&self) -> u32;
+    /// How deep it may get (`trigger_depth_max`).
+    fn depth_max(&self) -> u32 {
+        16
+    }
+    /// Whose rights count from now on; gives back the role before, to restore it.
+    fn act_as(&mut self, role: Oid) -> Oid {
+        role
+    }
+    /// Runs one statement that this dialect reads first (`prepare` and `query` read PostgreSQL's first).
+    fn query_in(&mut self, _dialect: &'static str, sql: &str, params: &[Value]) -> Result<QueryResult> {
+        self.query(sql, params)
+    }
+    /// Errors with 42501 unless the role that counts may insert into a table (`insert` itself does not ask).
+    fn check_insert(&self, _table: TableId) -> Result<()> {
+        Ok(())
+    }
+    /// Keeps work for the moment after this transaction's commit; a rollback, also one to a savepoint, forgets it. It
+    /// runs on the committing thread and must not block.
+    fn on_commit(&mut self, _work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        Err(SqlError::unsupported("work after the commit here"))
+    }
+    /// Time since the server started, for measuring.
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
     /// Names the trigger that writes from now on; gives back the one before, to restore it.
     fn set_writer(&mut self, trigger: TriggerId) -> TriggerId;
     /// Runs one statement (any dialect) with `$n` parameters; plans are kept by text. Errors: any of SQL's.
@@ -122,23 +174,6 @@ pub trait Attached: Send {
     fn finish(&mut self, ctx: &mut dyn HookContext) -> Result<()>;
 }
 
-/// What SHOW TRIGGERS and SHOW TIMERS say of a trigger besides its definition (AMI-64).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TriggerStatistics {
-    /// Runs.
-    pub executed: u64,
-    /// Time they took together, in microseconds.
-    pub micros: u64,
-    /// Runs that failed.
-    pub errors: u64,
-    /// Runs that ended with `return false`.
-    pub returned_false: u64,
-    /// The last run of a timer, in microseconds since 1970.
-    pub last_run: Option<i64>,
-    /// The next run of a timer.
-    pub next_run: Option<i64>,
-}
-
 /// Implemented by the trigger layer, plugged into the engine when it opens.
 pub trait Hooks: Send + Sync {
     /// Looks at a definition before it is stored, fills in what it implies (events, timing), and refuses a bad one.
@@ -178,9 +213,15 @@ pub trait Hooks: Send + Sync {
     fn data_sources(&self) -> Vec<[String; 5]> {
         Vec::new()
     }
-    /// What is known of a running trigger or timer; none if it never ran.
+    /// What is counted of a trigger since it was created or the server started; none if nothing is.
     fn statistics(&self, _trigger: TriggerId) -> Option<TriggerStatistics> {
         None
+    }
+    /// Counts from 0 again and forgets the last error.
+    fn reset_statistics(&self, _trigger: TriggerId) {}
+    /// When a timer ran last and runs next, in microseconds since 1970.
+    fn timer_times(&self, _timer: TriggerId) -> (Option<i64>, Option<i64>) {
+        (None, None)
     }
     /// The transaction with this number is durable; wakes subscribers. Must not block.
     fn committed(&self, commit: CommitNo);

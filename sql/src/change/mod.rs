@@ -7,7 +7,9 @@ mod hooks;
 
 use serde::{Deserialize, Serialize};
 
-pub use hooks::{Attached, HookContext, Hooks, NoHooks, Prepared, QueryResult, TriggerStatistics, Verdict};
+pub use hooks::{
+    Attached, HookContext, Hooks, NoHooks, Prepared, QueryResult, TriggerError, TriggerStatistics, Verdict,
+};
 
 use crate::catalog::{CatalogChange, TableId, TriggerId};
 use crate::env::UnixMicros;

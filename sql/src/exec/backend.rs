@@ -40,6 +40,17 @@ pub struct Pending {
     pub catalog: bool,
     /// Temporary tables ON COMMIT DROP (true) or DELETE ROWS (false) that were touched.
     pub on_commit: Vec<(TableId, bool)>,
+    /// What triggers left to be done once it has committed.
+    pub work: Vec<CommitWork>,
+}
+
+/// Work for the moment after a commit.
+pub struct CommitWork(pub Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for CommitWork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CommitWork")
+    }
 }
 
 /// One session's server-side state.
@@ -409,6 +420,9 @@ impl Backend {
                 drop(order);
                 self.settings.borrow_mut().commit();
                 self.end_transaction();
+                for work in pending.work {
+                    work.0();
+                }
                 Ok(Some(committed))
             }
             Err(error) => {

@@ -5,13 +5,14 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::backend::Scratch;
+use super::backend::{CommitWork, Scratch};
 use super::write::{Changed, checkin, checkout_table};
 use super::{Backend, Exec, Run};
 use crate::catalog::{
-    Catalog, CatalogChange, Column, Entry, IndexDef, IndexKey, IndexMethod, Persistence, TableDef, TableId, TriggerDef,
-    TriggerId,
+    Catalog, CatalogChange, Column, Entry, IndexDef, IndexKey, IndexMethod, Persistence, Privilege, TableDef, TableId,
+    TriggerDef, TriggerId,
 };
 use crate::change::{HookContext, Position, Prepared, QueryResult, RowId};
 use crate::error::{Result, SqlError, SqlState};
@@ -132,6 +133,38 @@ impl HookContext for HookCx<'_> {
 
     fn depth(&self) -> u32 {
         self.depth
+    }
+
+    fn depth_max(&self) -> u32 {
+        self.backend.shared.trigger_depth_max
+    }
+
+    fn act_as(&mut self, role: Oid) -> Oid {
+        let backend = self.backend;
+        let before = backend.current_user.get();
+        if before != role {
+            let known = backend.catalogs().shared.role(role).is_some_and(|role| role.superuser);
+            backend.current_user.set(role);
+            backend.superuser.set(known || (backend.internal && role == crate::catalog::BOOTSTRAP_ROLE));
+        }
+        before
+    }
+
+    fn query_in(&mut self, dialect: &'static str, sql: &str, params: &[Value]) -> Result<QueryResult> {
+        self.deeper(|backend, depth| super::statement::run_text_in(backend, dialect, sql, params, depth))
+    }
+
+    fn check_insert(&self, table: TableId) -> Result<()> {
+        super::check_privileges(self.backend, &[(table.0, Privilege::Insert)])
+    }
+
+    fn on_commit(&mut self, work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        self.backend.pending.borrow_mut().work.push(CommitWork(work));
+        Ok(())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.backend.shared.env.clock.elapsed()
     }
 
     fn set_writer(&mut self, trigger: TriggerId) -> TriggerId {

@@ -225,7 +225,7 @@ pub fn route(backend: &Backend, parsed: &mut Parsed, types: &[Oid]) -> Result<Ar
     let other = match (parsed.dialect, setting) {
         (POSTGRES, DialectSetting::Auto) => read_again(backend, &parsed.text, &raw, &error),
         // AMI comes first there, and what it cannot name may be PostgreSQL's (AMI-4).
-        (AMI, DialectSetting::Named(AMI)) if is_unread(&error) => {
+        (AMI, _) if is_unread(&error) => {
             let options = ParseOptions { dialect: DialectSetting::Postgres };
             parse::parse(&parsed.text, &raw, &options).ok()
         }

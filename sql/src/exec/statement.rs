@@ -82,6 +82,34 @@ pub fn run_text(backend: &Backend, text: &str, types: &[Oid], params: &[Value], 
     }
 }
 
+/// `run_text` for a text that this dialect reads first. Nothing of it is kept.
+pub fn run_text_in(
+    backend: &Backend,
+    dialect: &'static str,
+    text: &str,
+    params: &[Value],
+    depth: u32,
+) -> Result<QueryResult> {
+    let options = parse::ParseOptions { dialect: parse::DialectSetting::Named(dialect) };
+    let mut parsed = parse::parse_one(text, &options)?;
+    if is_plannable(&parsed.statement) {
+        let plan = route(backend, &mut parsed, &[])?;
+        return run_plan(backend, &plan, params, depth);
+    }
+    let savepoint = backend.with_txn(|txn| Ok(txn.savepoint()))?;
+    let result = run_utility(backend, &parsed, (&[], &[]), depth);
+    backend.with_txn(|txn| match result {
+        Ok(result) => {
+            txn.release(savepoint);
+            Ok(result)
+        }
+        Err(error) => {
+            txn.rollback_to(savepoint)?;
+            Err(error)
+        }
+    })
+}
+
 /// Runs a plan inside a transaction that goes on after an error: what it did is undone then.
 pub(super) fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -> Result<QueryResult> {
     if params.len() != plan.params.len() {
@@ -91,6 +119,7 @@ pub(super) fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], de
         ));
     }
     let savepoint = if plan.writes { Some(backend.with_txn(|txn| Ok(txn.savepoint()))?) } else { None };
+    let work = backend.pending.borrow().work.len();
     match run_all(backend, plan, params.to_vec(), depth) {
         Ok((rows, count)) => {
             if let Some(savepoint) = savepoint {
@@ -105,6 +134,7 @@ pub(super) fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], de
         Err(error) => {
             if let Some(savepoint) = savepoint {
                 backend.with_txn(|txn| txn.rollback_to(savepoint))?;
+                backend.pending.borrow_mut().work.truncate(work);
             }
             Err(error)
         }

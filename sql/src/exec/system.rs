@@ -93,32 +93,48 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
             });
             rows.collect()
         }
-        "trigger_statistics" => statistics(backend)?,
+        "timer_times" => timer_times(backend)?,
         "data_sources" => data_sources(backend),
         "subscriptions" => subscriptions(backend)?,
         "log" => log(backend)?,
+        "trigger_statistics" => trigger_statistics(backend)?,
         _ => Vec::new(),
     })
 }
 
-/// Counts of triggers and timers: id, runs, microseconds, errors, vetoes, last and next run in milliseconds since 1970.
-fn statistics(backend: &Backend) -> Result<Vec<Row>> {
-    let catalog = backend.catalog()?;
+/// What is counted of each trigger: its OID, calls, milliseconds, errors, `return false`, the last error, its time.
+fn trigger_statistics(backend: &Backend) -> Result<Vec<Row>> {
     let count = |number: u64| Value::Int8(i64::try_from(number).unwrap_or(i64::MAX));
-    let time = |micros: Option<i64>| micros.map_or(Value::Null, |micros| Value::Int8(micros.div_euclid(1000)));
-    let rows = catalog.triggers().filter_map(|def| {
-        let known = backend.shared.hooks.statistics(def.id)?;
+    let row = |def: &Arc<TriggerDef>| {
+        let found = backend.shared.hooks.statistics(def.id)?;
+        let (message, at) = match &found.last_error {
+            Some(last) => (
+                Value::from(format!("{}: {}", last.event, last.error.message())),
+                Value::TimestampTz(last.at.saturating_sub(super::EPOCH_MICROS)),
+            ),
+            None => (Value::Null, Value::Null),
+        };
         Some(vec![
             Value::Oid(def.id.0),
-            count(known.executed),
-            count(known.micros),
-            count(known.errors),
-            count(known.returned_false),
-            time(known.last_run),
-            time(known.next_run),
+            count(found.executed),
+            Value::Float8(found.spent.as_secs_f64() * 1000.0),
+            count(found.errors),
+            count(found.returned_false),
+            message,
+            at,
         ])
-    });
-    Ok(rows.collect())
+    };
+    Ok(backend.catalog()?.triggers().filter_map(row).collect())
+}
+
+/// When timers ran last and run next: OID, milliseconds since 1970.
+fn timer_times(backend: &Backend) -> Result<Vec<Row>> {
+    let time = |micros: Option<i64>| micros.map_or(Value::Null, |micros| Value::Int8(micros.div_euclid(1000)));
+    let row = |def: &Arc<TriggerDef>| {
+        let (last, next) = backend.shared.hooks.timer_times(def.id);
+        vec![Value::Oid(def.id.0), time(last), time(next)]
+    };
+    Ok(backend.catalog()?.triggers().filter(|def| def.kind == "timer").map(row).collect())
 }
 
 /// Data sources of AMI's `use ds=…`: this server, and those that were added. No passwords.

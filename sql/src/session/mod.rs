@@ -196,6 +196,12 @@ impl Session {
         result
     }
 
+    /// Microseconds since 1970 by the server's clock.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.backend.shared.env.clock.now()
+    }
+
     /// Begins a block for a subscriber.
     pub fn begin_internal(&mut self, cause: Option<Cause>, origin: Option<u64>) -> Result<()> {
         if self.block != Block::None || self.backend.txn.borrow().is_some() {

@@ -189,9 +189,9 @@ fn tables(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>>
     Ok(ami_tables(&own).into_iter().map(row).collect())
 }
 
-/// What the engine counted, by trigger: executed, microseconds, errors, returned false, last and next run.
-fn statistics(context: &dyn SystemContext) -> Result<HashMap<Oid, Row>> {
-    let rows = context.engine_rows("trigger_statistics")?;
+/// What the engine knows, by trigger: calls, milliseconds, errors, returned false; or of a timer, last and next run.
+fn known(context: &dyn SystemContext, what: &str) -> Result<HashMap<Oid, Row>> {
+    let rows = context.engine_rows(what)?;
     Ok(rows
         .into_iter()
         .filter_map(|row| match row.first() {
@@ -210,7 +210,7 @@ fn defs_of(catalog: &Catalog, timers: bool) -> Vec<&Arc<TriggerDef>> {
 
 fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
-    let counted = statistics(context)?;
+    let counted = known(context, "trigger_statistics")?;
     let row = |def: &Arc<TriggerDef>| {
         let names: Vec<String> =
             def.tables.iter().filter_map(|id| own.table(*id).map(|table| table.name.clone())).collect();
@@ -218,8 +218,10 @@ fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row
             Some(Value::Int8(n)) => *n,
             _ => 0,
         };
-        #[allow(clippy::cast_precision_loss, reason = "a time for people to read")]
-        let millis = count(2) as f64 / 1000.0;
+        let millis = match counted.get(&def.id.0).and_then(|row| row.get(2)) {
+            Some(Value::Float8(millis)) => *millis,
+            _ => 0.0,
+        };
         #[allow(clippy::cast_precision_loss, reason = "a time for people to read")]
         let average = if count(1) == 0 { Value::Null } else { Value::Float8(millis / count(1) as f64) };
         vec![
@@ -242,7 +244,7 @@ fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row
 
 fn timers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
-    let counted = statistics(context)?;
+    let counted = known(context, "timer_times")?;
     let row = |def: &Arc<TriggerDef>| {
         let time = |at: usize| counted.get(&def.id.0).and_then(|row| row.get(at)).cloned().unwrap_or(Value::Null);
         vec![
@@ -251,8 +253,8 @@ fn timers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>>
             Value::Int8(def.priority),
             def.body.clone().into(),
             options_text(def.options.iter()).into(),
-            time(5),
-            time(6),
+            time(1),
+            time(2),
             Value::Bool(def.enabled),
         ]
     };

@@ -18,6 +18,12 @@ const TRIGGERS: &[(&str, Oid)] = &[
     ("priority", oid::INT8),
     ("enabled", oid::BOOL),
     ("definition", oid::TEXT),
+    ("executed", oid::INT8),
+    ("millis_spent", oid::FLOAT8),
+    ("errors", oid::INT8),
+    ("returned_false", oid::INT8),
+    ("last_error", oid::TEXT),
+    ("last_error_at", oid::TIMESTAMPTZ),
 ];
 
 pub(super) const SUBSCRIPTIONS: &[(&str, Oid)] = &[
@@ -68,6 +74,7 @@ fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row
     let (_, own) = catalog(context)?;
     let mut defs: Vec<_> = own.triggers().collect();
     defs.sort_by_key(|def| def.id);
+    let counted = context.engine_rows("trigger_statistics")?;
     let table_name = |id| own.table(id).map(|table| table.name.clone()).unwrap_or_default();
     Ok(defs
         .into_iter()
@@ -77,7 +84,8 @@ fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row
                 Timing::After => "after",
                 Timing::Committed => "committed",
             };
-            vec![
+            let own = counted.iter().find(|row| row.first() == Some(&Value::Oid(def.id.0)));
+            let mut row = vec![
                 Value::Oid(def.id.0),
                 def.name.clone().into(),
                 def.dialect.clone().into(),
@@ -87,7 +95,12 @@ fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row
                 Value::Int8(def.priority),
                 Value::Bool(def.enabled),
                 def.text.clone().into(),
-            ]
+            ];
+            match own {
+                Some(counted) => row.extend(counted.iter().skip(1).cloned()),
+                None => row.resize(TRIGGERS.len(), Value::Null),
+            }
+            row
         })
         .collect())
 }

@@ -22,7 +22,7 @@ mod tochar;
 mod tonumber;
 mod variadic;
 
-pub use amilike::ami_like;
+pub use amilike::AmiPattern;
 pub(in crate::expr) use compare::compare_across;
 pub(crate) use json::to_jsonb;
 pub(in crate::expr) use json::{is_structured, json_key, to_json};

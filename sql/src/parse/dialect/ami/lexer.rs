@@ -40,6 +40,8 @@ pub(super) struct Lexer<'a> {
     value: bool,
     /// Values of options may be PostgreSQL's strings.
     options: bool,
+    /// A script block: `--` is its decrement, not a comment (AMI-17).
+    script: bool,
 }
 
 fn ident_start(b: u8) -> bool {
@@ -52,7 +54,8 @@ fn ident_part(b: u8) -> bool {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str, at: usize) -> Lexer<'a> {
-        Lexer { text, bytes: text.as_bytes(), at, value: false, options: true }
+        let script = text.as_bytes().get(at) == Some(&b'{');
+        Lexer { text, bytes: text.as_bytes(), at, value: false, options: true, script }
     }
 
     /// Of a data statement: an `=` compares or assigns, and every string is AMI's.
@@ -75,7 +78,7 @@ impl<'a> Lexer<'a> {
             match self.bytes[self.at] {
                 b if b.is_ascii_whitespace() || b == 0x0b => self.at += 1,
                 b'/' if self.peek(1) == b'/' => self.line(),
-                b'-' if self.peek(1) == b'-' => self.line(),
+                b'-' if self.peek(1) == b'-' && !self.script => self.line(),
                 b'/' if self.peek(1) == b'*' => match self.text[self.at + 2..].find("*/") {
                     Some(len) => self.at += len + 4,
                     None => {

@@ -138,6 +138,7 @@ impl<'a> Translator<'a> {
                 self.filter(" WHERE ", filter.as_ref(), &mut out)?;
             }
             Sql::Select(query) => self.query(query, &mut out, &mut columns)?,
+            Sql::Text(_) | Sql::Use { .. } => return Err(SqlError::internal("a statement that is sent as it stands")),
         }
         Ok(Translated {
             tables: self.tables,
@@ -273,7 +274,7 @@ impl<'a> Translator<'a> {
         let mut scripted = true;
         walk(expr, &mut |part| match part {
             Expr::Name(name, _) if !matches!(self.column(None, name), Ok(None)) => scripted = false,
-            Expr::Field(..) | Expr::Star | Expr::Query(..) => scripted = false,
+            Expr::Field(..) | Expr::Star | Expr::Query(..) | Expr::InQuery(..) => scripted = false,
             Expr::Call(name, ..) if aggregate(name).is_some() => scripted = false,
             _ => {}
         });
@@ -351,7 +352,7 @@ impl<'a> Translator<'a> {
                 let out = if whole { wrap("trunc((", frags, ")::numeric)") } else { wrap("(", frags, ")") };
                 Ok((wrap("", out, &format!("::{name}")), Class::of(*ty)))
             }
-            Expr::In(value, list, not) => {
+            Expr::In(value, list, not) if !matches!(**value, Expr::Tuple(_)) => {
                 let (value, class) = self.expr(value)?;
                 let mut out = vec![t("(")];
                 for (i, item) in list.iter().enumerate() {
@@ -366,6 +367,46 @@ impl<'a> Translator<'a> {
                         out.push(t(" IS NOT DISTINCT FROM "));
                         out.extend(self.expr(item)?.0);
                     }
+                }
+                out.push(t(if list.is_empty() { "false)" } else { ")" }));
+                Ok((if *not { wrap("(NOT ", out, ")") } else { out }, Class::Boolean))
+            }
+            Expr::InQuery(value, query, not, _) => {
+                let mut out = vec![t(if *not { "(NOT COALESCE(" } else { "COALESCE(" })];
+                let items = match &**value {
+                    Expr::Tuple(items) => items.as_slice(),
+                    value => std::slice::from_ref(value),
+                };
+                out.push(t("("));
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(t(", "));
+                    }
+                    out.extend(self.expr(item)?.0);
+                }
+                out.push(t(") IN ("));
+                self.query(query, &mut out, &mut vec![Arc::from("")])?;
+                out.push(t(if *not { "), false))" } else { "), false)" }));
+                Ok((out, Class::Boolean))
+            }
+            Expr::In(value, list, not) if matches!(**value, Expr::Tuple(_)) => {
+                let Expr::Tuple(items) = &**value else { return Err(SqlError::internal("a tuple that is none")) };
+                let mut out = vec![t("(")];
+                for (i, tuple) in list.iter().enumerate() {
+                    let Expr::Tuple(wanted) = tuple else {
+                        return Err(SqlError::syntax("IN of a tuple needs tuples"));
+                    };
+                    if wanted.len() != items.len() {
+                        return Err(SqlError::syntax("tuples of IN have different lengths"));
+                    }
+                    out.push(t(if i > 0 { " OR (" } else { "(" }));
+                    for (n, (item, wanted)) in items.iter().zip(wanted).enumerate() {
+                        if n > 0 {
+                            out.push(t(" AND "));
+                        }
+                        out.extend(self.comparison(Compare::Eq, item, wanted)?.0);
+                    }
+                    out.push(t(")"));
                 }
                 out.push(t(if list.is_empty() { "false)" } else { ")" }));
                 Ok((if *not { wrap("(NOT ", out, ")") } else { out }, Class::Boolean))
