@@ -11,18 +11,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tripline_sql::catalog::{Catalog, TriggerDef, TriggerId};
+use tripline_sql::catalog::{Catalog, FunctionDef, TriggerDef, TriggerId};
 use tripline_sql::change::{CommitRecord, Position};
 use tripline_sql::engine::{Engine, ReadItem};
 use tripline_sql::error::{Result, SqlError};
 use tripline_sql::session::Session;
 
+use crate::clockwork::Clockwork;
 use crate::cursor;
 use crate::fire::Fire;
 use crate::internal;
 use crate::kind::{Attachment, Delivery, Subscriber, Worker};
 use crate::registry::kind;
 use crate::retry::Backoff;
+use crate::script::{Limits, ami};
 use crate::sweep::Sweeper;
 
 /// Stack of a subscriber's thread: it runs statements, which may nest deeply. Reserved, not committed.
@@ -39,6 +41,7 @@ pub struct Feed {
     shared: Arc<Shared>,
     supervisor: Option<JoinHandle<()>>,
     sweeper: Sweeper,
+    clockwork: Clockwork,
     deferred: Option<JoinHandle<()>>,
 }
 
@@ -67,13 +70,15 @@ impl Feed {
             .spawn(move || inner.run_deferred())
             .map_err(|error| SqlError::internal(format!("no thread for deferred statements: {error}")))?;
         let sweeper = Sweeper::start(shared.engine.clone())?;
-        Ok(Feed { shared, supervisor: Some(supervisor), sweeper, deferred: Some(deferred) })
+        let clockwork = Clockwork::start(shared.engine.clone(), shared.fire.clone())?;
+        Ok(Feed { shared, supervisor: Some(supervisor), sweeper, clockwork, deferred: Some(deferred) })
     }
 
     /// Ends all subscribers after the event that each is at, and waits for them.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.fire.signal().wake();
+        self.clockwork.stop();
         self.sweeper.stop();
         self.shared.fire.deferred().close();
         if let Some(deferred) = self.deferred.take()
@@ -116,7 +121,8 @@ impl Shared {
                 .triggers()
                 .filter(|def| def.enabled && kind(&def.kind).is_some_and(|kind| kind.starts(def)))
                 .collect();
-            defs.sort_by_key(|def| (def.priority, def.id));
+            // Triggers before timers (AMI-99).
+            defs.sort_by_key(|def| (def.kind == crate::timer::KIND, def.priority, def.id));
             for def in defs {
                 let instance = self.fire.instance(def.id);
                 if instance.started.swap(true, Ordering::Relaxed) {
@@ -127,6 +133,23 @@ impl Shared {
                     tracing::error!(trigger = %def.name, %error, "a trigger's start failed");
                     *instance.last_error.lock() = Some((self.engine.env().clock.now(), "start".to_owned(), error));
                 }
+            }
+            self.start_procedures(catalog);
+        }
+    }
+
+    /// Runs what AMI procedures have to do at the server's start (AMI-77).
+    fn start_procedures(&self, catalog: &Catalog) {
+        let starts = |def: &&Arc<FunctionDef>| {
+            def.dialect == "ami" && def.options.iter().any(|(key, _)| key.eq_ignore_ascii_case("onStartupScript"))
+        };
+        for def in catalog.functions().filter(starts) {
+            let run = internal::run(&self.engine, catalog, &mut |ctx| {
+                let Some(script) = ami::procedure_startup(def, &ctx.catalog())? else { return Ok(()) };
+                script.run(ctx, &[], None, Limits::AMI).map(|_| ())
+            });
+            if let Err(error) = run {
+                tracing::error!(procedure = %def.name, %error, "a procedure's start failed");
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Sessions that no client opened: work of the server itself, each piece in a transaction of its own.
 
+use std::time::Duration;
+
 use tripline_sql::catalog::{BOOTSTRAP_ROLE, Catalog};
 use tripline_sql::change::HookContext;
 use tripline_sql::engine::{Engine, SessionOptions};
@@ -29,7 +31,18 @@ pub(crate) fn run(
     catalog: &Catalog,
     work: &mut dyn FnMut(&mut dyn HookContext) -> Result<()>,
 ) -> Result<()> {
+    run_within(engine, catalog, None, work)
+}
+
+/// As `run`, ended with 57014 after this time.
+pub(crate) fn run_within(
+    engine: &Engine,
+    catalog: &Catalog,
+    limit: Option<Duration>,
+    work: &mut dyn FnMut(&mut dyn HookContext) -> Result<()>,
+) -> Result<()> {
     let mut session = session(engine, catalog)?;
+    session.limit_time(limit);
     session.begin_internal(None, None)?;
     match session.with_hook_context(work) {
         Ok(()) => session.commit_internal().map(|_| ()),

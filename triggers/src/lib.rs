@@ -20,6 +20,7 @@
 pub mod cursor;
 pub mod feed;
 pub mod fire;
+mod clockwork;
 mod internal;
 pub mod kind;
 pub mod queue;
@@ -27,7 +28,9 @@ pub mod registry;
 pub mod retry;
 pub mod script;
 mod signal;
+pub mod source;
 mod sweep;
+pub mod timer;
 pub mod view;
 
 pub use feed::Feed;

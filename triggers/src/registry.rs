@@ -3,10 +3,12 @@
 use crate::kind::Kind;
 use crate::queue::LuaTrigger;
 use crate::script::ami::AmiScript;
+use crate::source::DataSource;
+use crate::timer::Timer;
 use crate::view::aggregate::Aggregate;
 
 /// All kinds.
-pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &LuaTrigger];
+pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &LuaTrigger, &Timer, &DataSource];
 
 /// A kind by the name in `TriggerDef::kind`.
 #[must_use]

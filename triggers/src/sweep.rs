@@ -77,9 +77,10 @@ fn sweep_table(engine: &Engine, catalog: &Catalog, table: &TableDef) -> Result<(
     internal::run(engine, catalog, &mut |ctx| {
         // A look first: what expires seldom must not write a commit at every look.
         let due = "\"E\" > 0 AND \"E\" <= $1";
-        let found = ctx.query(&format!("SELECT 1 FROM public.\"{quoted}\" WHERE {due} LIMIT 1"), &[now.clone()])?;
+        let found =
+            ctx.query(&format!("SELECT 1 FROM public.\"{quoted}\" WHERE {due} LIMIT 1"), std::slice::from_ref(&now))?;
         if !found.rows.is_empty() {
-            ctx.query(&format!("DELETE FROM public.\"{quoted}\" WHERE {due}"), &[now.clone()])?;
+            ctx.query(&format!("DELETE FROM public.\"{quoted}\" WHERE {due}"), std::slice::from_ref(&now))?;
         }
         Ok(())
     })

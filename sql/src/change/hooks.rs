@@ -99,6 +99,10 @@ pub trait HookContext {
     fn on_commit(&mut self, _work: Box<dyn FnOnce() + Send>) -> Result<()> {
         Err(SqlError::unsupported("work after the commit here"))
     }
+    /// Runs work that may block the thread, where the front end knows of it.
+    fn block(&self, work: &mut dyn FnMut()) {
+        work();
+    }
     /// Time since the server started, for measuring.
     fn elapsed(&self) -> Duration {
         Duration::ZERO
@@ -188,18 +192,27 @@ pub trait Hooks: Send + Sync {
     fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>) -> Option<Box<dyn Attached>>;
     /// A function or procedure's text before it is stored: syntax errors as 42601.
     fn check_function(&self, def: &crate::catalog::FunctionDef) -> Result<()>;
+    /// Looks at an AMI method or procedure before it is stored and completes its arguments. Errors: 42601, 42703, 42704,
+    /// 42883 from compiling it; 42723 when a method's signature is taken.
+    fn check_routine(
+        &self,
+        _ctx: &mut dyn HookContext,
+        def: crate::catalog::FunctionDef,
+    ) -> Result<crate::catalog::FunctionDef> {
+        Err(SqlError::unsupported(format!("a routine in language \"{}\"", def.language)))
+    }
     /// Runs an AMI procedure with values of its arguments' types; its result set, if it has one (AMI-77).
     fn call(
         &self,
         _ctx: &mut dyn HookContext,
-        def: &crate::catalog::FunctionDef,
-        _args: Vec<Value>,
+        def: &Arc<crate::catalog::FunctionDef>,
+        _args: &[Value],
     ) -> Result<QueryResult> {
-        Err(SqlError::unsupported(format!("CALL of a procedure in language {}", def.language)))
+        Err(SqlError::unsupported(format!("CALL of a procedure in language \"{}\"", def.language)))
     }
-    /// Runs one of the server's own procedures, `__SHOW_TRIGGER_ERROR` and its kin (AMI-78). Errors: 42883.
-    fn command(&self, _ctx: &mut dyn HookContext, name: &str, _args: &[Value]) -> Result<QueryResult> {
-        Err(SqlError::new(crate::error::SqlState::UNDEFINED_FUNCTION, format!("procedure {name} does not exist")))
+    /// Has a timer run once more at this time, in microseconds since 1970 (AMI-78).
+    fn schedule_timer(&self, _ctx: &mut dyn HookContext, _timer: &TriggerDef, _at: i64) -> Result<()> {
+        Err(SqlError::unsupported("timers"))
     }
     /// Runs a script block that a client sent, in a dialect's script language. Errors: 42601, 0A000, the script's own.
     fn run_script(&self, _ctx: &mut dyn HookContext, dialect: &str, _source: &str) -> Result<QueryResult> {
@@ -208,10 +221,6 @@ pub trait Hooks: Send + Sync {
     /// Runs a text on a data source and waits for its result (AMI-80). Errors: 42704 for an unknown one.
     fn execute_at(&self, _ctx: &mut dyn HookContext, source: &str, _text: &str) -> Result<QueryResult> {
         Err(SqlError::unsupported(format!("USE ds=\"{source}\" EXECUTE")))
-    }
-    /// Data sources that were added: name, adapter, address, user, options (AMI-80).
-    fn data_sources(&self) -> Vec<[String; 5]> {
-        Vec::new()
     }
     /// What is counted of a trigger since it was created or the server started; none if nothing is.
     fn statistics(&self, _trigger: TriggerId) -> Option<TriggerStatistics> {

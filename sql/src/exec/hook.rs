@@ -163,6 +163,10 @@ impl HookContext for HookCx<'_> {
         Ok(())
     }
 
+    fn block(&self, work: &mut dyn FnMut()) {
+        self.backend.shared.env.blocker.block(work);
+    }
+
     fn elapsed(&self) -> Duration {
         self.backend.shared.env.clock.elapsed()
     }

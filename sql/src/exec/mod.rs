@@ -8,6 +8,7 @@
 
 mod backend;
 mod cache;
+mod command;
 mod constraint;
 mod cte;
 

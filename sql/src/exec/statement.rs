@@ -212,16 +212,18 @@ pub fn utility(
             lock_tables(backend, tables, *mode, *nowait)?;
             done("LOCK TABLE")
         }
-        Statement::AmiCall { name, args } => ami_call(backend, name, args, (types, params), depth).map(Some),
+        Statement::AmiCall { name, args } => {
+            super::command::call(backend, name, args, (types, params), depth).map(Some)
+        }
         Statement::AmiExecute { source, text } => {
             let hooks = backend.shared.hooks.clone();
             let result = hooks.execute_at(&mut HookCx::new(backend, depth), source, text)?;
-            Ok(Some(outcome(result)))
+            Ok(Some(super::command::outcome(result)))
         }
         Statement::Script { dialect, source } => {
             let hooks = backend.shared.hooks.clone();
             let result = hooks.run_script(&mut HookCx::new(backend, depth), dialect, source)?;
-            Ok(Some(outcome(result)))
+            Ok(Some(super::command::outcome(result)))
         }
         _ => Ok(None),
     }
@@ -259,53 +261,6 @@ pub fn call_params(backend: &Backend, parsed: &Parsed, types: &[Oid]) -> Result<
         *slot = DataType::new(*oid);
     }
     Ok(found)
-}
-
-/// Rows if it gave any columns, else the tag.
-fn outcome(result: QueryResult) -> Outcome {
-    if result.columns.is_empty() {
-        return Outcome::Tag(result.tag);
-    }
-    Outcome::Rows(result.columns, result.rows, result.tag)
-}
-
-/// CALL of an AMI procedure, or of one of the server's own (AMI-77, AMI-78). Errors: 42883.
-fn ami_call(
-    backend: &Backend,
-    name: &str,
-    args: &[ast::Expr],
-    (types, params): (&[Oid], &[Value]),
-    depth: u32,
-) -> Result<Outcome> {
-    let hooks = backend.shared.hooks.clone();
-    let catalog = backend.catalog()?;
-    let Some(def) = super::ddl::find_procedure(&catalog, name) else {
-        let values = super::planning::eval_any(backend, args, types, params)?;
-        let values: Vec<Value> = values.into_iter().map(|(value, _)| value).collect();
-        return hooks.command(&mut HookCx::new(backend, depth), name, &values).map(outcome);
-    };
-    if args.len() != def.arguments.len() {
-        return Err(SqlError::new(
-            SqlState::UNDEFINED_FUNCTION,
-            format!("procedure {} takes {} arguments, {} were given", def.name, def.arguments.len(), args.len()),
-        ));
-    }
-    let given = super::planning::eval_any(backend, args, types, params)?;
-    let style = crate::types::TextStyle::default();
-    let values = given.into_iter().zip(&def.arguments).map(|((value, from), (_, to))| {
-        if to.oid == crate::types::oid::RECORD { value } else { crate::types::lenient_cast(value, from, *to, &style) }
-    });
-    let values: Vec<Value> = values.collect();
-    let savepoint = backend.with_txn(|txn| Ok(txn.savepoint()))?;
-    let result = hooks.call(&mut HookCx::new(backend, depth), &def, values);
-    backend.with_txn(|txn| match &result {
-        Ok(_) => {
-            txn.release(savepoint);
-            Ok(())
-        }
-        Err(_) => txn.rollback_to(savepoint),
-    })?;
-    result.map(outcome)
 }
 
 /// PostgreSQL's own procedures do not exist yet, so no CALL finds one. Errors of the arguments come first.

@@ -94,7 +94,6 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
             rows.collect()
         }
         "timer_times" => timer_times(backend)?,
-        "data_sources" => data_sources(backend),
         "subscriptions" => subscriptions(backend)?,
         "log" => log(backend)?,
         "trigger_statistics" => trigger_statistics(backend)?,
@@ -135,13 +134,6 @@ fn timer_times(backend: &Backend) -> Result<Vec<Row>> {
         vec![Value::Oid(def.id.0), time(last), time(next)]
     };
     Ok(backend.catalog()?.triggers().filter(|def| def.kind == "timer").map(row).collect())
-}
-
-/// Data sources of AMI's `use ds=…`: this server, and those that were added. No passwords.
-fn data_sources(backend: &Backend) -> Vec<Row> {
-    let own = ["AMI", "AMI", "", "", ""].map(Value::text).to_vec();
-    let added = backend.shared.hooks.data_sources().into_iter();
-    std::iter::once(own).chain(added.map(|fields| fields.into_iter().map(Value::from).collect())).collect()
 }
 
 /// Rows of `tripline.subscriptions`: every trigger that runs after commit, with what is known of its subscriber.

@@ -14,6 +14,7 @@ use super::catalog;
 
 const DIALECT: &str = "ami";
 const TIMER: &str = "timer";
+const SOURCE: &str = "data_source";
 
 const TABLES: &[(&str, Oid)] = &[
     ("TableName", oid::TEXT),
@@ -108,9 +109,22 @@ pub(super) fn relations() -> Vec<SystemRelation> {
         relation(15_125, "ami_columns", COLUMNS, columns),
         relation(15_126, "ami_procedures", PROCEDURES, procedures),
         relation(15_127, "ami_methods", METHODS, methods),
-        relation(15_128, "ami_datasources", DATASOURCES, |context, _| context.engine_rows("data_sources")),
+        relation(15_128, "ami_datasources", DATASOURCES, data_sources),
         relation(15_129, "ami_vars", VARS, vars),
     ]
+}
+
+/// Data sources of `use ds=…`: this server, and those that were added (AMI-80). No passwords.
+fn data_sources(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let mut rows = vec![["AMI", "AMI", "", "", ""].map(Value::text).to_vec()];
+    let mut defs: Vec<_> = own.triggers().filter(|def| def.kind == SOURCE).collect();
+    defs.sort_by_key(|def| def.id);
+    for def in defs {
+        let text = |key: &str| Value::text(def.option(key).unwrap_or_default());
+        rows.push(vec![Value::text(&def.name), text("adapter"), text("url"), text("user"), text("options")]);
+    }
+    Ok(rows)
 }
 
 /// Settings of the session that AMI statements depend on, as variables.
@@ -203,7 +217,7 @@ fn known(context: &dyn SystemContext, what: &str) -> Result<HashMap<Oid, Row>> {
 
 fn defs_of(catalog: &Catalog, timers: bool) -> Vec<&Arc<TriggerDef>> {
     let mut found: Vec<_> =
-        catalog.triggers().filter(|def| def.dialect.starts_with(DIALECT) && (def.kind == TIMER) == timers).collect();
+        catalog.triggers().filter(|def| if timers { def.kind == TIMER } else { def.dialect == DIALECT }).collect();
     found.sort_by_key(|def| (def.priority, def.id));
     found
 }

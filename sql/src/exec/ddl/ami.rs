@@ -16,8 +16,7 @@ use crate::error::{Result, SqlError, SqlState};
 use crate::exec::planning::plan;
 use crate::exec::statement::run_plan;
 use crate::parse::{
-    AmiAlteration, AmiIndexSpec, AmiMethodSpec, AmiTableSpec, AmiType, ObjectName, Parsed, Statement, ami_column_type,
-    ami_statement,
+    AmiAlteration, AmiIndexSpec, AmiMethodSpec, AmiTableSpec, AmiType, ObjectName, Parsed, Statement, ami_statement,
 };
 use crate::types::{DataType, Oid, Row, Value, oid};
 
@@ -553,30 +552,25 @@ impl Ddl<'_> {
 
     /// CREATE METHOD (AMI-76).
     pub(super) fn ami_create_method(&self, spec: &AmiMethodSpec) -> Result<String> {
-        let mut arguments = Vec::new();
-        for (word, name) in &spec.arguments {
-            arguments.push((name.clone(), method_type(word)?));
-        }
-        let returns = method_type(&spec.returns)?;
+        let arguments: Vec<String> = spec.arguments.iter().map(|(ty, name)| format!("{ty} {name}")).collect();
         let options = vec![
             ("returns".to_owned(), spec.returns.clone()),
-            (
-                "arguments".to_owned(),
-                spec.arguments.iter().map(|(ty, name)| format!("{ty} {name}")).collect::<Vec<_>>().join(", "),
-            ),
+            ("arguments".to_owned(), arguments.join(", ")),
+            ("signature".to_owned(), signature(&spec.name, &spec.arguments)),
         ];
-        let catalog = self.catalog()?;
-        let types: Vec<Oid> = arguments.iter().map(|(_, ty)| ty.oid).collect();
-        if find_method(&catalog, &spec.name, &types).is_some() {
-            let text = format!("method \"{}\" already exists with same argument types", spec.name);
-            if spec.if_not_exists {
-                self.notice(SqlState::DUPLICATE_FUNCTION, format!("{text}, skipping"));
-                return Ok("CREATE METHOD".to_owned());
+        let taken = self.ami_function(&spec.name, FunctionKind::Function, &spec.body, options);
+        self.unless_there(taken, spec.if_not_exists, "CREATE METHOD")
+    }
+
+    /// `result` of a CREATE, where IF NOT EXISTS makes a notice of 42723.
+    fn unless_there(&self, result: Result<()>, if_not_exists: bool, tag: &str) -> Result<String> {
+        match result {
+            Err(error) if if_not_exists && error.state() == SqlState::DUPLICATE_FUNCTION => {
+                self.notice(SqlState::DUPLICATE_FUNCTION, format!("{}, skipping", error.message()));
+                Ok(tag.to_owned())
             }
-            return Err(SqlError::new(SqlState::DUPLICATE_FUNCTION, text));
+            result => result.map(|()| tag.to_owned()),
         }
-        self.ami_function(&spec.name, FunctionKind::Function, arguments, returns, &spec.body, options)?;
-        Ok("CREATE METHOD".to_owned())
     }
 
     /// DROP METHOD f(type, …) (AMI-76).
@@ -586,10 +580,12 @@ impl Ddl<'_> {
         arguments: &[(String, String)],
         if_exists: bool,
     ) -> Result<String> {
-        let types = arguments.iter().map(|(word, _)| method_type(word).map(|ty| ty.oid)).collect::<Result<Vec<_>>>()?;
+        let wanted = signature(name, arguments);
         let catalog = self.catalog()?;
-        let Some(found) = find_method(&catalog, name, &types) else {
-            let text = format!("method \"{name}\" with these argument types does not exist");
+        let mut all = catalog.functions().filter(|def| def.dialect == AMI && def.kind == FunctionKind::Function);
+        let same = |def: &&Arc<FunctionDef>| def.options.iter().any(|(key, own)| key == "signature" && *own == wanted);
+        let Some(found) = all.find(same).cloned() else {
+            let text = format!("method {wanted} does not exist");
             if if_exists {
                 self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("{text}, skipping"));
                 return Ok("DROP METHOD".to_owned());
@@ -608,52 +604,27 @@ impl Ddl<'_> {
         if_not_exists: bool,
         options: &[(String, String)],
     ) -> Result<String> {
-        let tag = "CREATE PROCEDURE";
         let mut script = None;
-        let mut written = "";
         for (key, value) in options {
             match key.to_ascii_lowercase().as_str() {
                 "script" => script = Some(value.as_str()),
-                "arguments" => written = value,
                 "logging" if ["off", "on", "verbose"].iter().any(|word| value.eq_ignore_ascii_case(word)) => {}
                 "logging" => return Err(bad_value(key, value)),
-                "onstartupscript" => {}
+                "arguments" | "onstartupscript" => {}
                 _ => return Err(invalid(format!("unrecognized option \"{key}\" for PROCEDURE OFTYPE AMISCRIPT"))),
             }
         }
         let script = script
             .filter(|text| !text.trim().is_empty())
             .ok_or_else(|| invalid("option \"script\" is required for PROCEDURE OFTYPE AMISCRIPT".to_owned()))?;
-        let mut arguments = Vec::new();
-        for part in written.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let mut words = part.split_whitespace();
-            let (Some(word), Some(argument), None) = (words.next(), words.next(), words.next()) else {
-                return Err(SqlError::syntax(format!("syntax error in option \"arguments\" at \"{part}\"")));
-            };
-            arguments.push((argument.to_owned(), method_type(word)?));
-        }
-        let catalog = self.catalog()?;
-        if find_procedure(&catalog, name).is_some() {
-            let text = format!("procedure \"{name}\" already exists");
-            if if_not_exists {
-                self.notice(SqlState::DUPLICATE_FUNCTION, format!("{text}, skipping"));
-                return Ok(tag.to_owned());
-            }
-            return Err(SqlError::new(SqlState::DUPLICATE_FUNCTION, text));
-        }
-        self.ami_function(name, FunctionKind::Procedure, arguments, DataType::VOID, script, options.to_vec())?;
-        Ok(tag.to_owned())
+        let made = match find_procedure(&*self.catalog()?, name) {
+            Some(_) => Err(SqlError::new(SqlState::DUPLICATE_FUNCTION, format!("procedure \"{name}\" already exists"))),
+            None => self.ami_function(name, FunctionKind::Procedure, script, options.to_vec()),
+        };
+        self.unless_there(made, if_not_exists, "CREATE PROCEDURE")
     }
 
-    fn ami_function(
-        &self,
-        name: &str,
-        kind: FunctionKind,
-        arguments: Vec<(String, DataType)>,
-        returns: DataType,
-        body: &str,
-        options: Vec<(String, String)>,
-    ) -> Result<()> {
+    fn ami_function(&self, name: &str, kind: FunctionKind, body: &str, options: Vec<(String, String)>) -> Result<()> {
         let def = FunctionDef {
             oid: self.allocate_oid(),
             schema: PUBLIC,
@@ -661,8 +632,8 @@ impl Ddl<'_> {
             kind,
             language: "amiscript".to_owned(),
             dialect: AMI.to_owned(),
-            arguments,
-            returns,
+            arguments: Vec::new(),
+            returns: DataType::VOID,
             returns_set: false,
             volatility: Some('v'),
             strict: false,
@@ -674,7 +645,8 @@ impl Ddl<'_> {
             acl: Vec::new(),
             comment: None,
         };
-        self.backend.shared.hooks.check_function(&def)?;
+        let hooks = self.backend.shared.hooks.clone();
+        let def = self.with_context(|context| hooks.check_routine(context, def))?;
         self.put(Entry::Function(Arc::new(def)))
     }
 
@@ -701,23 +673,16 @@ pub fn find_procedure(catalog: &crate::catalog::Catalog, name: &str) -> Option<A
     found.next().cloned()
 }
 
-/// An AMI method by its exact name and argument types.
-fn find_method(catalog: &crate::catalog::Catalog, name: &str, types: &[Oid]) -> Option<Arc<FunctionDef>> {
-    let mut found = catalog.functions().filter(|def| {
-        def.dialect == AMI
-            && def.kind == FunctionKind::Function
-            && def.name == name
-            && def.arguments.iter().map(|(_, ty)| ty.oid).eq(types.iter().copied())
-    });
-    found.next().cloned()
-}
-
-/// The type of an argument; those that no column has are passed as they are (record).
-fn method_type(word: &str) -> Result<DataType> {
-    let other = ["number", "object", "list", "map", "set", "table"].iter().any(|name| name.eq_ignore_ascii_case(word));
-    match ami_column_type(word) {
-        Some(ty) => Ok(ty),
-        None if other => Ok(DataType::RECORD),
-        None => Err(SqlError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{word}\" does not exist"))),
-    }
+/// `name(type, type)` with one word for each type, as methods are told apart.
+fn signature(name: &str, arguments: &[(String, String)]) -> String {
+    let word = |word: &String| {
+        let lower = word.to_ascii_lowercase();
+        match lower.as_str() {
+            "integer" => "int".to_owned(),
+            "character" => "char".to_owned(),
+            "enum" => "string".to_owned(),
+            _ => lower,
+        }
+    };
+    format!("{name}({})", arguments.iter().map(|(ty, _)| word(ty)).collect::<Vec<_>>().join(", "))
 }

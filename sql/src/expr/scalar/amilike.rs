@@ -78,7 +78,11 @@ impl AmiPattern {
             AmiPattern::And(all) => all.iter().all(|pattern| pattern.matches(text)),
             AmiPattern::Or(any) => any.iter().any(|pattern| pattern.matches(text)),
             AmiPattern::Choose(condition, then, other) => {
-                if condition.matches(text) { then.matches(text) } else { other.matches(text) }
+                if condition.matches(text) {
+                    then.matches(text)
+                } else {
+                    other.matches(text)
+                }
             }
         }
     }

@@ -264,14 +264,29 @@ pub(crate) enum Stmt {
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the fields are its clauses")]
 pub(crate) enum Sql {
-    Insert { table: String, columns: Vec<String>, rows: Vec<Vec<Expr>>, query: Option<Query> },
-    Update { table: String, sets: Vec<(String, Expr)>, filter: Option<Expr> },
-    Delete { table: String, filter: Option<Expr> },
+    Insert {
+        table: String,
+        columns: Vec<String>,
+        rows: Vec<Vec<Expr>>,
+        query: Option<Query>,
+    },
+    Update {
+        table: String,
+        sets: Vec<(String, Expr)>,
+        filter: Option<Expr>,
+    },
+    Delete {
+        table: String,
+        filter: Option<Expr>,
+    },
     Select(Query),
     /// A statement that is sent as it stands, the values of variables put in as literals.
     Text(Vec<Sent>),
     /// `use ds=name execute text` (AMI-80, AMI-81).
-    Use { source: Expr, text: Expr },
+    Use {
+        source: Expr,
+        text: Expr,
+    },
 }
 
 /// A part of a statement that is sent as it stands.

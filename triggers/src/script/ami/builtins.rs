@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tripline_sql::expr::scalar::AmiPattern as Pattern;
 use tripline_sql::error::{Result, Severity, SqlError, SqlState};
+use tripline_sql::expr::scalar::AmiPattern as Pattern;
 use tripline_sql::types::Value;
 
 use super::ast::{Arith, Type};
-use super::interp::Frame;
 use super::format;
+use super::interp::Frame;
 use super::value::{self, Rows, Val, class_name, convert_value, equals, order, to_string};
 
 /// Code of a function.
@@ -358,9 +358,9 @@ fn format_number(args: &[Val]) -> Result<Val> {
     match value::as_decimal(&convert_value(Type::Number, number.clone())) {
         Some(number) => Ok(Val::text(format::format_number(&number, &pattern)?)),
         // No digits to show: NaN, infinities, and what is no number.
-        None => Ok(convert_value(Type::Double, number.clone()).as_f64().map_or(Val::NULL, |n| {
-            Val::text(value::text_of(&Value::Float8(n)))
-        })),
+        None => Ok(convert_value(Type::Double, number.clone())
+            .as_f64()
+            .map_or(Val::NULL, |n| Val::text(value::text_of(&Value::Float8(n))))),
     }
 }
 

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use tripline_sql::catalog::TableDef;
-use tripline_sql::expr::scalar::AmiPattern as Pattern;
 use tripline_sql::error::{Result, SqlError, SqlState};
+use tripline_sql::expr::scalar::AmiPattern as Pattern;
 use tripline_sql::types::Value;
 
 use super::ast::{Arith, Binary, Compare, Expr, Part, Sent, Sql, Stmt, Type, Unary};
@@ -149,16 +149,15 @@ pub(crate) struct Scope<'a> {
 
 impl Scope<'_> {
     /// No names at all.
-    pub(crate) const EMPTY: Scope<'static> =
-        Scope {
-            vars: &[],
-            table: None,
-            event: Event::Startup,
-            row_var: None,
-            outer: &[],
-            arguments: &[],
-            methods: None,
-        };
+    pub(crate) const EMPTY: Scope<'static> = Scope {
+        vars: &[],
+        table: None,
+        event: Event::Startup,
+        row_var: None,
+        outer: &[],
+        arguments: &[],
+        methods: None,
+    };
 }
 
 /// Compiles a whole script. Errors: 42601, 42701, 42703, 42704, 42809, 42883, 0A000, each with its line.
@@ -225,7 +224,17 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(scope: Scope<'a>) -> Compiler<'a> {
-        Compiler { scope, locals: Vec::new(), locals_max: 0, loops: 0, assigns: false, queries: false, calls: false, defers: false, line: 0 }
+        Compiler {
+            scope,
+            locals: Vec::new(),
+            locals_max: 0,
+            loops: 0,
+            assigns: false,
+            queries: false,
+            calls: false,
+            defers: false,
+            line: 0,
+        }
     }
 
     fn declare(&mut self, name: &str, ty: Type, line: u32) -> Result<u16> {
@@ -552,7 +561,8 @@ impl<'a> Compiler<'a> {
                             if let Some(init) = init {
                                 self.statement(init, &mut begin)?;
                             }
-                            let condition = condition.as_ref().map(|c| self.expr(c).map(|(code, _)| code)).transpose()?;
+                            let condition =
+                                condition.as_ref().map(|c| self.expr(c).map(|(code, _)| code)).transpose()?;
                             let step = step.as_ref().map(|s| self.expr(s).map(|(code, _)| code)).transpose()?;
                             Piece::Loop(begin, condition, step, self.pieces(parts)?)
                         }

@@ -20,9 +20,8 @@ pub(crate) fn parse(value: &Value) -> Option<(f64, f64)> {
     };
     // The sign between the parts: not the first character, not one of an exponent.
     let bytes = body.as_bytes();
-    let split = (1..bytes.len())
-        .rev()
-        .find(|at| matches!(bytes[*at], b'+' | b'-') && !matches!(bytes[*at - 1], b'e' | b'E'));
+    let split =
+        (1..bytes.len()).rev().find(|at| matches!(bytes[*at], b'+' | b'-') && !matches!(bytes[*at - 1], b'e' | b'E'));
     match split {
         Some(at) => Some((body[..at].parse().ok()?, imaginary(&body[at..])?)),
         None => Some((0.0, imaginary(body)?)),

@@ -92,15 +92,14 @@ impl Rest {
         drop(frame);
         ctx.set_writer(writer);
         let event = SCRIPTS[self.script].1;
-        result.map_err(|error| {
-            error.context(format!("AMI trigger \"{}\" {event} (deferred), line {line}", trigger.name))
-        })
+        result
+            .map_err(|error| error.context(format!("AMI trigger \"{}\" {event} (deferred), line {line}", trigger.name)))
     }
 }
 
 /// One more failed call.
 impl crate::kind::Instance {
-    pub(super) fn failed(&self, at: i64, event: String, error: SqlError) {
+    pub(crate) fn failed(&self, at: i64, event: String, error: SqlError) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         *self.last_error.lock() = Some((at, event, error));
     }

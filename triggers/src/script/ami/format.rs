@@ -9,7 +9,17 @@ use jiff::{Timestamp, Zoned};
 use tripline_sql::error::{Result, SqlError, SqlState};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -25,9 +35,8 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone> {
     if name.eq_ignore_ascii_case("gmt") || name.eq_ignore_ascii_case("utc") || name.is_empty() {
         return Ok(TimeZone::UTC);
     }
-    TimeZone::get(name).map_err(|_| {
-        SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized"))
-    })
+    TimeZone::get(name)
+        .map_err(|_| SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized")))
 }
 
 /// Cuts a pattern. Errors: 22023 for a letter without a meaning, an open quote.
@@ -333,7 +342,11 @@ fn shape(text: &str) -> Option<Shape> {
         let c = chars[at];
         if c == '\'' {
             if chars.get(at + 1) == Some(&'\'') {
-                if stage == 0 { out.prefix.push('\'') } else { out.suffix.push('\'') }
+                if stage == 0 {
+                    out.prefix.push('\'')
+                } else {
+                    out.suffix.push('\'')
+                }
                 at += 1;
             } else {
                 quoted = !quoted;
@@ -418,7 +431,11 @@ fn plain(n: &BigDecimal, shape: &Shape) -> String {
         let grouped: Vec<String> = whole
             .chars()
             .enumerate()
-            .map(|(at, c)| if at > 0 && (len - at).is_multiple_of(shape.group) { format!(",{c}") } else { c.to_string() })
+            .map(
+                |(at, c)| {
+                    if at > 0 && (len - at).is_multiple_of(shape.group) { format!(",{c}") } else { c.to_string() }
+                },
+            )
             .collect();
         whole = grouped.concat();
     }
@@ -463,7 +480,10 @@ mod tests {
         }
         assert_eq!(parse_date("2015-01-24 00:32:13.454", "yyyy-MM-dd HH:mm:ss.SSS", "UTC").unwrap(), Some(at));
         assert_eq!(parse_date("20140503", "yyyyMMdd", "UTC").unwrap(), Some(1_399_075_200_000));
-        assert_eq!(parse_date("23 Jan 2015 07:32 PM -0500", "d MMM yyyy hh:mm a Z", "UTC").unwrap(), Some(1_422_059_520_000));
+        assert_eq!(
+            parse_date("23 Jan 2015 07:32 PM -0500", "d MMM yyyy hh:mm a Z", "UTC").unwrap(),
+            Some(1_422_059_520_000)
+        );
         assert_eq!(parse_date("2015-02-30", "yyyy-MM-dd", "UTC").unwrap(), None);
         assert_eq!(parse_date("nonsense", "yyyy", "UTC").unwrap(), None);
         assert!(parse_date("1", "yyyy", "Nowhere/Land").is_err());

@@ -62,8 +62,8 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Lexeme>> {
         lexer.skip_blank()?;
         let line = lexer.line;
         let start = lexer.at;
-        let raw = using
-            && matches!(out.last().map(|l| &l.token), Some(Token::Word(w)) if w.eq_ignore_ascii_case("execute"));
+        let raw =
+            using && matches!(out.last().map(|l| &l.token), Some(Token::Word(w)) if w.eq_ignore_ascii_case("execute"));
         let token = if raw { lexer.raw()? } else { lexer.token()? };
         match &token {
             Token::Word(word) if word.eq_ignore_ascii_case("use") => {

@@ -97,7 +97,8 @@ impl Methods {
             if method.declared.name != name || parameters.len() != types.len() {
                 continue;
             }
-            let cost = parameters.iter().zip(types).try_fold(0_u32, |sum, ((to, _), from)| Some(sum + cost(*from, *to)?));
+            let cost =
+                parameters.iter().zip(types).try_fold(0_u32, |sum, ((to, _), from)| Some(sum + cost(*from, *to)?));
             match cost {
                 Some(cost) if cost < least => {
                     least = cost;

@@ -129,7 +129,10 @@ impl Routine {
         let variables = parser::variables(source.variables).map_err(|error| in_option("vars", error))?;
         for (i, (_, name)) in arguments.iter().chain(&variables).enumerate() {
             if arguments.iter().chain(&variables).take(i).any(|(_, before)| before == name) {
-                return Err(SqlError::new(SqlState::DUPLICATE_COLUMN, format!("variable \"{name}\" is declared twice")));
+                return Err(SqlError::new(
+                    SqlState::DUPLICATE_COLUMN,
+                    format!("variable \"{name}\" is declared twice"),
+                ));
             }
         }
         let methods = Methods::of(catalog);

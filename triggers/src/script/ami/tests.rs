@@ -287,6 +287,7 @@ fn method(mock: &mut Mock, declaration: &str) -> Result<super::Signature> {
         volatility: None,
         strict: false,
         body: declaration.to_owned(),
+        options: Vec::new(),
         version: None,
         default_version: false,
         owner: 10,

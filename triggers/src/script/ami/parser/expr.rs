@@ -4,9 +4,9 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::Value;
 
 use super::{Parser, RESERVED};
-use crate::script::ami::room;
 use crate::script::ami::ast::{Arith, Binary, Compare, Expr, Part, Type, Unary};
 use crate::script::ami::lexer::{Piece, Token};
+use crate::script::ami::room;
 
 /// The pieces of a string not yet read.
 type Pieces = std::iter::Peekable<std::vec::IntoIter<Piece>>;
@@ -363,14 +363,7 @@ impl Parser {
         }
     }
 
-    fn if_parts(
-        &mut self,
-        pieces: &mut Pieces,
-        source: &str,
-        line: u32,
-        depth: &mut u32,
-        nested: u32,
-    ) -> Result<Part> {
+    fn if_parts(&mut self, pieces: &mut Pieces, source: &str, line: u32, depth: &mut u32, nested: u32) -> Result<Part> {
         let mut source = source.to_owned();
         let mut branches = Vec::new();
         loop {
