@@ -5,9 +5,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tripline_sql::engine::{Engine, SessionOptions};
-use tripline_sql::env::{Blocker, Env};
+use tripline_sql::env::{Blocker, Env, Pace};
 use tripline_sql::error::SqlError;
 use tripline_sql::session::{Session, Step};
 use tripline_sql::store::{Disk, FileDisk, MemDisk, Progress};
@@ -47,6 +48,9 @@ impl From<ConfigError> for StartError {
     }
 }
 
+/// Longest that a statement waits until its network thread is taken over.
+const HAND_OVER_MAX: Duration = Duration::from_millis(1);
+
 /// Hands the network thread over while the engine waits, where the runtime can.
 #[derive(Debug, Default)]
 pub struct TokioBlocker;
@@ -56,6 +60,20 @@ impl Blocker for TokioBlocker {
         use tokio::runtime::{Handle, RuntimeFlavor};
         let many = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
         if many { tokio::task::block_in_place(work) } else { work() }
+    }
+
+    fn hand_over(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        // The runtime takes the thread back when the work is done unless another has begun to run in its place: the work
+        // is to wait until one has. Blocking tasks start in order, so once this one runs, so does that one.
+        self.block(&mut || {
+            let (started, others_run) = std::sync::mpsc::channel();
+            runtime.spawn_blocking(move || {
+                let _ = started.send(());
+            });
+            let _ = others_run.recv_timeout(HAND_OVER_MAX);
+            std::thread::yield_now();
+        });
     }
 }
 
@@ -109,10 +127,16 @@ pub(crate) fn open(config: &Config, parts: Parts) -> Result<Engine, StartError> 
         pending = true;
     }
     let disk = parts.disk.clone();
-    let mut log_progress = |progress: Progress| match progress {
-        Progress::Checkpoint { rows } => tracing::debug!(rows, "reading the checkpoint"),
-        Progress::Log { commit } => tracing::debug!(commit = commit.0, "replaying the log"),
-        Progress::Index { index } => tracing::debug!(index, "building an index"),
+    let mut pace = Pace::new(&parts.env);
+    let mut log_progress = |progress: Progress| {
+        if !pace.due() {
+            return;
+        }
+        match progress {
+            Progress::Checkpoint { rows } => tracing::info!(rows, "reading the checkpoint"),
+            Progress::Log { commit } => tracing::info!(commit = commit.0, "replaying the log"),
+            Progress::Index { index, done, total } => tracing::info!(index, done, total, "building indexes"),
+        }
     };
     let engine = Engine::open(config.engine(), parts.disk, parts.env, parts.triggers, &mut log_progress)
         .map_err(|error| StartError::Sql(config.data_dir.display().to_string(), error))?;

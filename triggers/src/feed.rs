@@ -190,6 +190,7 @@ impl Shared {
     fn supervise(self: Arc<Self>) {
         let mut running: HashMap<TriggerId, Running> = HashMap::new();
         let mut version = None;
+        let mut counted = None;
         while !self.stop.load(Ordering::Acquire) {
             let ticks = self.fire.signal().rare_ticks();
             let now = self.fire.signal().catalog_version();
@@ -198,6 +199,16 @@ impl Shared {
             if version != Some(now) || ended {
                 version = Some(now);
                 self.match_catalog(&mut running);
+            }
+            let time = self.engine.env().clock.elapsed();
+            if counted.is_none_or(|at| time.saturating_sub(at) >= NAP) {
+                counted = Some(time);
+                // Whatever else there is to do comes first: it is taken up again where it was.
+                let stop =
+                    || self.stop.load(Ordering::Acquire) || version != Some(self.fire.signal().catalog_version());
+                if let Err(error) = self.engine.count_backlogs(&stop) {
+                    tracing::debug!(%error, "what waits for subscribers is not counted to the end");
+                }
             }
             self.fire.signal().wait_rare(ticks, NAP);
         }

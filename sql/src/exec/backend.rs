@@ -235,6 +235,13 @@ impl Backend {
         }
     }
 
+    /// Takes the newest committed catalog into the transaction, if there is one.
+    pub fn refresh_catalog(&self) {
+        if let Some(txn) = self.txn.borrow_mut().as_mut() {
+            txn.refresh_catalog();
+        }
+    }
+
     /// Makes reg types print and read names by the catalog and search path of now (PG-82).
     pub fn refresh_names(&self) {
         let set = self.catalogs();

@@ -15,6 +15,7 @@ use crate::catalog::{
     TriggerDef, TriggerId,
 };
 use crate::change::{HookContext, Position, Prepared, QueryResult, RowId};
+use crate::env::Pace;
 use crate::error::{Result, SqlError, SqlState};
 use crate::store::{IndexCursor, IndexRange, LockMode, LockOutcome, ScanCursor, Snapshot, WaitPolicy};
 use crate::types::{DataType, Oid, Row, Value, equal};
@@ -112,7 +113,7 @@ impl<'a> HookCx<'a> {
     ) -> Result<T> {
         self.deeper(|backend, depth| {
             let snapshot = backend.begin_statement(true)?;
-            let run = Run::with_snapshot(backend, &super::planning::empty_plan(), Vec::new(), snapshot, depth);
+            let run = Run::with_snapshot(backend, super::planning::empty_plan(), Vec::new(), snapshot, depth);
             let exec = Exec { backend, run: &run };
             let result = checkout_table(&exec, table).and_then(|mut writer| {
                 let done = work(&exec, &mut writer, &snapshot)?;
@@ -202,10 +203,16 @@ impl HookContext for HookCx<'_> {
         self.stash();
         self.with_snapshot(|backend, snapshot| {
             let mut cursor = ScanCursor::default();
+            let (mut pace, mut rows) = (Pace::new(&backend.shared.env), 0);
             loop {
                 backend.check_cancel()?;
                 let mut batch = Vec::new();
                 let more = backend.with_txn(|txn| txn.scan_batch(table, snapshot, &mut cursor, &mut batch))?;
+                rows += batch.len();
+                if pace.due() {
+                    let total = backend.shared.store.row_estimate(table);
+                    tracing::info!(table = table.0, rows, total, "a trigger reads a table");
+                }
                 for (id, row) in batch {
                     if !visit(id, &row)? {
                         return Ok(());

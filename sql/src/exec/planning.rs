@@ -12,6 +12,7 @@ use crate::error::{Result, SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parse::{self, DialectSetting, ObjectName, ParseOptions, Parsed, RawStatement, Statement};
 use crate::plan::{BindContext, Node, Plan, PlanKind, PlanSource, SystemRelation, WriteTarget};
+use crate::store::{TableLockMode, WaitPolicy};
 use crate::types::{DataType, Oid, Row, Value};
 
 /// The dialect of standard statements, and the one that may read a statement a second time.
@@ -40,6 +41,7 @@ pub(super) fn empty_plan() -> Arc<Plan> {
             tables: Vec::new(),
             privileges: Vec::new(),
             notices: Vec::new(),
+            statement: None,
         })
     };
     EMPTY.get_or_init(make).clone()
@@ -208,14 +210,49 @@ fn plan_as_read(backend: &Backend, parsed: &Parsed, types: &[Oid]) -> Result<Arc
     })
 }
 
-/// Plans a statement. One that PostgreSQL's reading cannot name is read once more, as AMI's (AMI-3).
+/// Plans a statement. One that PostgreSQL's reading cannot name is read once more, as AMI's (AMI-3). Errors: as `route`.
 pub fn plan(backend: &Backend, parsed: &Parsed, types: &[Oid]) -> Result<Arc<Plan>> {
     route(backend, &mut parsed.clone(), types)
 }
 
 /// As `plan`, and keeps in `parsed` the reading that was found: it is chosen once, when a statement is analysed, and a
-/// later plan of the same statement never changes it.
+/// later plan of the same statement never changes it. What fails while DDL on one of its tables is under way is tried
+/// again once that has ended: as in PostgreSQL, which locks tables before it looks at their columns. Errors: those of
+/// planning, of a wait.
 pub fn route(backend: &Backend, parsed: &mut Parsed, types: &[Oid]) -> Result<Arc<Plan>> {
+    loop {
+        let error = match route_once(backend, parsed, types) {
+            Ok(plan) => return Ok(plan),
+            Err(error) => error,
+        };
+        if !catalog_moved_on(backend, parsed)? {
+            return Err(error);
+        }
+    }
+}
+
+/// Waits for DDL on the tables of a statement that could not be planned; whether the catalog is another one then.
+fn catalog_moved_on(backend: &Backend, parsed: &Parsed) -> Result<bool> {
+    if backend.txn.borrow().is_none() {
+        return Ok(false);
+    }
+    let version = backend.catalogs().version;
+    for name in parse::relations(&parsed.statement).unwrap_or_default() {
+        if let Ok(Relation::Table(table)) = super::objects::find_relation(backend, &name) {
+            let locked = backend.with_txn(|txn| txn.lock_table(table.id, TableLockMode::AccessShare, WaitPolicy::Wait));
+            if let Err(error) = locked
+                && error.state() != SqlState::UNDEFINED_TABLE
+            {
+                return Err(error);
+            }
+        }
+    }
+    backend.refresh_catalog();
+    Ok(backend.catalogs().version != version)
+}
+
+/// `route` under the catalog of now.
+fn route_once(backend: &Backend, parsed: &mut Parsed, types: &[Oid]) -> Result<Arc<Plan>> {
     let error = match plan_as_read(backend, parsed, types) {
         Err(error) => error,
         Ok(plan) => return Ok(plan),
@@ -244,6 +281,13 @@ pub fn route(backend: &Backend, parsed: &mut Parsed, types: &[Oid]) -> Result<Ar
         }
         Err(_) => Err(error),
     }
+}
+
+/// Makes a plan again under the catalog of now, for parameters of the types that it had. Errors: those of `plan`.
+pub(super) fn plan_again(backend: &Backend, old: &Plan) -> Result<Arc<Plan>> {
+    let Some(parsed) = &old.statement else { return Err(SqlError::internal("a plan of no statement")) };
+    let types: Vec<Oid> = old.params.iter().map(|ty| ty.oid).collect();
+    plan(backend, parsed, &types)
 }
 
 /// Reads one statement of a message. Errors: those of `parse::parse`.
@@ -342,14 +386,19 @@ pub fn resolve_type(backend: &Backend, ty: &ast::DataType) -> Result<DataType> {
     with_bind_context(backend, |context| crate::plan::resolve_type(context, ty))
 }
 
-/// Values of the arguments of EXECUTE and CALL.
-pub fn eval_arguments(backend: &Backend, args: &[ast::Expr], types: &[DataType]) -> Result<Vec<Value>> {
+/// Values of the arguments of EXECUTE of the prepared statement `name`. Errors: 42601 if there are more or fewer than
+/// it has parameters.
+pub fn eval_arguments(backend: &Backend, name: &str, args: &[ast::Expr], types: &[DataType]) -> Result<Vec<Value>> {
     if args.len() != types.len() {
-        return Err(SqlError::new(SqlState::SYNTAX_ERROR, "wrong number of parameters for prepared statement")
-            .detail(format!("Expected {} parameters but got {}.", types.len(), args.len())));
+        let message = format!("wrong number of parameters for prepared statement \"{name}\"");
+        return Err(SqlError::new(SqlState::SYNTAX_ERROR, message).detail(format!(
+            "Expected {} parameters but got {}.",
+            types.len(),
+            args.len()
+        )));
     }
     let snapshot = backend.begin_statement(false)?;
-    let run = super::Run::with_snapshot(backend, &empty_plan(), Vec::new(), snapshot, 0);
+    let run = super::Run::with_snapshot(backend, empty_plan(), Vec::new(), snapshot, 0);
     let exec = super::Exec { backend, run: &run };
     let mut out = Vec::with_capacity(args.len());
     let mut result = Ok(());

@@ -167,6 +167,8 @@ pub struct Shared {
     pub notify_order: Mutex<()>,
     /// States of subscribers.
     pub status: Arc<SubscriberStatus>,
+    /// What waits for subscribers.
+    pub backlogs: super::Backlogs,
     /// Newest commit known to have changed the catalog.
     pub catalog_commit: AtomicU64,
     next_pid: AtomicI32,
@@ -193,6 +195,7 @@ impl Shared {
             listeners: RwLock::default(),
             notify_order: Mutex::new(()),
             status: Arc::default(),
+            backlogs: super::Backlogs::default(),
             catalog_commit: AtomicU64::new(0),
             next_pid: AtomicI32::new(0),
         }

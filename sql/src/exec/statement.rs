@@ -7,10 +7,12 @@ use sqlparser::ast;
 use super::hook::HookCx;
 use super::planning::{parse_text, route};
 use super::{Backend, CachedStatement, is_point, run_all, tag};
+use crate::catalog::{Relation, TableDef};
 use crate::change::QueryResult;
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{self, Parsed, SettingScope, Statement};
 use crate::plan::Plan;
+use crate::store::{TableLockMode, WaitPolicy};
 use crate::types::{DataType, Oid, Row, Value};
 
 /// Whether the statement has a `Plan`.
@@ -30,8 +32,11 @@ pub fn is_plannable(statement: &Statement) -> bool {
 /// The plan of a cached statement, made (again) if it is missing or the catalog or settings changed.
 pub fn current_plan(backend: &Backend, statement: &mut CachedStatement, types: &[Oid]) -> Result<Arc<Plan>> {
     let generation = backend.settings.borrow().generation;
-    let version = match backend.txn.borrow().as_ref() {
-        Some(txn) => txn.catalog_set().version,
+    let version = match backend.txn.borrow_mut().as_mut() {
+        Some(txn) => {
+            txn.refresh_catalog();
+            txn.catalog_set().version
+        }
         None => backend.shared.store.catalog().version,
     };
     if let Some((plan, made)) = &statement.plan {
@@ -331,7 +336,6 @@ fn is_definition(statement: &Statement) -> bool {
 
 /// LOCK TABLE.
 fn lock_tables(backend: &Backend, names: &[parse::ObjectName], mode: parse::TableLock, nowait: bool) -> Result<()> {
-    use crate::store::{TableLockMode, WaitPolicy};
     let mode = match mode {
         parse::TableLock::AccessShare => TableLockMode::AccessShare,
         parse::TableLock::RowShare => TableLockMode::RowShare,
@@ -344,9 +348,32 @@ fn lock_tables(backend: &Backend, names: &[parse::ObjectName], mode: parse::Tabl
     };
     let wait = if nowait { WaitPolicy::NoWait } else { WaitPolicy::Wait };
     for name in names {
-        if let crate::catalog::Relation::Table(table) = super::objects::find_relation(backend, name)? {
-            backend.with_txn(|txn| txn.lock_table(table.id, mode, wait))?;
-        }
+        lock_named(backend, name, mode, wait)?;
     }
     Ok(())
+}
+
+/// Locks the table that a name stands for once the lock is got: DDL may have given the name to another meanwhile. None
+/// if it is no table. Errors: 42P01, 55P03, those of a wait.
+pub fn lock_named(
+    backend: &Backend,
+    name: &parse::ObjectName,
+    mode: TableLockMode,
+    wait: WaitPolicy,
+) -> Result<Option<Arc<TableDef>>> {
+    loop {
+        backend.refresh_catalog();
+        let version = backend.catalogs().version;
+        let Relation::Table(table) = super::objects::find_relation(backend, name)? else { return Ok(None) };
+        let locked = backend.with_txn(|txn| txn.lock_table(table.id, mode, wait));
+        backend.refresh_catalog();
+        if backend.catalogs().version == version {
+            return locked.map(|()| Some(table));
+        }
+        if let Err(error) = locked
+            && error.state() != SqlState::UNDEFINED_TABLE
+        {
+            return Err(error);
+        }
+    }
 }

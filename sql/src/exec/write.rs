@@ -791,7 +791,7 @@ impl RowInserter {
     /// Begins the statement.
     pub fn begin(backend: &super::Backend, table: TableId) -> Result<RowInserter> {
         let snapshot = backend.begin_statement(true)?;
-        let run = super::Run::with_snapshot(backend, &super::planning::empty_plan(), Vec::new(), snapshot, 0);
+        let run = super::Run::with_snapshot(backend, super::planning::empty_plan(), Vec::new(), snapshot, 0);
         Ok(RowInserter { run, table, count: 0, at: 0 })
     }
 

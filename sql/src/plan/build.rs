@@ -38,6 +38,7 @@ pub fn plan(statement: &Parsed, context: &BindContext<'_>, declared: &[Oid]) -> 
         tables,
         privileges,
         notices: binder.notices,
+        statement: Some(statement.clone()),
     })
 }
 

@@ -62,6 +62,8 @@ pub struct Plan {
     pub privileges: Vec<(Oid, crate::catalog::Privilege)>,
     /// What the client is told at each run.
     pub notices: Vec<crate::error::SqlError>,
+    /// What it was made of, to make it again when the catalog has changed; none for writes that come from no statement.
+    pub statement: Option<crate::parse::Parsed>,
 }
 
 /// What a plan does.

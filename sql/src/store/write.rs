@@ -14,7 +14,7 @@ use crate::types::{Oid, Row, Value, encode_row};
 use super::heap::{self, Version, write_stamp};
 use super::index::{IndexStore, Key};
 use super::line::{Place, Spot, Want};
-use super::lock::Target;
+use super::lock::{RowLock, Target};
 use super::outcome::{
     InsertOutcome, Isolation, LockMode, LockOutcome, Snapshot, TableLockMode, WaitPolicy, WriteOutcome,
 };
@@ -71,6 +71,12 @@ impl RowWaits {
         {
             self.place = None;
             return txn.wait_for(owner, epoch, target);
+        }
+        if self.place.is_none()
+            && let Some((owner, epoch)) = holder
+            && owner.spin(epoch)
+        {
+            return Ok(());
         }
         let locks = &txn.inner.locks;
         let place = self.place.get_or_insert_with(|| {
@@ -515,12 +521,13 @@ impl Txn {
                     return Ok(Step::Kept);
                 }
                 if newer && held().is_none_or(|mode| mode < LockMode::NoKeyUpdate) {
-                    if let Some((owner, epoch)) = self.inner.locks.row_conflict(store.id, row, LockMode::Update, me) {
-                        return Ok(Step::Wait(owner, epoch, held().is_none()));
-                    }
                     let current = self.tables[place].shape.decode(current)?;
-                    if self.inner.locks.row_lock(&store.locks, store.id, row, LockMode::Update, &self.owner) {
-                        self.row_locks.push((store.clone(), row, LockMode::Update));
+                    match self.inner.locks.row_lock(&store.locks, store.id, row, LockMode::Update, &self.owner) {
+                        RowLock::Taken => self.row_locks.push((store.clone(), row, LockMode::Update)),
+                        RowLock::Had => {}
+                        RowLock::Conflict(owner, epoch) => {
+                            return Ok(Step::Wait(owner, epoch, held().is_none()));
+                        }
                     }
                     self.locked = true;
                     self.note(commit);
@@ -627,9 +634,6 @@ impl Txn {
             self.note(commit);
             return gone();
         };
-        if let Some((owner, epoch)) = self.inner.locks.row_conflict(store.id, row, mode, me) {
-            return Ok(Step::Wait(owner, epoch, !held()));
-        }
         let strong = mode >= LockMode::NoKeyUpdate && wait == WaitPolicy::Wait;
         if strong && commit > 0 && self.inner.locks.lines.is_kept(Spot::Row(store.id, row), me) && !held() {
             return Ok(Step::Kept);
@@ -637,8 +641,10 @@ impl Txn {
         let current = table.shape.decode(data)?;
         let taken = self.inner.locks.row_lock(&store.locks, store.id, row, mode, &self.owner);
         drop(chunk);
-        if taken {
-            self.row_locks.push((store.clone(), row, mode));
+        match taken {
+            RowLock::Taken => self.row_locks.push((store.clone(), row, mode)),
+            RowLock::Had => {}
+            RowLock::Conflict(owner, epoch) => return Ok(Step::Wait(owner, epoch, !held())),
         }
         self.note(commit);
         Ok(Step::Done(if newer { LockOutcome::Newer(current) } else { LockOutcome::Current(current) }))

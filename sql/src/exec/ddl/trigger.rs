@@ -145,6 +145,7 @@ impl Ddl<'_> {
         }
         for def in &found {
             self.must_own(def.owner, "trigger", &def.name)?;
+            self.lock_tables_of(def)?;
             self.drop_trigger(def)?;
         }
         Ok(tag.to_owned())
@@ -183,11 +184,19 @@ impl Ddl<'_> {
         found.iter().try_for_each(|def| self.toggle(def, enable))
     }
 
+    /// Waits for the writers of a trigger's tables and keeps new ones out: each row is written either with it or without,
+    /// and what is built at its start misses none.
+    fn lock_tables_of(&self, def: &TriggerDef) -> Result<()> {
+        let catalog = self.catalog()?;
+        def.tables.iter().filter_map(|id| catalog.table(*id)).try_for_each(|table| self.lock(table))
+    }
+
     fn toggle(&self, def: &Arc<TriggerDef>, enable: bool) -> Result<()> {
         self.must_own(def.owner, "trigger", &def.name)?;
         if def.enabled == enable {
             return Ok(());
         }
+        self.lock_tables_of(def)?;
         let mut changed = (**def).clone();
         changed.enabled = enable;
         let changed = Arc::new(changed);
