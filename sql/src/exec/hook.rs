@@ -69,8 +69,13 @@ impl<'a> HookCx<'a> {
         }
         let writer = backend.writer.get();
         backend.path.borrow_mut().push(writer);
+        let kept = backend.pending.borrow().work.len();
         let result = work(backend, depth);
         backend.path.borrow_mut().pop();
+        if result.is_err() {
+            // What did not happen leaves nothing to do.
+            backend.pending.borrow_mut().work.truncate(kept);
+        }
         // Whatever ran inside may have named itself; a trigger goes on under its own name.
         if backend.writer.get() != writer {
             self.set_writer(writer);

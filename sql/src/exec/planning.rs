@@ -425,7 +425,7 @@ pub(super) fn eval_any(
     params: &[Value],
 ) -> Result<Vec<(Value, DataType)>> {
     let snapshot = backend.begin_statement(false)?;
-    let run = super::Run::with_snapshot(backend, &empty_plan(), params.to_vec(), snapshot, 0);
+    let run = super::Run::with_snapshot(backend, empty_plan(), params.to_vec(), snapshot, 0);
     let exec = super::Exec { backend, run: &run };
     let value = |arg| {
         let expr = with_bind_context(backend, |context| crate::plan::bind_ami_argument(context, arg, types))?;

@@ -290,7 +290,10 @@ fn run_utility(backend: &Backend, parsed: &Parsed, params: (&[Oid], &[Value]), d
             let count = rows.len() as u64;
             Ok(QueryResult { columns, rows, count, tag })
         }
-        None => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+        None => match &*parsed.statement {
+            Statement::Unsupported(what) => Err(SqlError::unsupported(what)),
+            _ => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+        },
     }
 }
 

@@ -26,7 +26,7 @@ impl Ddl<'_> {
             let text = match (spec.dialect, there.kind.contains("consumer")) {
                 (COMDB2, true) => format!("consumer:{} already exists", there.name),
                 (COMDB2, false) => format!("trigger:{} already exists", there.name),
-                _ => format!("trigger \"{}\" already exists", spec.name),
+                _ => format!("{} \"{}\" already exists", what(spec.dialect), spec.name),
             };
             if spec.if_not_exists {
                 self.notice(SqlState::DUPLICATE_OBJECT, format!("{text}, skipping"));
@@ -120,7 +120,7 @@ impl Ddl<'_> {
     fn missing_trigger(&self, name: &str, dialect: &str) -> SqlError {
         let text = match dialect {
             COMDB2 => format!("no such trigger: {name}"),
-            _ => format!("trigger \"{name}\" does not exist"),
+            _ => format!("{} \"{name}\" does not exist", what(dialect)),
         };
         SqlError::new(SqlState::UNDEFINED_OBJECT, text)
     }
@@ -138,7 +138,8 @@ impl Ddl<'_> {
             match self.trigger_named(name, on, dialect)? {
                 Some(def) => found.push(def),
                 None if if_exists => {
-                    self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("trigger \"{name}\" does not exist, skipping"))
+                    let text = format!("{} \"{name}\" does not exist, skipping", what(dialect));
+                    self.notice(SqlState::SUCCESSFUL_COMPLETION, text);
                 }
                 None => return Err(self.missing_trigger(name, dialect)),
             }
@@ -324,6 +325,15 @@ impl Ddl<'_> {
             }
         }
         Ok("PUT".to_owned())
+    }
+}
+
+/// What messages call a definition of this dialect.
+fn what(dialect: &str) -> &'static str {
+    match dialect {
+        "ami timer" => "timer",
+        "ami data source" => "data source",
+        _ => "trigger",
     }
 }
 

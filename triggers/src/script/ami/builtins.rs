@@ -197,9 +197,9 @@ static METHODS: &[Method] = &[
     }),
     m("getValue", &[Type::Table], 2, 2, Type::Object, false, |_, t, a| {
         let Some(rows) = table(t) else { return Ok(Val::NULL) };
-        let column = match a[1].as_text() {
-            Some(name) => rows.columns.iter().position(|column| **column == *name),
-            None => position(&a[1]),
+        let column = match &a[1] {
+            Val::S(Value::Text(name)) => rows.columns.iter().position(|column| **column == **name),
+            place => position(place),
         };
         let value = position(&a[0]).and_then(|row| rows.rows.get(row)).and_then(|row| row.get(column?));
         Ok(value.map_or(Val::NULL, |value| Val::S(value.clone())))

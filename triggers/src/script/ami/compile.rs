@@ -448,7 +448,9 @@ impl<'a> Compiler<'a> {
                 outer.push((name, code, ty));
             }
         }
-        Ok(Site::general(sql.clone(), outer))
+        let methods = self.scope.methods.filter(|methods| !methods.is_empty());
+        self.calls |= methods.is_some();
+        Ok(Site::general(sql.clone(), outer, methods))
     }
 
     fn query(&mut self, query: &super::ast::Query, ty: Type) -> Result<Code> {
@@ -536,6 +538,11 @@ impl<'a> Compiler<'a> {
         })
     }
 
+    /// An error of the statement being compiled.
+    fn at_line(&self, found: SqlError) -> SqlError {
+        error(found.state(), self.line, found.message())
+    }
+
     fn pieces(&mut self, parts: &[Part]) -> Result<Vec<Piece>> {
         let mut out = Vec::with_capacity(parts.len());
         for part in parts {
@@ -592,11 +599,12 @@ impl<'a> Compiler<'a> {
         if let (Binary::Compare(compare), Code::Const(Value::Text(text))) = (op, &b) {
             match compare {
                 Compare::Match | Compare::NotMatch => {
-                    let regex = Arc::new(builtins::regex(text)?);
+                    let regex = Arc::new(builtins::regex(text).map_err(|found| self.at_line(found))?);
                     return Ok((Code::Matches(regex, Box::new(a), compare == Compare::Match), Type::Boolean));
                 }
                 Compare::Like => {
-                    return Ok((Code::Like(Arc::new(Pattern::new(text)?), Box::new(a)), Type::Boolean));
+                    let pattern = Pattern::new(text).map_err(|found| self.at_line(found))?;
+                    return Ok((Code::Like(Arc::new(pattern), Box::new(a)), Type::Boolean));
                 }
                 _ => {}
             }

@@ -82,6 +82,11 @@ impl Methods {
         Ok(Method { declared: parser::method(declaration)?, program: OnceLock::new() })
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Whether some method has this name.
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.list.iter().any(|method| method.declared.name == name)

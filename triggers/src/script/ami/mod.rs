@@ -2,6 +2,10 @@
 //!
 //! A script is compiled once per table. A run reads columns where they lie in the row's images; it copies a row only to
 //! assign to it. Trigger variables (`vars`) live in the trigger's `Instance`, outside of transactions.
+//!
+//! Scripts that stand by themselves have these doors: `check_method` and `call_method` (AMI-76; a method is a
+//! `FunctionDef` of kind Function, dialect `DIALECT`, language `LANGUAGE`, whose body is its whole declaration, and every
+//! script compiled later can call it), `Routine` (AMI-77, AMI-79: procedures and timers) and `run_block` (AMI-5).
 
 mod ast;
 mod builtins;

@@ -323,12 +323,20 @@ fn methods_and_routines() {
     };
     let routine = Routine::compile(&source, &mock.catalog.clone()).unwrap();
     let result = routine.run(&mut mock, &[Value::text("5")], None, limits).unwrap();
-    assert_eq!(result, Output::Value(Value::text("int 5, string x, 120, null")));
+    assert_eq!(result, Output::Value(Value::text("int 5, string x, 120, ")));
     assert_eq!(routine.run(&mut mock, &[], None, limits).unwrap_err().state(), SqlState::UNDEFINED_FUNCTION);
     let called = super::call_method(&mut mock, "fact", &[Value::Int8(4)], limits).unwrap();
     assert_eq!(called, Value::Int4(24));
     let error = super::call_method(&mut mock, "fact", &[Value::Int4(40)], limits).unwrap_err();
     assert_eq!(error.state(), SqlState::STATEMENT_TOO_COMPLEX);
+    // In a statement's clauses too, where they hang on no column.
+    let source = Source {
+        option: "script",
+        script: "update Orders set qty = fact(3) where id == shown(1)",
+        ..Source::default()
+    };
+    Routine::compile(&source, &mock.catalog.clone()).unwrap().run(&mut mock, &[], None, limits).unwrap();
+    assert_eq!(mock.statements.last().unwrap().1, [Value::Int4(6), Value::text("int 1")]);
     let counted = Source { script: "n++; return n;", variables: "int n", option: "script", arguments: "" };
     let counted = Routine::compile(&counted, &mock.catalog.clone()).unwrap();
     let kept = counted.variables();

@@ -11,7 +11,7 @@ mod translate;
 pub(crate) use names::{names_of, walk};
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tripline_sql::catalog::{Catalog, TableDef};
@@ -22,7 +22,7 @@ use tripline_sql::types::{DataType, Oid, Value};
 use crate::script::ami::ast::{Sql, Type};
 use crate::script::ami::compile::{Code, find_column};
 use crate::script::ami::interp::Frame;
-use crate::script::ami::methods::DIALECT;
+use crate::script::ami::methods::{DIALECT, Methods};
 use crate::script::ami::value::{Rows, convert_value, text_of, to_column, type_of};
 
 /// OID of schema public.
@@ -60,6 +60,8 @@ enum Body {
     General {
         sql: Box<Sql>,
         outer: Vec<(String, Code, Type)>,
+        /// Weak: a method's own statements must not keep the set of methods alive.
+        methods: Weak<Methods>,
         plan: Mutex<Option<Arc<Translated>>>,
     },
 }
@@ -75,9 +77,12 @@ impl Clone for Site {
                 rows: rows.clone(),
                 plan: Mutex::new(None),
             },
-            Body::General { sql, outer, .. } => {
-                Body::General { sql: sql.clone(), outer: outer.clone(), plan: Mutex::new(None) }
-            }
+            Body::General { sql, outer, methods, .. } => Body::General {
+                sql: sql.clone(),
+                outer: outer.clone(),
+                methods: methods.clone(),
+                plan: Mutex::new(None),
+            },
         };
         Site { body }
     }
@@ -117,15 +122,16 @@ impl Site {
     }
 
     /// Any other statement with the variables that its names may mean.
-    pub(crate) fn general(sql: Sql, outer: Vec<(String, Code, Type)>) -> Site {
-        Site { body: Body::General { sql: Box::new(sql), outer, plan: Mutex::new(None) } }
+    pub(crate) fn general(sql: Sql, outer: Vec<(String, Code, Type)>, methods: Option<&Arc<Methods>>) -> Site {
+        let methods = methods.map_or_else(Weak::new, Arc::downgrade);
+        Site { body: Body::General { sql: Box::new(sql), outer, methods, plan: Mutex::new(None) } }
     }
 
     /// Runs it in the frame's transaction.
     pub(crate) fn run(&self, frame: &mut Frame<'_>) -> Result<Rows> {
         match &self.body {
             Body::Insert { table, columns, rows, plan } => insert(frame, table, columns, rows, plan),
-            Body::General { sql, outer, plan } => general(frame, sql, outer, plan),
+            Body::General { sql, outer, methods, plan } => general(frame, sql, outer, methods, plan),
             Body::Sent(parts) => sent(frame, parts),
             Body::Using(source, text) => using(frame, source, text),
         }
@@ -421,6 +427,7 @@ fn general(
     frame: &mut Frame<'_>,
     sql: &Sql,
     outer: &[(String, Code, Type)],
+    methods: &Weak<Methods>,
     kept: &Mutex<Option<Arc<Translated>>>,
 ) -> Result<Rows> {
     let catalog = frame.context()?.catalog();
@@ -431,7 +438,7 @@ fn general(
     let plan = match old.filter(current) {
         Some(plan) => plan,
         None => {
-            let plan = Arc::new(translate::Translator::new(&catalog, outer).statement(sql)?);
+            let plan = Arc::new(translate::Translator::new(&catalog, outer, methods.upgrade()).statement(sql)?);
             *kept.lock() = Some(plan.clone());
             plan
         }
