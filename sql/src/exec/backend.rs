@@ -417,6 +417,10 @@ impl Backend {
                 if pending.catalog {
                     if let Some(commit) = committed.commit {
                         self.shared.catalog_commit.fetch_max(commit.0, Ordering::SeqCst);
+                        // Who tells of durable commits may have passed this one before it was noted.
+                        if self.shared.store.durable() >= commit {
+                            self.shared.hooks.catalog_changed();
+                        }
                     }
                 }
                 self.pending.borrow_mut().listen = pending.listen;
