@@ -180,17 +180,16 @@ fn ami_tables_and_indexes() {
     assert_eq!(index.options, [("Constraint".to_owned(), "Primary".to_owned())]);
     assert!(matches!(one("CREATE INDEX i ON t USING hash (a)"), Statement::Ddl(_)));
     assert!(matches!(one("CREATE INDEX i ON t (hash, sort)"), Statement::Ddl(_)));
-    for text in [
-        "SYNC INTO t FROM SELECT 1",
-        "RENAME TABLE a TO b",
-        "SHOW TRIGGERS",
-        "SHOW TABLES",
-        "DESCRIBE TABLE t",
-        "CREATE TIMER x OFTYPE y",
-        "{ int a = 1; }",
-    ] {
-        assert!(matches!(one(text), Statement::Unsupported(_)), "{text}");
-    }
+    assert!(
+        matches!(one("SYNC INTO t FROM SELECT 1"), Statement::Insert(insert) if insert.ami == AmiInsert::Sync(None))
+    );
+    assert!(matches!(one("RENAME TABLE a TO b"), Statement::AmiRenameTable { .. }));
+    assert!(matches!(one("SHOW TRIGGERS"), Statement::Query(_)));
+    assert!(matches!(one("DESCRIBE TABLE t"), Statement::Query(_)));
+    assert!(matches!(one("{ int a = 1; }"), Statement::Script { dialect: "ami", .. }));
+    assert!(matches!(one("CALL __SHOW_TRIGGER_ERROR(\"t\")"), Statement::AmiCall { .. }));
+    assert!(matches!(one("ALTER PUBLIC TABLE t ADD a String"), Statement::AmiAlterTable { .. }));
+    assert!(matches!(one("use ds=x execute select 'b'"), Statement::AmiExecute { .. }));
 }
 
 // AMI-10
