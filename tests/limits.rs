@@ -170,25 +170,25 @@ fn malformed_messages_are_refused() {
     let mut wrong = Vec::new();
     let bind = b"\0\0\0\0\0\0\0\0";
     let cases: Vec<(&str, u8, Vec<u8>, &str)> = vec![
-        ("query without its end", b'Q', b"SELECT 1".to_vec(), "E!(08P01)"),
-        ("query with more after its end", b'Q', b"SELECT 1\0x\0".to_vec(), "E!(08P01)"),
-        ("an empty query message", b'Q', Vec::new(), "E!(08P01)"),
-        ("an empty parse", b'P', Vec::new(), "E!(08P01)"),
-        ("parse without types", b'P', b"\0SELECT 1\0".to_vec(), "E!(08P01)"),
-        ("parse with types that are not there", b'P', b"\0SELECT 1\0\x7f\xff".to_vec(), "E!(08P01)"),
-        ("parse with more after its end", b'P', b"\0SELECT 1\0\0\0x".to_vec(), "E!(08P01)"),
-        ("an empty bind", b'B', Vec::new(), "E!(08P01)"),
-        ("bind that ends early", b'B', bind[..5].to_vec(), "E!(08P01)"),
-        ("bind with formats that are not there", b'B', b"\0\0\xff\xff".to_vec(), "E!(08P01)"),
+        ("query without its end", b'Q', b"SELECT 1".to_vec(), "E(08P01)"),
+        ("query with more after its end", b'Q', b"SELECT 1\0x\0".to_vec(), "E(08P01)"),
+        ("an empty query message", b'Q', Vec::new(), "E(08P01)"),
+        ("an empty parse", b'P', Vec::new(), "E(08P01)"),
+        ("parse without types", b'P', b"\0SELECT 1\0".to_vec(), "E(08P01)"),
+        ("parse with types that are not there", b'P', b"\0SELECT 1\0\x7f\xff".to_vec(), "E(08P01)"),
+        ("parse with more after its end", b'P', b"\0SELECT 1\0\0\0x".to_vec(), "E(08P01)"),
+        ("an empty bind", b'B', Vec::new(), "E(08P01)"),
+        ("bind that ends early", b'B', bind[..5].to_vec(), "E(08P01)"),
+        ("bind with formats that are not there", b'B', b"\0\0\xff\xff".to_vec(), "E(08P01)"),
         ("bind with parameters that are not there", b'B', b"\0\0\0\0\xff\xff".to_vec(), "E(08P01)"),
-        ("bind with a length below nothing", b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xf0\0\0".to_vec(), "E!(08P01)"),
-        ("bind with a length past the end", b'B', b"\0\0\0\0\0\x01\x7f\xff\xff\xff\0\0".to_vec(), "E!(08P01)"),
-        ("an empty describe", b'D', Vec::new(), "E!(08P01)"),
+        ("bind with a length below nothing", b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xf0\0\0".to_vec(), "E(08P01)"),
+        ("bind with a length past the end", b'B', b"\0\0\0\0\0\x01\x7f\xff\xff\xff\0\0".to_vec(), "E(08P01)"),
+        ("an empty describe", b'D', Vec::new(), "E(08P01)"),
         ("describe of something else", b'D', b"x\0".to_vec(), "E(08P01)"),
-        ("an empty close", b'C', Vec::new(), "E!(08P01)"),
-        ("an empty execute", b'E', Vec::new(), "E!(08P01)"),
-        ("execute without its limit", b'E', b"\0".to_vec(), "E!(08P01)"),
-        ("sync with a body", b'S', b"xxxx".to_vec(), "E!(08P01)"),
+        ("an empty close", b'C', Vec::new(), "E(08P01)"),
+        ("an empty execute", b'E', Vec::new(), "E(08P01)"),
+        ("execute without its limit", b'E', b"\0".to_vec(), "E(08P01)"),
+        ("sync with a body", b'S', b"xxxx".to_vec(), "E(08P01)"),
         ("a password after all", b'p', b"x\0".to_vec(), "E!(08P01)"),
     ];
     for (name, kind, body, expected) in cases {
@@ -198,7 +198,8 @@ fn malformed_messages_are_refused() {
         raw.message(kind, &body).message(b'S', &[]).message(b'X', &[]);
         let answer = raw.until_end();
         let first = answer.split(' ').next().unwrap_or_default();
-        if first != expected {
+        // An error leaves a session that answers Sync.
+        if first != expected || answer.ends_with("Z(I)") == expected.contains('!') {
             wrong.push(format!("{name}: {answer}, not {expected}"));
         }
     }

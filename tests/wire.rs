@@ -329,6 +329,25 @@ fn cancel_ends_a_statement_that_streams() {
     assert_eq!(raw.run("SELECT 1 AS a"), "T(a) D(1) C(SELECT 1) Z(I)");
 }
 
+// PG-51
+#[test]
+fn endless_statements_on_all_threads_delay_nobody() {
+    let (server, mut raw) = session();
+    // More than the server has threads, none of which has run anything long before.
+    let mut busy: Vec<Raw> = (0..6).map(|_| Raw::login(server.address())).collect();
+    for raw in &mut busy {
+        raw.query("SELECT count(*) FROM generate_series(1, 1000000000) a, generate_series(1, 1000000000) b").go();
+    }
+    for _ in 0..3 {
+        assert_eq!(raw.run("SELECT 1 AS a"), "T(a) D(1) C(SELECT 1) Z(I)");
+        assert_eq!(Raw::login(server.address()).run("SELECT 1 AS a"), "T(a) D(1) C(SELECT 1) Z(I)");
+    }
+    for mut raw in busy {
+        cancel(server.address(), &raw.key);
+        assert!(raw.until_ready().iter().any(|message| message.shown() == "E(57014)"));
+    }
+}
+
 // W-14, PG-43
 #[test]
 fn text_that_is_not_utf8_is_refused() {

@@ -206,6 +206,8 @@ pub(crate) fn refused(why: &str) -> SqlError {
 /// What TLS needs, made once.
 pub(crate) struct Tls {
     pub(crate) acceptor: tokio_rustls::TlsAcceptor,
+    /// For the AMI message port, whose clients name no protocol.
+    pub(crate) ami: tokio_rustls::TlsAcceptor,
     /// SCRAM with channel binding to the certificate; none if its signature algorithm has no hash to bind to.
     pub(crate) scram: Option<ScramServerAuth>,
 }
@@ -225,10 +227,11 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
             .map_err(|e| e.to_string())?;
+        let ami = Arc::new(config.clone()).into();
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         let mut scram = ScramServerAuth::new();
         let bound = scram.configure_certificate(cert).is_ok();
-        Ok(Tls { acceptor: Arc::new(config).into(), scram: bound.then_some(scram) })
+        Ok(Tls { acceptor: Arc::new(config).into(), ami, scram: bound.then_some(scram) })
     }
 }
 

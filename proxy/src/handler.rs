@@ -28,7 +28,7 @@ use tripline_sql::types::TextStyle;
 use crate::copy::CopyIn;
 use crate::encode::Descriptions;
 use crate::error::{ends_session, put_error};
-use crate::message::{FUNCTION_CALL, Framing, frame, put, put_parameter, put_ready, put_string, violation};
+use crate::message::{FUNCTION_CALL, Fields, Framing, frame, put, put_parameter, put_ready, put_string, violation};
 use crate::open::TokioBlocker;
 use crate::server::Shared;
 use crate::stream::{Doorbell, Stream, Watched};
@@ -228,9 +228,6 @@ impl Connection {
             self.flush().await?;
             return Err(Stop::Closed);
         }
-        if matches!(kind, b'S' | b'H') && !body.is_empty() {
-            return Err(Stop::Fatal(violation("invalid message format")));
-        }
         if self.copy.is_some() {
             return self.copy_message(kind, body).await;
         }
@@ -247,7 +244,13 @@ impl Connection {
                 }
                 other => other,
             },
-            b'S' => self.sync(),
+            b'S' => {
+                if let Err(error) = Fields::new(body).end() {
+                    self.failed(&error, None);
+                    self.skip = true;
+                }
+                self.sync()
+            }
             // The rest of a COPY that failed already.
             b'd' | b'c' | b'f' => Ok(()),
             FUNCTION_CALL => {

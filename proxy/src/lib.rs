@@ -5,6 +5,7 @@
 //! answer until what it says is durable, and writes it. This crate alone knows the wire, tokio's sockets and the library
 //! that speaks the protocol; what a statement means is the session's business.
 
+mod ami;
 mod auth;
 mod copy;
 mod decode;

@@ -1,7 +1,7 @@
 //! Messages of the protocol as bytes: frames and fields coming in, small messages going out.
 //!
 //! The library's decoder reads past a short body and turns bad UTF-8 into U+FFFD, so frames are cut and checked here:
-//! a length or field that does not fit is FATAL 08P01, text that is not UTF-8 or holds a NUL is 22021. Nothing is copied: a
+//! a length that cannot be is FATAL 08P01, a field that does not fit 08P01, text that is not UTF-8 or holds a NUL is 22021. Nothing is copied: a
 //! field borrows from the connection's buffer. Message type bytes are the library's.
 
 use pgwire::messages::copy::MESSAGE_TYPE_BYTE_COPY_DATA;
@@ -62,6 +62,11 @@ pub(crate) fn violation(message: impl Into<String>) -> SqlError {
     SqlError::new(SqlState::PROTOCOL_VIOLATION, message).fatal()
 }
 
+/// 08P01: the message's end is known, so the session can go on after it, as it does in PostgreSQL.
+fn malformed(message: &str) -> SqlError {
+    SqlError::new(SqlState::PROTOCOL_VIOLATION, message)
+}
+
 /// Reads the fields of a message body one after the other.
 #[derive(Debug)]
 pub(crate) struct Fields<'a>(&'a [u8]);
@@ -72,10 +77,10 @@ impl<'a> Fields<'a> {
         Fields(body)
     }
 
-    /// So many bytes. Errors: FATAL 08P01 past the end.
+    /// So many bytes. Errors: 08P01 past the end.
     pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
         if count > self.0.len() {
-            return Err(violation("insufficient data left in message"));
+            return Err(malformed("insufficient data left in message"));
         }
         let (head, tail) = self.0.split_at(count);
         self.0 = tail;
@@ -111,14 +116,14 @@ impl<'a> Fields<'a> {
             -1 => Ok(None),
             length => match usize::try_from(length) {
                 Ok(length) => self.bytes(length).map(Some),
-                Err(_) => Err(violation("insufficient data left in message")),
+                Err(_) => Err(malformed("insufficient data left in message")),
             },
         }
     }
 
-    /// A string that ends with a NUL. Errors: FATAL 08P01 without a NUL, 22021 not UTF-8.
+    /// A string that ends with a NUL. Errors: 08P01 without a NUL, 22021 not UTF-8.
     pub(crate) fn string(&mut self) -> Result<&'a str> {
-        let end = self.0.iter().position(|&b| b == 0).ok_or_else(|| violation("invalid string in message"))?;
+        let end = self.0.iter().position(|&b| b == 0).ok_or_else(|| malformed("invalid string in message"))?;
         let text = &self.0[..end];
         self.0 = &self.0[end + 1..];
         utf8(text)
@@ -129,9 +134,9 @@ impl<'a> Fields<'a> {
         std::mem::take(&mut self.0)
     }
 
-    /// Checks that nothing is left. Errors: FATAL 08P01.
+    /// Checks that nothing is left. Errors: 08P01.
     pub(crate) fn end(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(violation("invalid message format")) }
+        if self.0.is_empty() { Ok(()) } else { Err(malformed("invalid message format")) }
     }
 }
 

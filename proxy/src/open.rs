@@ -5,9 +5,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tripline_sql::engine::{Engine, SessionOptions};
-use tripline_sql::env::{Blocker, Env};
+use tripline_sql::env::{Blocker, Env, Pace};
 use tripline_sql::error::SqlError;
 use tripline_sql::session::{Pause, Session, Step};
 use tripline_sql::store::{Disk, FileDisk, MemDisk, Progress};
@@ -17,6 +18,8 @@ use crate::config::{Config, ConfigError};
 
 /// File that stands in the data directory until the first start has run its SQL file.
 const INIT_PENDING: &str = "init.pending";
+/// File that holds this instance's id among those that relay to each other. Remove it from a copied data directory.
+const INSTANCE: &str = "instance.id";
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -47,6 +50,9 @@ impl From<ConfigError> for StartError {
     }
 }
 
+/// Longest that a statement waits until its network thread is taken over.
+const HAND_OVER_MAX: Duration = Duration::from_millis(1);
+
 /// Hands the network thread over while the engine waits, where the runtime can.
 #[derive(Debug, Default)]
 pub struct TokioBlocker;
@@ -56,6 +62,20 @@ impl Blocker for TokioBlocker {
         use tokio::runtime::{Handle, RuntimeFlavor};
         let many = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
         if many { tokio::task::block_in_place(work) } else { work() }
+    }
+
+    fn hand_over(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        // The runtime takes the thread back when the work is done unless another has begun to run in its place: the work
+        // is to wait until one has. Blocking tasks start in order, so once this one runs, so does that one.
+        self.block(&mut || {
+            let (started, others_run) = std::sync::mpsc::channel();
+            runtime.spawn_blocking(move || {
+                let _ = started.send(());
+            });
+            let _ = others_run.recv_timeout(HAND_OVER_MAX);
+            std::thread::yield_now();
+        });
     }
 }
 
@@ -109,12 +129,21 @@ pub(crate) fn open(config: &Config, parts: Parts) -> Result<Engine, StartError> 
         pending = true;
     }
     let disk = parts.disk.clone();
-    let mut log_progress = |progress: Progress| match progress {
-        Progress::Checkpoint { rows } => tracing::debug!(rows, "reading the checkpoint"),
-        Progress::Log { commit } => tracing::debug!(commit = commit.0, "replaying the log"),
-        Progress::Index { index } => tracing::debug!(index, "building an index"),
+    let mut pace = Pace::new(&parts.env);
+    let mut log_progress = |progress: Progress| {
+        if !pace.due() {
+            return;
+        }
+        match progress {
+            Progress::Checkpoint { rows } => tracing::info!(rows, "reading the checkpoint"),
+            Progress::Log { commit } => tracing::info!(commit = commit.0, "replaying the log"),
+            Progress::Index { index, done, total } => tracing::info!(index, done, total, "building indexes"),
+        }
     };
-    let engine = Engine::open(config.engine(), parts.disk, parts.env, parts.triggers, &mut log_progress)
+    let id = instance(config, &*disk, &parts.env).map_err(at)?;
+    let mut settings = config.engine();
+    settings.settings.push(("tripline.instance".to_owned(), id.to_string()));
+    let engine = Engine::open(settings, parts.disk, parts.env, parts.triggers, &mut log_progress)
         .map_err(|error| StartError::Sql(config.data_dir.display().to_string(), error))?;
     set_password(config, &engine).map_err(|error| StartError::Sql("password".to_owned(), error))?;
     if pending && let Some(path) = &config.init {
@@ -124,6 +153,32 @@ pub(crate) fn open(config: &Config, parts: Parts) -> Result<Engine, StartError> 
         disk.remove(INIT_PENDING).and_then(|()| disk.sync_dir("")).map_err(at)?;
     }
     Ok(engine)
+}
+
+/// The instance's id: the setting `origin`, else one made at the first start.
+fn instance(config: &Config, disk: &dyn Disk, env: &Env) -> io::Result<u64> {
+    if config.store.origin != 0 {
+        return Ok(config.store.origin);
+    }
+    let found = match disk.open(INSTANCE) {
+        Ok(file) => {
+            let mut bytes = [0; 20];
+            let length = file.read_at(&mut bytes, 0)?;
+            std::str::from_utf8(&bytes[..length]).ok().and_then(|text| text.trim().parse::<u64>().ok())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(id) = found.filter(|id| *id != 0) {
+        return Ok(id);
+    }
+    // Small enough to be a whole number in every client, and never 0.
+    let id = (env.rng.next_u64() >> 12) | 1;
+    let file = disk.create(INSTANCE)?;
+    file.write_at(id.to_string().as_bytes(), 0)?;
+    file.sync()?;
+    disk.sync_dir("")?;
+    Ok(id)
 }
 
 /// A session of the bootstrap superuser that no limit counts.

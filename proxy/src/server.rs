@@ -58,6 +58,7 @@ pub struct Server {
     engine: Engine,
     addresses: Vec<SocketAddr>,
     http_address: Option<SocketAddr>,
+    ami_address: Option<SocketAddr>,
     unix_sockets: Vec<PathBuf>,
     stop: watch::Sender<bool>,
     shared: SharedHandle,
@@ -99,6 +100,18 @@ impl Server {
             ),
             None => None,
         };
+        let ami = match config.ami_listen {
+            // The port of another server on this machine, mostly (AMI-167).
+            Some(address) => bind(address)
+                .inspect_err(|error| tracing::warn!("AMI message port {address}: {error}; going on without it"))
+                .ok(),
+            None => None,
+        };
+        let ami_address = ami.as_ref().and_then(|listener| listener.local_addr().ok());
+        let mut config = config;
+        if let Some(address) = ami_address {
+            config.settings.push(("tripline.ami_listen".to_owned(), address.to_string()));
+        }
         let http_address = http.as_ref().and_then(|listener| listener.local_addr().ok());
         let fire = parts.triggers.clone();
         let engine = tokio::task::spawn_blocking({
@@ -136,6 +149,9 @@ impl Server {
         for listener in unix {
             accepting.push(tokio::spawn(accept(Listener::Unix(listener), shared.clone(), stopped.clone())));
         }
+        if let Some(listener) = ami {
+            accepting.push(tokio::spawn(crate::ami::serve(listener, shared.clone(), stopped.clone())));
+        }
         let mut helping = Vec::new();
         if let Some(listener) = http {
             helping.push(tokio::spawn(crate::http::serve(listener, shared.clone())));
@@ -146,6 +162,7 @@ impl Server {
             engine,
             addresses,
             http_address,
+            ami_address,
             unix_sockets,
             stop,
             shared: SharedHandle(shared),
@@ -167,6 +184,12 @@ impl Server {
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http_address
+    }
+
+    /// Address of the AMI message port; none if it is off, or was taken.
+    #[must_use]
+    pub fn ami_address(&self) -> Option<SocketAddr> {
+        self.ami_address
     }
 
     /// The engine behind it.
@@ -209,8 +232,8 @@ impl Server {
         if let Some(address) = self.http_address {
             tracing::info!("admin port: http://{address}/metrics");
         }
-        if let Some(address) = config.ami_listen {
-            tracing::info!("the AMI message port {address} is not served yet");
+        if let Some(address) = self.ami_address {
+            tracing::info!("AMI message port: {address}");
         }
         let trusting = match config.auth {
             Auth::Trust => true,

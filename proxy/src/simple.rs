@@ -31,7 +31,9 @@ impl Connection {
             Ok(sql) => sql,
             Err(error) => return self.refuse_query(error),
         };
-        fields.end()?;
+        if let Err(error) = fields.end() {
+            return self.refuse_query(error);
+        }
         self.shared.metrics.statement();
         if let Err(error) = self.session.simple_begin(sql) {
             return self.query_failed(error, sql);

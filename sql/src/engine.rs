@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::catalog::{
-    BOOTSTRAP_ROLE, CatalogChange, CatalogSet, DatabaseDef, Entry, POSTGRES_DATABASE, RoleDef, TriggerId,
+    BOOTSTRAP_ROLE, CatalogChange, CatalogSet, DatabaseDef, Entry, POSTGRES_DATABASE, RoleDef, Timing, TriggerId,
 };
 use crate::change::{CommitNo, Hooks, Position};
 use crate::env::Env;
@@ -252,6 +252,18 @@ impl Engine {
         self.0.store.catalog()
     }
 
+    /// A server-wide setting as the engine was given it.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.0.settings.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Id of this instance among those that relay to each other; 0: it has none.
+    #[must_use]
+    pub fn instance(&self) -> u64 {
+        self.0.instance
+    }
+
     /// A CancelRequest; false if no session has this pid and secret.
     #[must_use]
     pub fn cancel(&self, pid: i32, secret: &[u8]) -> bool {
@@ -274,6 +286,24 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> StoreStats {
         self.0.store.stats()
+    }
+
+    /// Brings what waits for each subscriber up to date with the log, so that `tripline.subscriptions` has little to read:
+    /// called now and then by the feed. `stop` ends it early. Errors: XX001, 58030.
+    pub fn count_backlogs(&self, stop: &dyn Fn() -> bool) -> Result<()> {
+        let catalogs = self.catalogs();
+        let cursors = self.cursors();
+        let check = || if stop() { Err(SqlError::internal("stopped")) } else { Ok(()) };
+        for catalog in catalogs.databases() {
+            for def in catalog.triggers().filter(|def| def.timing == Timing::Committed) {
+                let cursor =
+                    cursors.iter().find(|(subscriber, _)| *subscriber == def.id).map(|(_, position)| *position);
+                let Some(at) = cursor.max(self.0.status.get(def.id).and_then(|state| state.position)) else { continue };
+                self.0.backlogs.waiting(&self.0, catalog.database, def, at, &check)?;
+            }
+        }
+        self.0.backlogs.keep(|id| catalogs.databases().any(|catalog| catalog.trigger(id).is_some()));
+        Ok(())
     }
 
     /// States of subscribers: written by the feed, read by `tripline.subscriptions`.

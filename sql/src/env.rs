@@ -37,6 +37,9 @@ pub trait Rng: Send + Sync + fmt::Debug {
 pub trait Blocker: Send + Sync + fmt::Debug {
     /// Runs `work`, which may block.
     fn block(&self, work: &mut dyn FnMut());
+    /// Called in the middle of a statement that turns out to be long: gives the thread's other duties away, if that can
+    /// be done, and comes back to go on with the statement (PG-51).
+    fn hand_over(&self) {}
 }
 
 /// Runs blocking work where it stands: right for tests and for threads of their own.
@@ -117,6 +120,34 @@ pub struct Env {
     pub rng: Arc<dyn Rng>,
     /// How to wait.
     pub blocker: Arc<dyn Blocker>,
+}
+
+/// Says when a long piece of work is to tell how far it is: every few seconds, and not at all if it is done before.
+#[derive(Debug)]
+pub struct Pace {
+    clock: Arc<dyn Clock>,
+    next: Duration,
+}
+
+impl Pace {
+    /// Time between two lines.
+    const STEP: Duration = Duration::from_secs(3);
+
+    /// Begins now.
+    #[must_use]
+    pub fn new(env: &Env) -> Pace {
+        Pace { clock: env.clock.clone(), next: env.clock.elapsed() + Pace::STEP }
+    }
+
+    /// Whether it is time for a line.
+    pub fn due(&mut self) -> bool {
+        let now = self.clock.elapsed();
+        let due = now >= self.next;
+        if due {
+            self.next = now + Pace::STEP;
+        }
+        due
+    }
 }
 
 impl Default for Env {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tripline_sql::catalog::TriggerId;
-use tripline_sql::change::{NoHooks, Position, QueryResult, RowId};
+use tripline_sql::change::{Hooks, NoHooks, Position, QueryResult, RowId};
 use tripline_sql::engine::{Engine, EngineConfig, SessionOptions};
 use tripline_sql::env::Env;
 use tripline_sql::error::Result;
@@ -22,9 +22,17 @@ const POSTGRES: u32 = 5;
 /// # Errors
 /// What the engine says.
 pub fn open(disk: Arc<dyn Disk>) -> Result<Engine> {
+    open_with(disk, Arc::new(NoHooks))
+}
+
+/// Opens an engine with a small log and these triggers.
+///
+/// # Errors
+/// What the engine says.
+pub fn open_with(disk: Arc<dyn Disk>, hooks: Arc<dyn Hooks>) -> Result<Engine> {
     let store = StoreConfig { log_segment_bytes: 32 << 10, log_tail_bytes: 16 << 10, ..StoreConfig::default() };
     let config = EngineConfig { store, ..EngineConfig::default() };
-    Engine::open(config, disk, Env::default(), Arc::new(NoHooks), &mut |_| {})
+    Engine::open(config, disk, Env::default(), hooks, &mut |_| {})
 }
 
 /// A session in the database postgres.

@@ -111,7 +111,8 @@ impl Drop for Process {
 }
 
 /// The binary: `TRIPLINE_BINARY`, else the one built beside this test.
-fn binary() -> PathBuf {
+#[must_use]
+pub fn binary() -> PathBuf {
     if let Ok(path) = std::env::var("TRIPLINE_BINARY") {
         return path.into();
     }

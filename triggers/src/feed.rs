@@ -11,17 +11,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tripline_sql::catalog::{Catalog, TriggerDef, TriggerId};
+use tripline_sql::catalog::{Catalog, FunctionDef, TriggerDef, TriggerId};
 use tripline_sql::change::{CommitRecord, Position};
-use tripline_sql::engine::{Engine, ReadItem, SessionOptions};
+use tripline_sql::engine::{Engine, ReadItem};
 use tripline_sql::error::{Result, SqlError};
 use tripline_sql::session::Session;
 
+use crate::clockwork::Clockwork;
 use crate::cursor;
 use crate::fire::Fire;
+use crate::internal;
 use crate::kind::{Attachment, Delivery, Subscriber, Worker};
 use crate::registry::kind;
-use crate::retry::Backoff;
+use crate::script::{Limits, ami};
+use crate::sweep::Sweeper;
 
 /// Stack of a subscriber's thread: it runs statements, which may nest deeply. Reserved, not committed.
 const STACK_BYTES: usize = 64 << 20;
@@ -36,6 +39,9 @@ const NAP: Duration = Duration::from_millis(500);
 pub struct Feed {
     shared: Arc<Shared>,
     supervisor: Option<JoinHandle<()>>,
+    sweeper: Sweeper,
+    clockwork: Clockwork,
+    deferred: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -57,13 +63,29 @@ impl Feed {
             .name("feed".to_owned())
             .spawn(move || inner.supervise())
             .map_err(|error| SqlError::internal(format!("no thread for the feed: {error}")))?;
-        Ok(Feed { shared, supervisor: Some(supervisor) })
+        let inner = shared.clone();
+        let deferred = std::thread::Builder::new()
+            .name("deferred".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || inner.run_deferred())
+            .map_err(|error| SqlError::internal(format!("no thread for deferred statements: {error}")))?;
+        let sweeper = Sweeper::start(shared.engine.clone())?;
+        let clockwork = Clockwork::start(shared.engine.clone(), shared.fire.clone())?;
+        Ok(Feed { shared, supervisor: Some(supervisor), sweeper, clockwork, deferred: Some(deferred) })
     }
 
     /// Ends all subscribers after the event that each is at, and waits for them.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.fire.signal().wake();
+        self.clockwork.stop();
+        self.sweeper.stop();
+        self.shared.fire.deferred().close();
+        if let Some(deferred) = self.deferred.take()
+            && deferred.join().is_err()
+        {
+            tracing::error!("the thread of deferred statements panicked");
+        }
         if let Some(supervisor) = self.supervisor.take()
             && supervisor.join().is_err()
         {
@@ -89,22 +111,7 @@ struct Running {
 
 impl Shared {
     fn session(&self, catalog: &Catalog) -> Result<Session> {
-        let catalogs = self.engine.catalogs();
-        let database = catalogs
-            .shared
-            .database(catalog.database)
-            .ok_or_else(|| SqlError::internal("a catalog without its database"))?;
-        self.engine.session(SessionOptions {
-            user: catalogs
-                .shared
-                .role(tripline_sql::catalog::BOOTSTRAP_ROLE)
-                .map_or_else(|| "admin".to_owned(), |role| role.name.clone()),
-            database: database.name.clone(),
-            parameters: Vec::new(),
-            internal: true,
-            mailbox: None,
-            client_address: String::new(),
-        })
+        internal::session(&self.engine, catalog)
     }
 
     fn start_triggers(&self) {
@@ -114,7 +121,8 @@ impl Shared {
                 .triggers()
                 .filter(|def| def.enabled && kind(&def.kind).is_some_and(|kind| kind.starts(def)))
                 .collect();
-            defs.sort_by_key(|def| (def.priority, def.id));
+            // Triggers before timers (AMI-99).
+            defs.sort_by_key(|def| (def.kind == crate::timer::KIND, def.priority, def.id));
             for def in defs {
                 let instance = self.fire.instance(def.id);
                 if instance.started.swap(true, Ordering::Relaxed) {
@@ -125,6 +133,23 @@ impl Shared {
                     tracing::error!(trigger = %def.name, %error, "a trigger's start failed");
                     *instance.last_error.lock() = Some((self.engine.env().clock.now(), "start".to_owned(), error));
                 }
+            }
+            self.start_procedures(catalog);
+        }
+    }
+
+    /// Runs what AMI procedures have to do at the server's start (AMI-77).
+    fn start_procedures(&self, catalog: &Catalog) {
+        let starts = |def: &&Arc<FunctionDef>| {
+            def.dialect == "ami" && def.options.iter().any(|(key, _)| key.eq_ignore_ascii_case("onStartupScript"))
+        };
+        for def in catalog.functions().filter(starts) {
+            let run = internal::run(&self.engine, catalog, &mut |ctx| {
+                let Some(script) = ami::procedure_startup(def, &ctx.catalog())? else { return Ok(()) };
+                script.run(ctx, &[], None, Limits::AMI).map(|_| ())
+            });
+            if let Err(error) = run {
+                tracing::error!(procedure = %def.name, %error, "a procedure's start failed");
             }
         }
     }
@@ -149,10 +174,23 @@ impl Shared {
         }
     }
 
+    /// Runs what committed transactions left (AMI-81), one after the other, each in a session of its own.
+    fn run_deferred(&self) {
+        while let Some(work) = self.fire.deferred().next() {
+            let catalogs = self.engine.catalogs();
+            let Some(catalog) = catalogs.database(work.database) else { continue };
+            match self.session(catalog) {
+                Ok(mut session) => (work.run)(&mut session),
+                Err(error) => tracing::error!(%error, "no session for a deferred statement"),
+            }
+        }
+    }
+
     /// Keeps one thread per subscriber in the committed catalog.
     fn supervise(self: Arc<Self>) {
         let mut running: HashMap<TriggerId, Running> = HashMap::new();
         let mut version = None;
+        let mut counted = None;
         while !self.stop.load(Ordering::Acquire) {
             let ticks = self.fire.signal().rare_ticks();
             let now = self.fire.signal().catalog_version();
@@ -161,6 +199,16 @@ impl Shared {
             if version != Some(now) || ended {
                 version = Some(now);
                 self.match_catalog(&mut running);
+            }
+            let time = self.engine.env().clock.elapsed();
+            if counted.is_none_or(|at| time.saturating_sub(at) >= NAP) {
+                counted = Some(time);
+                // Whatever else there is to do comes first: it is taken up again where it was.
+                let stop =
+                    || self.stop.load(Ordering::Acquire) || version != Some(self.fire.signal().catalog_version());
+                if let Err(error) = self.engine.count_backlogs(&stop) {
+                    tracing::debug!(%error, "what waits for subscribers is not counted to the end");
+                }
             }
             self.fire.signal().wait_rare(ticks, NAP);
         }
@@ -225,6 +273,7 @@ impl Shared {
                 stop: stop.clone(),
                 position: Position::START,
                 moved: 0,
+                flushed: None,
             };
             let builder = std::thread::Builder::new().name(format!("sub {}", def.name)).stack_size(STACK_BYTES);
             let thread = builder.spawn(move || task.run());
@@ -249,6 +298,8 @@ struct Task {
     position: Position,
     /// Commit at which the durable cursor stands.
     moved: u64,
+    /// Of a worker that buffers: delivered up to here.
+    flushed: Option<Position>,
 }
 
 /// Why a task ends.
@@ -267,7 +318,7 @@ impl Task {
     fn state(&self, state: &str) {
         self.shared.engine.subscriber_status().update(self.def.id, |status| {
             state.clone_into(&mut status.state);
-            status.position = Some(self.position);
+            status.position = Some(self.flushed.unwrap_or(self.position));
         });
     }
 
@@ -317,16 +368,18 @@ impl Task {
             status.attempts += 1;
             status.last_error = Some(error.to_string());
             status.last_error_at = Some(now);
-            status.position = Some(self.position);
+            status.position = Some(self.flushed.unwrap_or(self.position));
         });
     }
 
     fn follow(&mut self, worker: &mut dyn Worker) -> Result<End> {
-        let Some(start) = cursor::committed(&self.shared.engine, self.def.id) else {
-            return Err(SqlError::internal("a subscriber without a cursor"));
-        };
+        let engine = &self.shared.engine;
+        let start = self.subscriber.starts_at(engine).or_else(|| cursor::committed(engine, self.def.id));
+        let Some(start) = start else { return Err(SqlError::internal("a subscriber without a cursor")) };
         self.position = start;
+        self.flushed = worker.buffers().then_some(start);
         self.moved = start.commit.0;
+        let mut failures = 0;
         let mut new = cursor::is_new(start);
         // A new cursor's commit is before its creation: nothing of it is for this subscriber.
         let mut reader = self.shared.engine.reader(if new { Position::end_of(start.commit) } else { start });
@@ -356,13 +409,38 @@ impl Task {
                         if new {
                             new = !cursor::creates(&record, self.def.id);
                         } else if let Some(end) = self.record(worker, &record)? {
+                            if matches!(end, End::Dropped) {
+                                // What came before is still sent if that can be done at once.
+                                let _ = worker.flush(&|| self.stopped());
+                            }
                             return Ok(end);
                         }
                         self.position = Position::end_of(record.commit);
                     }
                 }
             }
-            self.state("idle");
+            match worker.flush(&|| self.stopped()) {
+                Ok(moved) => {
+                    self.moved = moved.map_or(self.moved, |to| to.commit.0);
+                    self.flushed = self.flushed.map(|_| self.position);
+                    failures = 0;
+                    self.state("idle");
+                }
+                Err(_) if self.stopped() => return Ok(End::Stopped),
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(trigger = %self.def.name, attempts = failures, %error, "a delivery failed");
+                    self.failed(&error);
+                    self.pause(worker, self.subscriber.backoff().wait(failures));
+                    let Some(again) = cursor::committed(&self.shared.engine, self.def.id) else {
+                        return Ok(End::Dropped);
+                    };
+                    self.position = again;
+                    self.flushed = Some(again);
+                    new = cursor::is_new(again);
+                    reader = self.shared.engine.reader(if new { Position::end_of(again.commit) } else { again });
+                }
+            }
         }
     }
 
@@ -379,12 +457,15 @@ impl Task {
                     change,
                     hops: record.cause.map_or(0, |cause| cause.hops),
                     attempts: 0,
+                    origin: record.origin,
                 };
                 if let Some(end) = self.deliver(worker, &mut delivery) {
                     return Ok(Some(end));
                 }
                 self.position = position;
-                self.moved = record.commit.0;
+                if !worker.buffers() {
+                    self.moved = record.commit.0;
+                }
             }
         }
         Ok(cursor::drops(record, self.def.id).then_some(End::Dropped))
@@ -398,6 +479,8 @@ impl Task {
             }
             self.state("running");
             match worker.deliver(delivery) {
+                // What came of it is told when it is known.
+                Ok(()) if worker.buffers() => return None,
                 Ok(()) => {
                     let position = delivery.position;
                     self.shared.engine.subscriber_status().update(self.def.id, |status| {
@@ -423,7 +506,7 @@ impl Task {
                     delivery.attempts += 1;
                     tracing::warn!(trigger = %self.def.name, attempts = delivery.attempts, %error, "an event failed");
                     self.failed(&error);
-                    self.pause(worker, Backoff::LUA_TRIGGER.wait(delivery.attempts));
+                    self.pause(worker, self.subscriber.backoff().wait(delivery.attempts));
                 }
             }
         }

@@ -5,22 +5,24 @@
 //! a few pointer comparisons, one on a table without pays a look-up. It lets BEFORE triggers see each
 //! other's changes and gives every write its writer's name. Depth is the engine's to bound: every write passes its door.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use tripline_sql::catalog::{Catalog, FunctionDef, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{
-    Attached, CommitNo, HookContext, Hooks, ProcedureCall, ProcedureShape, RowChange, RowId, RunningProcedure, Verdict,
+    Attached, CommitNo, HookContext, Hooks, ProcedureCall, ProcedureShape, QueryResult, RowChange, RowId,
+    RunningProcedure, TriggerStatistics, Verdict,
 };
 use tripline_sql::engine::WeakEngine;
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::Value;
+use tripline_sql::types::{Oid, Value};
 
-use crate::kind::{Attachment, Instance, Listens, Operation, RowTrigger, Running};
+use crate::kind::{Attachment, Deferred, Instance, Listens, Operation, RowTrigger, Running};
 use crate::queue::Consumers;
 use crate::registry::kind;
-use crate::script::LANGUAGES;
+use crate::script::ami::Routine;
+use crate::script::{LANGUAGES, Limits};
 use crate::signal::Signal;
 
 /// The trigger layer of one engine.
@@ -29,22 +31,34 @@ pub struct Fire {
     tables: RwLock<HashMap<TableId, Kept>>,
     instances: Mutex<HashMap<TriggerId, Arc<Instance>>>,
     signal: Arc<Signal>,
+    deferred: Arc<Deferred>,
     consumers: Arc<Consumers>,
     /// Set while the feed runs.
     engine: Mutex<Option<WeakEngine>>,
+    /// Compiled procedures, good for the catalog that they were compiled against.
+    procedures: Mutex<HashMap<Oid, Procedure>>,
 }
 
+/// The catalog that a procedure was compiled against, and what came out.
+type Procedure = (Arc<Catalog>, Arc<Routine>);
+
 struct Kept {
-    triggers: Vec<Arc<TriggerDef>>,
-    /// Every table that the triggers name, this one included.
+    /// Under this catalog it is known to stand.
+    catalog: Arc<Catalog>,
+    /// The triggers of the table, and of the tables derived from it, level by level.
+    triggers: Vec<(TableId, Vec<Arc<TriggerDef>>)>,
+    /// Every table that the triggers name.
     tables: Vec<Arc<TableDef>>,
     set: Option<Arc<Set>>,
 }
 
 impl Kept {
-    fn stands(&self, catalog: &Catalog, triggers: &[Arc<TriggerDef>]) -> bool {
-        self.triggers.len() == triggers.len()
-            && self.triggers.iter().zip(triggers).all(|(a, b)| Arc::ptr_eq(a, b))
+    fn stands(&self, catalog: &Catalog) -> bool {
+        let same = |(table, triggers): &(TableId, Vec<Arc<TriggerDef>>)| {
+            let now = catalog.triggers_of(*table);
+            triggers.len() == now.len() && triggers.iter().zip(now).all(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        self.triggers.iter().all(same)
             && self.tables.iter().all(|table| catalog.table(table.id).is_some_and(|now| Arc::ptr_eq(now, table)))
     }
 }
@@ -55,14 +69,35 @@ struct Set {
     entries: Vec<Entry>,
     has_before: bool,
     has_after: bool,
+    /// Some trigger here, or on a table derived from this one, may look at tables: views are written row by row.
     observed: bool,
+    /// The table may be written again before a statement on it has ended.
+    reentered: bool,
+    /// Some trigger is no view.
+    calls: bool,
+    /// Triggers that manage rows of the table.
+    managers: Vec<TriggerId>,
 }
 
 struct Entry {
     id: TriggerId,
     listens: Listens,
+    folds: bool,
     /// Or why it cannot run: raised when it would.
     trigger: Result<Arc<dyn RowTrigger>>,
+}
+
+/// Changes that nested statements leave to a view that has noted changes itself and not written them yet: it must not
+/// be told of a row's later change first, nor write from two places at once.
+#[derive(Default)]
+struct Inbox {
+    open: bool,
+    changes: Vec<(TableId, RowId, RowChange)>,
+}
+
+/// Under which key a transaction keeps the inbox of a trigger.
+fn inbox_key(trigger: TriggerId) -> u64 {
+    (1 << 40) | u64::from(trigger.0)
 }
 
 impl Fire {
@@ -91,21 +126,37 @@ impl Fire {
     /// What a trigger keeps in memory: counters, last error.
     #[must_use]
     pub fn instance(&self, id: TriggerId) -> Arc<Instance> {
-        self.instances.lock().entry(id).or_default().clone()
+        let instance = self.instances.lock().entry(id).or_default().clone();
+        let _ = instance.deferred.get_or_init(|| self.deferred.clone());
+        instance
     }
 
-    fn build(&self, catalog: &Catalog, table: &Arc<TableDef>, triggers: &[Arc<TriggerDef>]) -> Option<Arc<Set>> {
+    /// Work that waits for the feed.
+    pub(crate) fn deferred(&self) -> &Arc<Deferred> {
+        &self.deferred
+    }
+
+    fn build(
+        &self,
+        catalog: &Catalog,
+        table: &Arc<TableDef>,
+        below: &[(TableId, Vec<Arc<TriggerDef>>)],
+    ) -> Option<Arc<Set>> {
         let mut entries = Vec::new();
-        for def in triggers.iter().filter(|def| def.enabled) {
+        for def in catalog.triggers_of(table.id).iter().filter(|def| def.enabled) {
             let Some(kind) = kind(&def.kind) else { continue };
             match kind.attach(catalog, def, Some(table), &self.instance(def.id)) {
-                Ok(Some(Attachment::InTransaction(trigger))) => {
-                    entries.push(Entry { id: def.id, listens: trigger.listens(), trigger: Ok(trigger) });
-                }
+                Ok(Some(Attachment::InTransaction(trigger))) => entries.push(Entry {
+                    id: def.id,
+                    listens: trigger.listens(),
+                    folds: trigger.folds(),
+                    trigger: Ok(trigger),
+                }),
                 Ok(Some(Attachment::Subscriber(_)) | None) => {}
                 Err(error) => entries.push(Entry {
                     id: def.id,
                     listens: Listens { before: [true; 3], after: [false; 3] },
+                    folds: false,
                     trigger: Err(error.context(format!("trigger \"{}\" on table \"{}\"", def.name, table.name))),
                 }),
             }
@@ -113,25 +164,79 @@ impl Fire {
         if entries.is_empty() {
             return None;
         }
+        let has = |test: fn(&dyn RowTrigger) -> bool| {
+            entries.iter().any(|entry| entry.trigger.as_ref().is_ok_and(|trigger| test(&**trigger)))
+        };
+        let managers = catalog.triggers_of(table.id).iter().filter(|def| {
+            def.enabled && def.tables.last() == Some(&table.id) && kind(&def.kind).is_some_and(|kind| kind.manages())
+        });
+        let observed = has(|trigger| trigger.observes()) || self.observed_below(catalog, below);
         Some(Arc::new(Set {
             table: table.clone(),
             has_before: entries.iter().any(|entry| entry.listens.before.contains(&true)),
             has_after: entries.iter().any(|entry| entry.listens.after.contains(&true)),
-            observed: entries.iter().any(|entry| entry.trigger.as_ref().is_ok_and(|trigger| trigger.observes())),
+            observed,
+            reentered: observed || has(|trigger| trigger.returns()),
+            calls: entries.iter().any(|entry| !entry.folds),
+            managers: managers.map(|def| def.id).collect(),
             entries,
         }))
+    }
+
+    /// The triggers of a table under a catalog that it has not been asked for yet.
+    fn keep(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>) -> Option<Arc<Set>> {
+        if let Some(kept) = self.tables.write().get_mut(&table.id).filter(|kept| kept.stands(catalog)) {
+            kept.catalog = catalog.clone();
+            return kept.set.clone();
+        }
+        let triggers = Fire::graph(catalog, table.id);
+        let set = self.build(catalog, table, &triggers[1..]);
+        let mut tables: Vec<Arc<TableDef>> = vec![table.clone()];
+        for id in triggers.iter().flat_map(|(_, triggers)| triggers).flat_map(|def| &def.tables) {
+            if let Some(table) = catalog.table(*id)
+                && !tables.iter().any(|have| have.id == *id)
+            {
+                tables.push(table.clone());
+            }
+        }
+        let kept = Kept { catalog: catalog.clone(), triggers, tables, set: set.clone() };
+        self.tables.write().insert(table.id, kept);
+        set
+    }
+
+    /// Whether a trigger on one of these tables may look at other tables.
+    fn observed_below(&self, catalog: &Catalog, below: &[(TableId, Vec<Arc<TriggerDef>>)]) -> bool {
+        let observes = |table: &Arc<TableDef>, def: &Arc<TriggerDef>| {
+            let attached = kind(&def.kind).map(|kind| kind.attach(catalog, def, Some(table), &self.instance(def.id)));
+            matches!(attached, Some(Ok(Some(Attachment::InTransaction(trigger)))) if trigger.observes())
+        };
+        below.iter().any(|(table, triggers)| {
+            catalog.table(*table).is_some_and(|table| triggers.iter().any(|def| def.enabled && observes(table, def)))
+        })
+    }
+
+    /// The triggers of a table and of all tables derived from it, the table's own first.
+    fn graph(catalog: &Catalog, table: TableId) -> Vec<(TableId, Vec<Arc<TriggerDef>>)> {
+        let mut found: Vec<(TableId, Vec<Arc<TriggerDef>>)> = vec![(table, catalog.triggers_of(table).to_vec())];
+        let mut at = 0;
+        while let Some((from, triggers)) = found.get(at).cloned() {
+            for def in triggers.iter().filter(|def| kind(&def.kind).is_some_and(|kind| kind.derives())) {
+                let Some((target, sources)) = def.tables.split_last() else { continue };
+                if sources.contains(&from) && !found.iter().any(|(have, _)| have == target) {
+                    found.push((*target, catalog.triggers_of(*target).to_vec()));
+                }
+            }
+            at += 1;
+        }
+        found
     }
 }
 
 impl Hooks for Fire {
     fn check(&self, ctx: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef> {
         let Some(kind) = kind(&def.kind) else {
-            return Err(match def.kind.to_ascii_lowercase().as_str() {
-                "projection" | "join" | "decorate" | "relay" => {
-                    SqlError::unsupported(format!("trigger type \"{}\"", def.kind))
-                }
-                _ => SqlError::new(SqlState::UNDEFINED_OBJECT, format!("trigger type \"{}\" does not exist", def.kind)),
-            });
+            let message = format!("trigger type \"{}\" does not exist", def.kind);
+            return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, message));
         };
         if def.when.is_some() {
             return Err(SqlError::unsupported(format!("WHEN in a trigger of type \"{}\"", def.kind)));
@@ -166,8 +271,10 @@ impl Hooks for Fire {
 
     fn toggled(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
         let Some(kind) = kind(&def.kind) else { return Ok(()) };
+        let instance = self.instance(def.id);
+        instance.created_after.store(self.signal.durable().0, std::sync::atomic::Ordering::Relaxed);
         let before = ctx.set_writer(def.id);
-        let result = kind.toggled(ctx, def);
+        let result = kind.toggled(ctx, &instance, def);
         ctx.set_writer(before);
         result
     }
@@ -177,25 +284,14 @@ impl Hooks for Fire {
         if triggers.is_empty() {
             return None;
         }
-        let kept = {
-            let tables = self.tables.read();
-            tables.get(&table.id).filter(|kept| kept.stands(catalog, triggers)).map(|kept| kept.set.clone())
-        };
-        let set = kept.unwrap_or_else(|| {
-            let set = self.build(catalog, table, triggers);
-            let mut named: Vec<Arc<TableDef>> = vec![table.clone()];
-            for id in triggers.iter().flat_map(|def| &def.tables) {
-                if let Some(table) = catalog.table(*id)
-                    && !named.iter().any(|have| have.id == *id)
-                {
-                    named.push(table.clone());
-                }
-            }
-            let kept = Kept { triggers: triggers.to_vec(), tables: named, set: set.clone() };
-            self.tables.write().insert(table.id, kept);
-            set
-        })?;
-        let running = set.entries.iter().map(|_| None).collect();
+        let known = self
+            .tables
+            .read()
+            .get(&table.id)
+            .filter(|kept| Arc::ptr_eq(&kept.catalog, catalog))
+            .map(|kept| kept.set.clone());
+        let set = known.unwrap_or_else(|| self.keep(catalog, table))?;
+        let running = set.entries.iter().map(|_| Slot::default()).collect();
         Some(Box::new(Statement { set, running }))
     }
 
@@ -206,6 +302,65 @@ impl Hooks for Fire {
         match LANGUAGES.iter().find(|language| language.name() == def.language) {
             Some(language) => language.check(&def.body),
             None => Ok(()),
+        }
+    }
+
+    fn check_routine(&self, ctx: &mut dyn HookContext, def: FunctionDef) -> Result<FunctionDef> {
+        crate::script::ami::check_routine(ctx, def)
+    }
+
+    fn call(&self, ctx: &mut dyn HookContext, def: &Arc<FunctionDef>, args: &[Value]) -> Result<QueryResult> {
+        let catalog = ctx.catalog();
+        let kept = self.procedures.lock().get(&def.oid).filter(|(made, _)| Arc::ptr_eq(made, &catalog)).cloned();
+        let routine = match kept {
+            Some((_, routine)) => routine,
+            None => {
+                let routine = Arc::new(crate::script::ami::procedure(def, &catalog)?);
+                self.procedures.lock().insert(def.oid, (catalog, routine.clone()));
+                routine
+            }
+        };
+        let result = routine.run(ctx, args, None, Limits::AMI);
+        result
+            .map(|output| output.into_result("CALL"))
+            .map_err(|error| error.context(format!("AMI procedure \"{}\"", def.name)))
+    }
+
+    fn schedule_timer(&self, ctx: &mut dyn HookContext, timer: &TriggerDef, at: i64) -> Result<()> {
+        let state = crate::timer::state(timer, &ctx.catalog(), &self.instance(timer.id))?;
+        state.wanted.store(at.max(1), std::sync::atomic::Ordering::Release);
+        Ok(())
+    }
+
+    fn execute_at(&self, ctx: &mut dyn HookContext, source: &str, text: &str) -> Result<QueryResult> {
+        crate::source::execute(ctx, source, text)
+    }
+
+    fn timer_times(&self, timer: TriggerId) -> (Option<i64>, Option<i64>) {
+        let state = self.instances.lock().get(&timer).and_then(|instance| instance.state.lock().clone());
+        let Some(state) = state.and_then(|state| state.downcast::<crate::timer::State>().ok()) else {
+            return (None, None);
+        };
+        let time = |at: &std::sync::atomic::AtomicI64| {
+            Some(at.load(std::sync::atomic::Ordering::Acquire)).filter(|at| *at != 0)
+        };
+        (time(&state.last), time(&state.next))
+    }
+
+    fn run_script(&self, ctx: &mut dyn HookContext, dialect: &str, source: &str) -> Result<QueryResult> {
+        match dialect {
+            "ami" => crate::script::ami::run_block(ctx, source),
+            _ => Err(SqlError::unsupported(format!("a script block of dialect \"{dialect}\""))),
+        }
+    }
+
+    fn statistics(&self, trigger: TriggerId) -> Option<TriggerStatistics> {
+        self.instances.lock().get(&trigger).map(|instance| instance.statistics())
+    }
+
+    fn reset_statistics(&self, trigger: TriggerId) {
+        if let Some(instance) = self.instances.lock().get(&trigger) {
+            instance.reset_statistics();
         }
     }
 
@@ -233,6 +388,7 @@ impl Hooks for Fire {
     }
 
     fn catalog_changed(&self) {
+        self.procedures.lock().clear();
         // Nothing kept for tables that are gone; the others are compiled again when next written.
         self.tables.write().clear();
         self.signal.catalog_changed();
@@ -257,7 +413,18 @@ fn check_sizes(def: &FunctionDef) -> Result<()> {
 /// The triggers of a table for one statement.
 struct Statement {
     set: Arc<Set>,
-    running: Vec<Option<Box<dyn Running>>>,
+    running: Vec<Slot>,
+}
+
+/// One trigger of a statement.
+#[derive(Default)]
+struct Slot {
+    running: Option<Box<dyn Running>>,
+    /// Of a view whose table may be written again before it has written: where nested statements leave their changes.
+    inbox: Option<Arc<Mutex<Inbox>>>,
+    /// In a nested statement: the inbox of the outer one's view, and what is to go there if the statement succeeds.
+    outer: Option<Arc<Mutex<Inbox>>>,
+    left: Vec<(TableId, RowId, RowChange)>,
 }
 
 impl Statement {
@@ -269,7 +436,7 @@ impl Statement {
         call: impl FnOnce(&mut dyn Running, &mut dyn HookContext, TriggerId) -> Result<T>,
     ) -> Result<T> {
         let entry = &self.set.entries[place];
-        let running = match &mut self.running[place] {
+        let running = match &mut self.running[place].running {
             Some(running) => running,
             slot => slot.insert(entry.trigger.clone()?.start(self.set.observed)),
         };
@@ -279,15 +446,68 @@ impl Statement {
         result
     }
 
-    /// Whether the write comes from the trigger that maintains this table: then it cannot be refused or changed (AMI-96).
-    fn maintained(&self, ctx: &mut dyn HookContext) -> bool {
-        let owner = TriggerId(self.set.table.maintained_by);
-        if owner == TriggerId::CLIENT {
+    /// Whether the write comes from a trigger that manages rows of this table: then it cannot be refused or changed
+    /// (AMI-96).
+    fn managed(&self, ctx: &mut dyn HookContext) -> bool {
+        if self.set.managers.is_empty() {
             return false;
         }
-        let writer = ctx.set_writer(owner);
+        let writer = ctx.set_writer(TriggerId::CLIENT);
         ctx.set_writer(writer);
-        writer == owner
+        self.set.managers.contains(&writer)
+    }
+
+    /// Lets a view take in a change, or leaves the change to the outer statement whose view has not written yet.
+    fn note(&mut self, place: usize, ctx: &mut dyn HookContext, row: RowId, change: &RowChange) -> Result<()> {
+        let table = self.set.table.id;
+        if self.set.reentered {
+            let key = inbox_key(self.set.entries[place].id);
+            let slot = &mut self.running[place];
+            if slot.running.is_none() && slot.outer.is_none() {
+                let kept = ctx.scratch(key).as_ref().and_then(|kept| kept.downcast_ref::<Weak<Mutex<Inbox>>>());
+                slot.outer = kept.and_then(Weak::upgrade).filter(|inbox| inbox.lock().open);
+            }
+            if slot.outer.is_some() {
+                slot.left.push((table, row, change.clone()));
+                return Ok(());
+            }
+            let inbox = slot.inbox.get_or_insert_with(Arc::default);
+            if !std::mem::replace(&mut inbox.lock().open, true) {
+                *ctx.scratch(key) = Some(Box::new(Arc::downgrade(inbox)));
+            }
+        }
+        let running = match &mut self.running[place].running {
+            Some(running) => running,
+            slot => slot.insert(self.set.entries[place].trigger.clone()?.start(self.set.observed)),
+        };
+        running.note(ctx, table, row, change)
+    }
+
+    /// Lets a view write what it has noted, with what nested statements have left to it.
+    fn settle(&mut self, place: usize, ctx: &mut dyn HookContext) -> Result<()> {
+        let slot = &mut self.running[place];
+        if let Some(outer) = slot.outer.take() {
+            outer.lock().changes.append(&mut slot.left);
+            return Ok(());
+        }
+        if slot.running.is_none() {
+            return Ok(());
+        }
+        let Some(inbox) = slot.inbox.clone() else {
+            return self.call(place, ctx, |running, ctx, _| running.finish(ctx));
+        };
+        loop {
+            let left = std::mem::take(&mut inbox.lock().changes);
+            for (table, row, change) in &left {
+                self.call(place, ctx, |running, ctx, _| running.note(ctx, *table, *row, change))?;
+            }
+            self.call(place, ctx, |running, ctx, _| running.finish(ctx))?;
+            let mut inbox = inbox.lock();
+            if inbox.changes.is_empty() {
+                inbox.open = false;
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -309,14 +529,14 @@ impl Attached for Statement {
         let operation = Operation::of(change) as usize;
         let set = self.set.clone();
         let mut changed: Option<RowChange> = None;
-        let mut maintained = None;
+        let mut managed = None;
         for (place, _) in set.entries.iter().enumerate().filter(|(_, entry)| entry.listens.before[operation]) {
             let seen = changed.as_ref().unwrap_or(change);
             if unchanged(seen) {
                 break;
             }
             let verdict = self.call(place, ctx, |running, ctx, writer| running.before(ctx, seen, assigned, writer))?;
-            if verdict == Verdict::Keep || *maintained.get_or_insert_with(|| self.maintained(ctx)) {
+            if verdict == Verdict::Keep || *managed.get_or_insert_with(|| self.managed(ctx)) {
                 continue;
             }
             match verdict {
@@ -343,15 +563,29 @@ impl Attached for Statement {
         }
         let operation = Operation::of(change) as usize;
         let set = self.set.clone();
-        for (place, _) in set.entries.iter().enumerate().filter(|(_, entry)| entry.listens.after[operation]) {
-            self.call(place, ctx, |running, ctx, _| running.after(ctx, row, change))?;
+        let listening = || set.entries.iter().enumerate().filter(|(_, entry)| entry.listens.after[operation]);
+        // Views first hear of the change, all of them: what the calls below do to the row is later.
+        for (place, _) in listening().filter(|(_, entry)| entry.folds) {
+            self.note(place, ctx, row, change)?;
+        }
+        if !set.calls && !set.observed {
+            return Ok(());
+        }
+        for (place, entry) in listening() {
+            if !entry.folds {
+                self.call(place, ctx, |running, ctx, writer| running.after_write(ctx, row, change, writer))?;
+            } else if set.observed {
+                self.settle(place, ctx)?;
+            }
         }
         Ok(())
     }
 
     fn finish(&mut self, ctx: &mut dyn HookContext) -> Result<()> {
         for place in 0..self.running.len() {
-            if self.running[place].is_some() {
+            if self.set.entries[place].folds {
+                self.settle(place, ctx)?;
+            } else if self.running[place].running.is_some() {
                 self.call(place, ctx, |running, ctx, _| running.finish(ctx))?;
             }
         }

@@ -2,15 +2,22 @@
 //! subscriber, by type: `Attachment`. Kinds know nothing of each other; `registry.rs` lists them.
 
 use std::any::Any;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use parking_lot::Mutex;
-use tripline_sql::catalog::{Catalog, TableDef, TriggerDef, TriggerId};
-use tripline_sql::change::{HookContext, LoggedChange, Position, RowChange, RowId, Verdict};
+use parking_lot::{Condvar, Mutex};
+use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
+use tripline_sql::change::{
+    HookContext, LoggedChange, Position, RowChange, RowId, TriggerError, TriggerStatistics, Verdict,
+};
 use tripline_sql::engine::Engine;
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::session::Session;
+use tripline_sql::types::Oid;
+
+use crate::retry::Backoff;
 
 /// A trigger kind. All methods run inside the transaction of the statement that asked, except `attach`.
 pub trait Kind: Sync {
@@ -35,8 +42,16 @@ pub trait Kind: Sync {
         Ok(())
     }
     /// After ENABLE or DISABLE.
-    fn toggled(&self, _ctx: &mut dyn HookContext, _def: &TriggerDef) -> Result<()> {
+    fn toggled(&self, _ctx: &mut dyn HookContext, _instance: &Arc<Instance>, _def: &TriggerDef) -> Result<()> {
         Ok(())
+    }
+    /// Whether it keeps its last table derived from the others.
+    fn derives(&self) -> bool {
+        false
+    }
+    /// Whether it manages rows of its last table: what it writes there no other trigger refuses or changes.
+    fn manages(&self) -> bool {
+        false
     }
     /// The running form for one of its tables (none if that table's changes do not concern it); for a subscriber
     /// `table` is none. Errors: the definition no longer fits its tables; raised when it next fires.
@@ -94,7 +109,15 @@ pub trait RowTrigger: Send + Sync {
     fn listens(&self) -> Listens;
     /// Whether it may look at other tables while the statement runs: then views must not hold their writes back.
     fn observes(&self) -> bool;
-    /// Its form for one statement. `observed`: some trigger of the table `observes`.
+    /// A view: changes reach it by `note`, and it writes what they come to in `finish`.
+    fn folds(&self) -> bool {
+        false
+    }
+    /// Whether what it writes may come back to the table whose change it answers, before the statement ends.
+    fn returns(&self) -> bool {
+        false
+    }
+    /// Its form for one statement. `observed`: some trigger of the table, or of one derived from it, `observes`.
     fn start(self: Arc<Self>, observed: bool) -> Box<dyn Running>;
 }
 
@@ -114,7 +137,21 @@ pub trait Running: Send {
     fn after(&mut self, _ctx: &mut dyn HookContext, _row: RowId, _change: &RowChange) -> Result<()> {
         Ok(())
     }
-    /// At the end of the statement.
+    /// The same, with the trigger (or the client) that wrote the row.
+    fn after_write(
+        &mut self,
+        ctx: &mut dyn HookContext,
+        row: RowId,
+        change: &RowChange,
+        _writer: TriggerId,
+    ) -> Result<()> {
+        self.after(ctx, row, change)
+    }
+    /// A view takes in a change of one of its tables. Nothing is written yet.
+    fn note(&mut self, _ctx: &mut dyn HookContext, _table: TableId, _row: RowId, _change: &RowChange) -> Result<()> {
+        Ok(())
+    }
+    /// At the end of the statement; of a view also in the middle, to write what it has noted so far.
     fn finish(&mut self, _ctx: &mut dyn HookContext) -> Result<()> {
         Ok(())
     }
@@ -132,12 +169,22 @@ pub struct Delivery<'a> {
     pub hops: u16,
     /// How many times it failed before.
     pub attempts: u64,
+    /// The instance where it was first made; 0: this one.
+    pub origin: u64,
 }
 
 /// A trigger after commit, shared by its incarnations.
 pub trait Subscriber: Send + Sync {
     /// Whether this change is an event for it.
     fn wants(&self, change: &LoggedChange) -> bool;
+    /// Where it begins, if it keeps no durable cursor.
+    fn starts_at(&self, _engine: &Engine) -> Option<Position> {
+        None
+    }
+    /// How long to wait after failures.
+    fn backoff(&self) -> Backoff {
+        Backoff::LUA_TRIGGER
+    }
     /// What runs it on its thread, with a session of its own.
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>>;
 }
@@ -147,6 +194,16 @@ pub trait Worker {
     /// Answers one change; its effects and the cursor's step to `position` commit together. An error means that nothing
     /// happened and the change comes again.
     fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<()>;
+    /// Whether `deliver` only takes changes over: then `flush` delivers them and moves the cursor, and the worker counts
+    /// what it delivered.
+    fn buffers(&self) -> bool {
+        false
+    }
+    /// Delivers what was taken over, up to the end of a record; gives where the cursor stands then. `stopped`: it is to end.
+    /// An error means that all changes after the cursor come again.
+    fn flush(&mut self, _stopped: &dyn Fn() -> bool) -> Result<Option<Position>> {
+        Ok(None)
+    }
     /// Moves the cursor alone, past changes that were no events.
     fn skip(&mut self, to: Position) -> Result<()>;
     /// Whether what it runs changed since it failed, so that there is no use in waiting longer.
@@ -158,8 +215,12 @@ pub trait Worker {
 pub struct Instance {
     /// The kind's own state.
     pub state: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    /// Where work goes that waits for a commit.
+    pub deferred: OnceLock<Arc<Deferred>>,
     /// Calls.
     pub executed: AtomicU64,
+    /// Time spent in them, in nanoseconds.
+    pub spent_nanos: AtomicU64,
     /// Failed calls.
     pub errors: AtomicU64,
     /// `return false`.
@@ -170,6 +231,95 @@ pub struct Instance {
     pub created_after: AtomicU64,
     /// The last error: time in microseconds since 1970, where, what.
     pub last_error: Mutex<Option<(i64, String, SqlError)>>,
+}
+
+impl Instance {
+    /// One more call, and how long it took.
+    pub fn called(&self, spent: Duration) {
+        self.executed.fetch_add(1, Ordering::Relaxed);
+        self.spent_nanos.fetch_add(u64::try_from(spent.as_nanos()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The counters as they are read.
+    #[must_use]
+    pub fn statistics(&self) -> TriggerStatistics {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let last_error = self.last_error.lock().clone();
+        TriggerStatistics {
+            executed: count(&self.executed),
+            spent: Duration::from_nanos(count(&self.spent_nanos)),
+            errors: count(&self.errors),
+            returned_false: count(&self.returned_false),
+            last_error: last_error.map(|(at, event, error)| TriggerError { at, event, error }),
+        }
+    }
+
+    /// Counts from 0 again and forgets the last error.
+    pub fn reset_statistics(&self) {
+        for counter in [&self.executed, &self.spent_nanos, &self.errors, &self.returned_false] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        *self.last_error.lock() = None;
+    }
+}
+
+/// Work that a committed transaction left, for a session of the feed's.
+pub struct DeferredWork {
+    /// OID of its database.
+    pub database: Oid,
+    /// The work; it reports its own failure.
+    pub run: Box<dyn FnOnce(&mut Session) + Send>,
+}
+
+/// Work waiting, in the order of the commits. In memory only: what waits at the server's end is gone.
+#[derive(Default)]
+pub struct Deferred {
+    queue: Mutex<(VecDeque<DeferredWork>, bool)>,
+    ready: Condvar,
+}
+
+impl std::fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Deferred({})", self.queue.lock().0.len())
+    }
+}
+
+/// Most pieces of work that may wait.
+const DEFERRED_MAX: usize = 100_000;
+
+impl Deferred {
+    /// Adds work; false if too much is waiting.
+    #[must_use]
+    pub fn push(&self, work: DeferredWork) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.0.len() >= DEFERRED_MAX {
+            return false;
+        }
+        queue.0.push_back(work);
+        self.ready.notify_one();
+        true
+    }
+
+    /// The next piece, waited for; none once `close` was called and nothing is left.
+    #[must_use]
+    pub fn next(&self) -> Option<DeferredWork> {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(work) = queue.0.pop_front() {
+                return Some(work);
+            }
+            if queue.1 {
+                return None;
+            }
+            self.ready.wait(&mut queue);
+        }
+    }
+
+    /// Ends whoever waits in `next`, once nothing is left.
+    pub fn close(&self) {
+        self.queue.lock().1 = true;
+        self.ready.notify_all();
+    }
 }
 
 impl std::fmt::Debug for Instance {
@@ -232,7 +382,7 @@ pub(crate) fn table_count(def: &TriggerDef, fits: bool, wanted: &str) -> Result<
 }
 
 /// A table of a definition. Errors: 42P01 (it went meanwhile).
-pub(crate) fn table_of(catalog: &Catalog, id: tripline_sql::catalog::TableId) -> Result<Arc<TableDef>> {
+pub(crate) fn table_of(catalog: &Catalog, id: TableId) -> Result<Arc<TableDef>> {
     catalog
         .table(id)
         .cloned()
@@ -244,6 +394,6 @@ pub(crate) fn state_table(catalog: &Catalog, def: &TriggerDef, name: &str) -> Op
     let called = |table: &&Arc<TableDef>| {
         table.hidden && table.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
     };
-    let internal = def.internal.iter().filter_map(|oid| catalog.table(tripline_sql::catalog::TableId(*oid)));
+    let internal = def.internal.iter().filter_map(|oid| catalog.table(TableId(*oid)));
     internal.into_iter().find(called).or_else(|| catalog.tables().find(called)).cloned()
 }

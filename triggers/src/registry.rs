@@ -2,11 +2,18 @@
 
 use crate::kind::Kind;
 use crate::queue::{LuaConsumer, LuaTrigger};
+use crate::relay::Relay;
 use crate::script::ami::AmiScript;
+use crate::source::DataSource;
+use crate::timer::Timer;
 use crate::view::aggregate::Aggregate;
+use crate::view::decorate::Decorate;
+use crate::view::join::Join;
+use crate::view::projection::Projection;
 
 /// All kinds.
-pub static KINDS: &[&dyn Kind] = &[&AmiScript, &Aggregate, &LuaTrigger, &LuaConsumer];
+pub static KINDS: &[&dyn Kind] =
+    &[&AmiScript, &Aggregate, &Projection, &Join, &Decorate, &LuaTrigger, &LuaConsumer, &Relay, &Timer, &DataSource];
 
 /// A kind by the name in `TriggerDef::kind`.
 #[must_use]

@@ -9,13 +9,14 @@ mod table;
 mod value;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, Command};
 use tripline_sql::engine::EngineConfig;
 use tripline_sql::store::StoreConfig;
+use tripline_triggers::relay::UnknownTable;
 
 use file::parse_file;
 pub use table::{SETTINGS, Setting};
@@ -55,6 +56,16 @@ pub struct Config {
     pub unix_socket_dir: Option<PathBuf>,
     /// Address of the AMI message port.
     pub ami_listen: Option<SocketAddr>,
+    /// Addresses that may send AMI messages; empty: those of this machine.
+    pub ami_allow: Vec<IpAddr>,
+    /// Whether the AMI message port speaks TLS, with `tls_cert` and `tls_key`.
+    pub ami_tls: bool,
+    /// Role whose rights AMI messages have.
+    pub ami_user: String,
+    /// Database that AMI messages write to.
+    pub ami_database: String,
+    /// What to do with a message for a table that is not there.
+    pub ami_unknown_table: UnknownTable,
     /// Address of the admin port.
     pub http_listen: Option<SocketAddr>,
     /// SQL file run at the first start.
@@ -97,6 +108,11 @@ impl Default for Config {
             listen: vec![loopback(5433)],
             unix_socket_dir: None,
             ami_listen: Some(loopback(3289)),
+            ami_allow: Vec::new(),
+            ami_tls: false,
+            ami_user: "admin".to_owned(),
+            ami_database: "postgres".to_owned(),
+            ami_unknown_table: UnknownTable::LogError,
             http_listen: Some(loopback(8432)),
             init: None,
             password: None,
@@ -165,6 +181,14 @@ impl Config {
         }
         if self.auth == Auth::Trust && !self.loopback_only() {
             return refuse("auth = trust is for loopback addresses only; use scram-sha-256 for other addresses");
+        }
+        if self.ami_tls && self.tls_cert.is_none() {
+            return refuse("ami_tls needs tls_cert and tls_key");
+        }
+        if self.ami_allow.is_empty() && self.ami_listen.is_some_and(|address| !address.ip().is_loopback()) {
+            return refuse(
+                "AMI messages carry no password: ami_listen on other than loopback addresses needs ami_allow",
+            );
         }
         if self.max_connections == 0 {
             return refuse("max_connections must be at least 1");

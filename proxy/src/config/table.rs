@@ -103,6 +103,35 @@ pub static SETTINGS: &[Setting] = &[
         parse_address
     ),
     setting!(
+        ami_allow,
+        "addresses",
+        "IP addresses that may send AMI messages, with commas between; none: those of this machine",
+        ami_allow,
+        show_ips,
+        parse_ips
+    ),
+    Setting {
+        switch: true,
+        ..setting!(
+            ami_tls,
+            "true|false",
+            "The AMI message port speaks TLS, with tls_cert and tls_key",
+            ami_tls,
+            bool::to_string,
+            parse_bool
+        )
+    },
+    setting!(ami_user, "role", "Role whose rights AMI messages have", ami_user, String::clone, parse_text),
+    setting!(ami_database, "name", "Database that AMI messages write to", ami_database, String::clone, parse_text),
+    setting!(
+        ami_unknown_table,
+        "log_error|ignore|create_table",
+        "What an AMI message for a table that is not there does",
+        ami_unknown_table,
+        show_unknown_table,
+        parse_unknown_table
+    ),
+    setting!(
         http_listen,
         "address",
         "Address of the admin port (/metrics, /livez, /readyz); off: none",

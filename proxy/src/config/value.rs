@@ -1,8 +1,10 @@
 //! Values of settings as text, both ways: one pair of functions per form. A parser's error says what was expected.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use tripline_triggers::relay::UnknownTable;
 
 use super::{Auth, LogFormat};
 
@@ -76,6 +78,34 @@ pub(super) fn show_address(address: &Option<SocketAddr>) -> String {
 
 pub(super) fn parse_address(text: &str) -> Result<Option<SocketAddr>, String> {
     if matches!(text, "" | "off" | "none") { Ok(None) } else { parse_socket(text).map(Some) }
+}
+
+#[allow(clippy::ptr_arg, reason = "called with a reference to the field")]
+pub(super) fn show_ips(addresses: &Vec<IpAddr>) -> String {
+    addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn parse_ips(text: &str) -> Result<Vec<IpAddr>, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| part.parse().map_err(|_| "IP addresses with commas between are expected".to_owned())).collect()
+}
+
+pub(super) fn show_unknown_table(rule: &UnknownTable) -> String {
+    match rule {
+        UnknownTable::LogError => "log_error",
+        UnknownTable::Ignore => "ignore",
+        UnknownTable::CreateTable => "create_table",
+    }
+    .to_owned()
+}
+
+pub(super) fn parse_unknown_table(text: &str) -> Result<UnknownTable, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "log_error" => Ok(UnknownTable::LogError),
+        "ignore" => Ok(UnknownTable::Ignore),
+        "create_table" => Ok(UnknownTable::CreateTable),
+        _ => Err("log_error, ignore or create_table is expected".to_owned()),
+    }
 }
 
 pub(super) fn show_auth(auth: &Auth) -> String {

@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::procedure::{ProcedureCall, ProcedureShape, RunningProcedure};
 use super::{CommitNo, Position, RowChange, RowId};
@@ -22,6 +23,32 @@ pub enum Verdict {
     Replace(Row),
     /// Leave the row alone; the statement goes on and does not count it.
     Skip,
+}
+
+/// What is counted of a trigger, in memory and outside of transactions: a rollback does not undo it.
+#[derive(Clone, Debug, Default)]
+pub struct TriggerStatistics {
+    /// Calls.
+    pub executed: u64,
+    /// Time spent in them, what they caused included.
+    pub spent: Duration,
+    /// Failed calls.
+    pub errors: u64,
+    /// Calls that answered `return false`.
+    pub returned_false: u64,
+    /// The last error.
+    pub last_error: Option<TriggerError>,
+}
+
+/// A trigger's error as it is kept.
+#[derive(Clone, Debug)]
+pub struct TriggerError {
+    /// Microseconds since 1970.
+    pub at: i64,
+    /// Event or script option.
+    pub event: String,
+    /// The error.
+    pub error: SqlError,
 }
 
 /// Rows of a query that a trigger ran.
@@ -43,6 +70,17 @@ pub trait Prepared: Send + Sync + std::fmt::Debug {
     fn as_any(&self) -> &dyn Any;
 }
 
+/// One change that a trigger makes; see `HookContext::write`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Put {
+    /// Insert a whole row.
+    Insert(Row),
+    /// Replace a row: its id, its current version, the new one.
+    Update(RowId, Row, Row),
+    /// Delete a row: its id, its current version.
+    Delete(RowId, Row),
+}
+
 /// What a trigger may do, always inside the transaction that fired it.
 ///
 /// Writes go through the one door in `exec/write.rs` with depth + 1: they fire triggers of the tables they touch, and
@@ -52,6 +90,35 @@ pub trait HookContext {
     fn catalog(&self) -> Arc<Catalog>;
     /// Nesting of trigger writes: 0 for a client's statement.
     fn depth(&self) -> u32;
+    /// How deep it may get (`trigger_depth_max`).
+    fn depth_max(&self) -> u32 {
+        16
+    }
+    /// Whose rights count from now on; gives back the role before, to restore it.
+    fn act_as(&mut self, role: Oid) -> Oid {
+        role
+    }
+    /// Runs one statement that this dialect reads first (`prepare` and `query` read PostgreSQL's first).
+    fn query_in(&mut self, _dialect: &'static str, sql: &str, params: &[Value]) -> Result<QueryResult> {
+        self.query(sql, params)
+    }
+    /// Errors with 42501 unless the role that counts may insert into a table (`insert` itself does not ask).
+    fn check_insert(&self, _table: TableId) -> Result<()> {
+        Ok(())
+    }
+    /// Keeps work for the moment after this transaction's commit; a rollback, also one to a savepoint, forgets it. It
+    /// runs on the committing thread and must not block.
+    fn on_commit(&mut self, _work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        Err(SqlError::unsupported("work after the commit here"))
+    }
+    /// Runs work that may block the thread, where the front end knows of it.
+    fn block(&self, work: &mut dyn FnMut()) {
+        work();
+    }
+    /// Time since the server started, for measuring.
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
     /// Names the trigger that writes from now on; gives back the one before, to restore it.
     fn set_writer(&mut self, trigger: TriggerId) -> TriggerId;
     /// Runs one statement (any dialect) with `$n` parameters; plans are kept by text. Errors: any of SQL's.
@@ -72,12 +139,30 @@ pub trait HookContext {
     }
     /// The row's newest version, locked for update if `lock`.
     fn fetch(&mut self, table: TableId, row: RowId, lock: bool) -> Result<Option<Row>>;
+    /// A rising mark of when a row was last changed: commit, then command within this transaction. Changes of one commit
+    /// have one mark, and so have all from before the newest checkpoint that was read back.
+    fn changed_at(&mut self, _table: TableId, _row: RowId) -> Result<(u64, u32)> {
+        Ok((0, 0))
+    }
     /// Inserts a whole row (all columns, defaults not applied); `None` if a trigger skipped it. Upserts like any INSERT.
     fn insert(&mut self, table: TableId, row: Row) -> Result<Option<RowId>>;
     /// Replaces a row. `old` is its current version. False if a trigger skipped it.
     fn update(&mut self, table: TableId, row: RowId, old: &Row, new: Row) -> Result<bool>;
     /// Deletes a row. `old` is its current version. False if a trigger skipped it.
     fn delete(&mut self, table: TableId, row: RowId, old: &Row) -> Result<bool>;
+    /// Makes several changes of one table as one statement, in order: triggers of the table fold them together. No row
+    /// may stand in it twice. Gives for each change the id of its row, none where a trigger left it out.
+    fn write(&mut self, table: TableId, changes: Vec<Put>) -> Result<Vec<Option<RowId>>> {
+        let mut ids = Vec::with_capacity(changes.len());
+        for change in changes {
+            ids.push(match change {
+                Put::Insert(row) => self.insert(table, row)?,
+                Put::Update(id, old, new) => self.update(table, id, &old, new)?.then_some(id),
+                Put::Delete(id, old) => self.delete(table, id, &old)?.then_some(id),
+            });
+        }
+        Ok(ids)
+    }
     /// Moves a subscriber's durable cursor with this transaction's commit; none drops it.
     fn move_cursor(&mut self, subscriber: TriggerId, to: Option<Position>);
     /// Moves it on from where it must still stand when this transaction commits; otherwise the commit fails (40001).
@@ -139,6 +224,42 @@ pub trait Hooks: Send + Sync {
     fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>) -> Option<Box<dyn Attached>>;
     /// A function or procedure's text before it is stored: syntax errors as 42601.
     fn check_function(&self, def: &crate::catalog::FunctionDef) -> Result<()>;
+    /// Looks at an AMI method or procedure before it is stored and completes its arguments. Errors: 42601, 42703, 42704,
+    /// 42883 from compiling it; 42723 when a method's signature is taken.
+    fn check_routine(
+        &self,
+        _ctx: &mut dyn HookContext,
+        def: crate::catalog::FunctionDef,
+    ) -> Result<crate::catalog::FunctionDef> {
+        Err(SqlError::unsupported(format!("a routine in language \"{}\"", def.language)))
+    }
+    /// Runs an AMI procedure with values of its arguments' types; its result set, if it has one (AMI-77).
+    fn call(
+        &self,
+        _ctx: &mut dyn HookContext,
+        def: &Arc<crate::catalog::FunctionDef>,
+        _args: &[Value],
+    ) -> Result<QueryResult> {
+        Err(SqlError::unsupported(format!("CALL of a procedure in language \"{}\"", def.language)))
+    }
+    /// Has a timer run once more at this time, in microseconds since 1970 (AMI-78).
+    fn schedule_timer(&self, _ctx: &mut dyn HookContext, _timer: &TriggerDef, _at: i64) -> Result<()> {
+        Err(SqlError::unsupported("timers"))
+    }
+    /// Runs a script block that a client sent, in a dialect's script language. Errors: 42601, 0A000, the script's own.
+    fn run_script(&self, _ctx: &mut dyn HookContext, dialect: &str, _source: &str) -> Result<QueryResult> {
+        Err(SqlError::unsupported(format!("a script block of dialect \"{dialect}\"")))
+    }
+    /// Runs a text on a data source and waits for its result (AMI-80). Errors: 42704 for an unknown one.
+    fn execute_at(&self, _ctx: &mut dyn HookContext, source: &str, _text: &str) -> Result<QueryResult> {
+        Err(SqlError::unsupported(format!("USE ds=\"{source}\" EXECUTE")))
+    }
+    /// What is counted of a trigger since it was created or the server started; none if nothing is.
+    fn statistics(&self, _trigger: TriggerId) -> Option<TriggerStatistics> {
+        None
+    }
+    /// Counts from 0 again and forgets the last error.
+    fn reset_statistics(&self, _trigger: TriggerId) {}
     /// Starts a procedure; nothing of it has run yet. Errors: 42883 no such procedure or version, 42601.
     fn procedure(&self, call: ProcedureCall) -> Result<Box<dyn RunningProcedure>> {
         Err(SqlError::unsupported(format!("a procedure of the dialect \"{}\"", call.dialect)))
@@ -152,6 +273,10 @@ pub trait Hooks: Send + Sync {
         _arguments: Option<&[Value]>,
     ) -> ProcedureShape {
         ProcedureShape::default()
+    }
+    /// When a timer ran last and runs next, in microseconds since 1970.
+    fn timer_times(&self, _timer: TriggerId) -> (Option<i64>, Option<i64>) {
+        (None, None)
     }
     /// The transaction with this number is durable; wakes subscribers. Must not block.
     fn committed(&self, commit: CommitNo);

@@ -8,7 +8,9 @@ mod procedure;
 
 use serde::{Deserialize, Serialize};
 
-pub use hooks::{Attached, HookContext, Hooks, NoHooks, Prepared, QueryResult, Verdict};
+pub use hooks::{
+    Attached, HookContext, Hooks, NoHooks, Prepared, Put, QueryResult, TriggerError, TriggerStatistics, Verdict,
+};
 pub use procedure::{ProcedureCall, ProcedureShape, Progress, RunningProcedure, Waker};
 
 use crate::catalog::{CatalogChange, TableId, TriggerId};

@@ -40,6 +40,17 @@ pub struct Pending {
     pub catalog: bool,
     /// Temporary tables ON COMMIT DROP (true) or DELETE ROWS (false) that were touched.
     pub on_commit: Vec<(TableId, bool)>,
+    /// What triggers left to be done once it has committed.
+    pub work: Vec<CommitWork>,
+}
+
+/// Work for the moment after a commit.
+pub struct CommitWork(pub Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for CommitWork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CommitWork")
+    }
 }
 
 /// One session's server-side state.
@@ -224,6 +235,13 @@ impl Backend {
         }
     }
 
+    /// Takes the newest committed catalog into the transaction, if there is one.
+    pub fn refresh_catalog(&self) {
+        if let Some(txn) = self.txn.borrow_mut().as_mut() {
+            txn.refresh_catalog();
+        }
+    }
+
     /// Makes reg types print and read names by the catalog and search path of now (PG-82).
     pub fn refresh_names(&self) {
         let set = self.catalogs();
@@ -384,8 +402,14 @@ impl Backend {
             self.rollback();
             return Err(error);
         }
-        let asynchronous = self.settings.borrow().asynchronous;
-        let Some(txn) = self.txn.borrow_mut().take() else { return Ok(None) };
+        let (asynchronous, origin) = {
+            let settings = self.settings.borrow();
+            (settings.asynchronous, settings.origin)
+        };
+        let Some(mut txn) = self.txn.borrow_mut().take() else { return Ok(None) };
+        if origin != 0 && origin != self.shared.instance {
+            txn.set_origin(origin);
+        }
         let pending = std::mem::take(&mut *self.pending.borrow_mut());
         let order = (!pending.notify.is_empty()).then(|| self.shared.notify_order.lock());
         let wrote = txn.has_written();
@@ -399,6 +423,10 @@ impl Backend {
                 if pending.catalog {
                     if let Some(commit) = committed.commit {
                         self.shared.catalog_commit.fetch_max(commit.0, Ordering::SeqCst);
+                        // Whoever told of the commit's durability may have come before this and not seen it.
+                        if self.shared.durable() >= commit {
+                            self.shared.hooks.catalog_changed();
+                        }
                     }
                 }
                 self.pending.borrow_mut().listen = pending.listen;
@@ -409,6 +437,9 @@ impl Backend {
                 drop(order);
                 self.settings.borrow_mut().commit();
                 self.end_transaction();
+                for work in pending.work {
+                    work.0();
+                }
                 Ok(Some(committed))
             }
             Err(error) => {

@@ -14,7 +14,7 @@ use crate::catalog::{Catalog, Constraint, ConstraintKind, ForeignKey, ForeignKey
 use crate::change::RowId;
 use crate::error::{Result, SqlError, SqlState};
 use crate::store::{IndexCursor, IndexRange, LockMode, LockOutcome, ScanCursor, Snapshot, WaitPolicy};
-use crate::types::{CastContext, Oid, Row, TextStyle, Value, cast, to_text};
+use crate::types::{CastContext, Oid, Row, TextStyle, Value, cast, encode_row, to_text};
 
 /// Something to be checked or done at the end of a statement.
 pub(super) enum Event {
@@ -113,9 +113,45 @@ pub(super) fn queue_parent(exec: &Exec<'_>, table: &Arc<TableDef>, old: &Row, ne
     exec.run.writer.borrow_mut().events.push(event);
 }
 
+/// Keys that a statement has found, and locked, in the tables that they refer to: by constraint, whole.
+#[derive(Default)]
+struct Checked {
+    integers: HashSet<(Oid, i64)>,
+    others: HashSet<(Oid, Vec<u8>)>,
+}
+
+impl Checked {
+    fn integer(key: &[Value]) -> Option<i64> {
+        match key {
+            [value @ (Value::Int2(_) | Value::Int4(_) | Value::Int8(_))] => value.as_i64(),
+            _ => None,
+        }
+    }
+
+    fn bytes(key: &[Value]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_row(key, &mut bytes);
+        bytes
+    }
+
+    fn has(&self, constraint: Oid, key: &[Value]) -> bool {
+        match Checked::integer(key) {
+            Some(integer) => self.integers.contains(&(constraint, integer)),
+            None => !self.others.is_empty() && self.others.contains(&(constraint, Checked::bytes(key))),
+        }
+    }
+
+    fn add(&mut self, constraint: Oid, key: &[Value]) {
+        match Checked::integer(key) {
+            Some(integer) => self.integers.insert((constraint, integer)),
+            None => self.others.insert((constraint, Checked::bytes(key))),
+        };
+    }
+}
+
 /// Works off the events of a statement, and those that they lead to.
 pub(super) fn run_events(exec: &Exec<'_>) -> Result<()> {
-    let mut checked: HashSet<(Oid, u64)> = HashSet::new();
+    let mut checked = Checked::default();
     loop {
         let events = std::mem::take(&mut exec.run.writer.borrow_mut().events);
         if events.is_empty() {
@@ -128,12 +164,7 @@ pub(super) fn run_events(exec: &Exec<'_>) -> Result<()> {
     }
 }
 
-fn run_round(
-    exec: &Exec<'_>,
-    events: Vec<Event>,
-    snapshot: &Snapshot,
-    checked: &mut HashSet<(Oid, u64)>,
-) -> Result<()> {
+fn run_round(exec: &Exec<'_>, events: Vec<Event>, snapshot: &Snapshot, checked: &mut Checked) -> Result<()> {
     let catalog = exec.backend.catalog()?;
     let mut parents: Vec<(Arc<TableDef>, Vec<(Row, Option<Row>)>)> = Vec::new();
     for event in events {
@@ -193,12 +224,11 @@ fn check_child(
     row: RowId,
     values: &[Value],
     snapshot: &Snapshot,
-    checked: &mut HashSet<(Oid, u64)>,
+    checked: &mut Checked,
 ) -> Result<()> {
     let Some((constraint, key)) = foreign_key(table, place) else { return Ok(()) };
-    let seen = (constraint.oid, hash_key(values));
     let _ = row;
-    if checked.contains(&seen) && values.len() == 1 && matches!(values[0], Value::Int4(_) | Value::Int8(_)) {
+    if checked.has(constraint.oid, values) {
         return Ok(());
     }
     let Some(parent) = catalog.table(key.parent) else { return Ok(()) };
@@ -213,7 +243,7 @@ fn check_child(
         LockOutcome::Newer(now) if same_row(&pick(&now, &key.parent_columns), &parent_order(key, parent, &wanted)) => {}
         LockOutcome::Newer(_) | LockOutcome::Gone | LockOutcome::Skipped => return Err(missing()),
     }
-    checked.insert(seen);
+    checked.add(constraint.oid, values);
     Ok(())
 }
 
@@ -463,7 +493,7 @@ pub fn run_deferred(backend: &Backend, only: Option<&[Oid]>) -> Result<()> {
             return Ok(());
         }
         let snapshot = backend.begin_statement(true)?;
-        let run = Run::with_snapshot(backend, &super::planning::empty_plan(), Vec::new(), snapshot, 0);
+        let run = Run::with_snapshot(backend, super::planning::empty_plan(), Vec::new(), snapshot, 0);
         let exec = Exec { backend, run: &run };
         let mut live = Vec::with_capacity(due.len());
         let mut failed = None;
@@ -488,7 +518,9 @@ pub fn run_deferred(backend: &Backend, only: Option<&[Oid]>) -> Result<()> {
         }
         let result = match failed {
             Some(error) => Err(error),
-            None => run_round(&exec, live, &snapshot, &mut HashSet::new()).and_then(|()| super::write::finish(&exec)),
+            None => {
+                run_round(&exec, live, &snapshot, &mut Checked::default()).and_then(|()| super::write::finish(&exec))
+            }
         };
         backend.end_statement(snapshot);
         result?;

@@ -5,17 +5,21 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::backend::Scratch;
+use super::backend::{CommitWork, Scratch};
 use super::write::{Changed, checkin, checkout_table};
 use super::{Backend, Exec, Run};
 use crate::catalog::{
-    Catalog, CatalogChange, Column, Entry, IndexDef, IndexKey, IndexMethod, Persistence, TableDef, TableId, TriggerDef,
-    TriggerId,
+    Catalog, CatalogChange, Column, Entry, IndexDef, IndexKey, IndexMethod, Persistence, Privilege, TableDef, TableId,
+    TriggerDef, TriggerId,
 };
-use crate::change::{HookContext, Position, Prepared, QueryResult, RowId};
+use crate::change::{HookContext, Position, Prepared, Put, QueryResult, RowId};
+use crate::env::Pace;
 use crate::error::{Result, SqlError, SqlState};
-use crate::store::{IndexCursor, IndexRange, LockMode, LockOutcome, ScanCursor, Snapshot, WaitPolicy};
+use crate::store::{
+    IndexCursor, IndexRange, InsertOutcome, LockMode, LockOutcome, ScanCursor, Snapshot, WaitPolicy, WriteOutcome,
+};
 use crate::types::{DataType, Oid, Row, Value, equal};
 
 /// The door lent to a trigger.
@@ -67,8 +71,13 @@ impl<'a> HookCx<'a> {
         }
         let writer = backend.writer.get();
         backend.path.borrow_mut().push(writer);
+        let kept = backend.pending.borrow().work.len();
         let result = work(backend, depth);
         backend.path.borrow_mut().pop();
+        if result.is_err() {
+            // What did not happen leaves nothing to do.
+            backend.pending.borrow_mut().work.truncate(kept);
+        }
         // Whatever ran inside may have named itself; a trigger goes on under its own name.
         if backend.writer.get() != writer {
             self.set_writer(writer);
@@ -103,15 +112,49 @@ impl<'a> HookCx<'a> {
         result
     }
 
-    /// One row change through the door.
-    fn write<T>(
+    /// Changes of a trigger's own hidden table, which has no triggers, checks or defaults: straight to the store.
+    fn write_state(&mut self, table: &Arc<TableDef>, changes: Vec<Put>) -> Result<Vec<Option<RowId>>> {
+        self.stash();
+        let mut ids = Vec::with_capacity(changes.len());
+        self.with_snapshot(|backend, snapshot| {
+            for change in changes {
+                let (id, outcome) = match change {
+                    Put::Insert(row) => match backend.with_txn(|txn| txn.insert(table, &row))? {
+                        InsertOutcome::Done(id) => (id, WriteOutcome::Done),
+                        InsertOutcome::Conflict { .. } => return Err(state_exists(table)),
+                    },
+                    Put::Update(id, old, new) => {
+                        (id, backend.with_txn(|txn| txn.update(table, id, &old, &new, snapshot))?)
+                    }
+                    Put::Delete(id, old) => (id, backend.with_txn(|txn| txn.delete(table, id, &old, snapshot))?),
+                };
+                match outcome {
+                    WriteOutcome::Done => ids.push(Some(id)),
+                    WriteOutcome::Newer(_) => return Err(changed_meanwhile()),
+                    WriteOutcome::Gone | WriteOutcome::SelfModified => ids.push(None),
+                    WriteOutcome::Conflict { .. } => return Err(state_exists(table)),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(ids)
+    }
+
+    /// The table's definition if it is a hidden one.
+    fn hidden(&self, table: TableId) -> Option<Arc<TableDef>> {
+        let txn = self.backend.txn.borrow();
+        txn.as_ref()?.catalog().table(table).filter(|def| def.hidden).cloned()
+    }
+
+    /// One statement through the door.
+    fn through_door<T>(
         &mut self,
         table: TableId,
         work: impl FnOnce(&Exec<'_>, &mut super::write::TableWriter, &Snapshot) -> Result<T>,
     ) -> Result<T> {
         self.deeper(|backend, depth| {
             let snapshot = backend.begin_statement(true)?;
-            let run = Run::with_snapshot(backend, &super::planning::empty_plan(), Vec::new(), snapshot, depth);
+            let run = Run::with_snapshot(backend, super::planning::empty_plan(), Vec::new(), snapshot, depth);
             let exec = Exec { backend, run: &run };
             let result = checkout_table(&exec, table).and_then(|mut writer| {
                 let done = work(&exec, &mut writer, &snapshot)?;
@@ -132,6 +175,42 @@ impl HookContext for HookCx<'_> {
 
     fn depth(&self) -> u32 {
         self.depth
+    }
+
+    fn depth_max(&self) -> u32 {
+        self.backend.shared.trigger_depth_max
+    }
+
+    fn act_as(&mut self, role: Oid) -> Oid {
+        let backend = self.backend;
+        let before = backend.current_user.get();
+        if before != role {
+            let known = backend.catalogs().shared.role(role).is_some_and(|role| role.superuser);
+            backend.current_user.set(role);
+            backend.superuser.set(known || (backend.internal && role == crate::catalog::BOOTSTRAP_ROLE));
+        }
+        before
+    }
+
+    fn query_in(&mut self, dialect: &'static str, sql: &str, params: &[Value]) -> Result<QueryResult> {
+        self.deeper(|backend, depth| super::statement::run_text_in(backend, dialect, sql, params, depth))
+    }
+
+    fn check_insert(&self, table: TableId) -> Result<()> {
+        super::check_privileges(self.backend, &[(table.0, Privilege::Insert)])
+    }
+
+    fn on_commit(&mut self, work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        self.backend.pending.borrow_mut().work.push(CommitWork(work));
+        Ok(())
+    }
+
+    fn block(&self, work: &mut dyn FnMut()) {
+        self.backend.shared.env.blocker.block(work);
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.backend.shared.env.clock.elapsed()
     }
 
     fn set_writer(&mut self, trigger: TriggerId) -> TriggerId {
@@ -165,10 +244,16 @@ impl HookContext for HookCx<'_> {
         self.stash();
         self.with_snapshot(|backend, snapshot| {
             let mut cursor = ScanCursor::default();
+            let (mut pace, mut rows) = (Pace::new(&backend.shared.env), 0);
             loop {
                 backend.check_cancel()?;
                 let mut batch = Vec::new();
                 let more = backend.with_txn(|txn| txn.scan_batch(table, snapshot, &mut cursor, &mut batch))?;
+                rows += batch.len();
+                if pace.due() {
+                    let total = backend.shared.store.row_estimate(table);
+                    tracing::info!(table = table.0, rows, total, "a trigger reads a table");
+                }
                 for (id, row) in batch {
                     if !visit(id, &row)? {
                         return Ok(());
@@ -182,14 +267,13 @@ impl HookContext for HookCx<'_> {
     }
 
     fn lookup(&mut self, table: TableId, index: Oid, key: &[Value], lock: bool) -> Result<Vec<(RowId, Row)>> {
-        let catalog = self.catalog();
-        let columns: Vec<Option<usize>> = catalog
-            .index(index)
-            .map(|(_, def)| def.keys.iter().take(key.len()).map(|part| part.column).collect())
-            .unwrap_or_default();
+        // Only a row that changed while it was waited for is compared with the key.
+        let backend = self.backend;
         let fits = |row: &Row| {
-            columns.iter().zip(key).all(|(column, value)| match column {
-                Some(place) => row.get(*place).is_some_and(|now| equal(now, value) && now.is_null() == value.is_null()),
+            let catalog = backend.catalog().unwrap_or_default();
+            let Some((_, def)) = catalog.index(index) else { return true };
+            def.keys.iter().zip(key).all(|(part, value)| match part.column {
+                Some(place) => row.get(place).is_some_and(|now| equal(now, value) && now.is_null() == value.is_null()),
                 None => true,
             })
         };
@@ -258,33 +342,50 @@ impl HookContext for HookCx<'_> {
         self.backend.with_txn(|txn| txn.newest(table, row))
     }
 
+    fn changed_at(&mut self, table: TableId, row: RowId) -> Result<(u64, u32)> {
+        self.backend.with_txn(|txn| txn.changed_at(table, row))
+    }
+
     fn insert(&mut self, table: TableId, row: Row) -> Result<Option<RowId>> {
-        self.write(table, |exec, writer, _| {
-            let mut row = row;
-            row.resize(writer.table.columns.len(), Value::Null);
-            Ok(writer.insert_or_upsert(row, None, &exec.cx())?.map(|(id, _)| id))
-        })
+        Ok(self.write(table, vec![Put::Insert(row)])?.into_iter().next().flatten())
     }
 
     fn update(&mut self, table: TableId, row: RowId, old: &Row, new: Row) -> Result<bool> {
-        self.write(table, |exec, writer, snapshot| {
-            let mut new = new;
-            new.resize(writer.table.columns.len(), Value::Null);
-            match writer.update_row(row, old.clone(), new, snapshot, None, &exec.cx())? {
-                Changed::Done(_) => Ok(true),
-                Changed::Skipped => Ok(false),
-                Changed::Newer(_) => Err(changed_meanwhile()),
-                Changed::Gone => Ok(false),
-            }
-        })
+        Ok(self.write(table, vec![Put::Update(row, old.clone(), new)])?.into_iter().next().flatten().is_some())
     }
 
     fn delete(&mut self, table: TableId, row: RowId, old: &Row) -> Result<bool> {
-        self.write(table, |exec, writer, snapshot| match writer.delete_row(row, old.clone(), snapshot, &exec.cx())? {
-            Changed::Done(_) => Ok(true),
-            Changed::Skipped => Ok(false),
-            Changed::Newer(_) => Err(changed_meanwhile()),
-            Changed::Gone => Ok(false),
+        Ok(self.write(table, vec![Put::Delete(row, old.clone())])?.into_iter().next().flatten().is_some())
+    }
+
+    fn write(&mut self, table: TableId, changes: Vec<Put>) -> Result<Vec<Option<RowId>>> {
+        if let Some(hidden) = self.hidden(table) {
+            return self.write_state(&hidden, changes);
+        }
+        self.through_door(table, |exec, writer, snapshot| {
+            let width = writer.table.columns.len();
+            let mut ids = Vec::with_capacity(changes.len());
+            for change in changes {
+                exec.tick()?;
+                let (id, changed) = match change {
+                    Put::Insert(mut row) => {
+                        row.resize(width, Value::Null);
+                        ids.push(writer.insert_or_upsert(row, None, &exec.cx())?.map(|(id, _)| id));
+                        continue;
+                    }
+                    Put::Update(id, old, mut new) => {
+                        new.resize(width, Value::Null);
+                        (id, writer.update_row(id, old, new, snapshot, None, &exec.cx())?)
+                    }
+                    Put::Delete(id, old) => (id, writer.delete_row(id, old, snapshot, &exec.cx())?),
+                };
+                match changed {
+                    Changed::Done(_) => ids.push(Some(id)),
+                    Changed::Skipped | Changed::Gone => ids.push(None),
+                    Changed::Newer(_) => return Err(changed_meanwhile()),
+                }
+            }
+            Ok(ids)
         })
     }
 
@@ -336,6 +437,7 @@ impl HookContext for HookCx<'_> {
             options: Vec::new(),
             maintained_by: 0,
             hidden: true,
+            display: Vec::new(),
             acl: Vec::new(),
             comment: None,
         });
@@ -423,6 +525,11 @@ impl HookCx<'_> {
 
 fn changed_meanwhile() -> SqlError {
     SqlError::new(SqlState::SERIALIZATION_FAILURE, "could not serialize access due to concurrent update")
+}
+
+/// Another writer made the same state row first.
+fn state_exists(table: &TableDef) -> SqlError {
+    SqlError::new(SqlState::UNIQUE_VIOLATION, format!("a row of \"{}\" exists already", table.name))
 }
 
 fn put(backend: &Backend, entry: Entry) -> Result<()> {

@@ -7,13 +7,16 @@
 //! Rows are changed only in `write`. Waiting happens only inside the store's calls and `env.blocker`.
 
 mod backend;
+mod backlog;
 mod cache;
+mod command;
 mod constraint;
 mod cte;
 
 pub mod ddl;
 mod detached;
 mod group;
+mod filled;
 mod hook;
 mod join;
 mod lock;
@@ -27,6 +30,7 @@ mod settings;
 mod shared;
 mod sort;
 pub mod statement;
+mod sync;
 pub mod system;
 mod window;
 mod write;
@@ -37,19 +41,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use backend::{Backend, EPOCH_MICROS, Pending, PreparedInfo};
+pub use backlog::Backlogs;
 pub use cache::{CachedStatement, PlanCache};
 pub use constraint::{Deferred, run_deferred, set_constraints};
 pub use hook::HookCx;
 pub use planning::{
     Extractors, TableExpr, apply_setting, bind_table_expr, eval_arguments, explain, parse_options, parse_statement,
-    parse_text, plan, refresh_user, resolve_type, with_bind_context,
+    parse_text, plan, refresh_user, resolve_type, route, with_bind_context,
 };
 pub use privilege::{check_privileges, has_privilege};
 pub use settings::{SETTINGS, SettingKind, Settings, check_name, parse_bool, split_list};
 pub use shared::{Control, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus};
 pub use write::{RowInserter, Writer, insert_rows};
 
-use crate::error::Result;
+use crate::error::{Result, SqlState};
 use crate::expr::{EvalContext, OuterRow, SubplanId, eval, eval_predicate};
 use crate::plan::{Node, Plan, PlanKind};
 use crate::store::{Snapshot, TableLockMode, WaitPolicy};
@@ -81,8 +86,12 @@ pub struct Run {
     pub writer: RefCell<Writer>,
     caches: RefCell<Caches>,
     ticks: Cell<u32>,
-    began: Cell<Option<Duration>>,
+    /// When it was first looked at, and after which time it hands its thread over.
+    began: Cell<Option<(Duration, Duration)>>,
 }
+
+/// A statement that runs for longer lets others have its network thread.
+const LONG: Duration = Duration::from_millis(1);
 
 /// A run with its session: what operators and expressions work with.
 #[derive(Clone, Copy)]
@@ -103,47 +112,80 @@ pub struct Cx<'a> {
 }
 
 impl Run {
-    /// Begins a statement: locks its tables, checks privileges, takes its snapshot.
+    /// Begins a statement: checks privileges, locks its tables, takes its snapshot. A plan that DDL has overtaken, perhaps
+    /// while this waited for a lock, is made again: `run.plan` is the one that runs. Errors: those of planning, 42501,
+    /// 25006, those of a wait.
     pub fn begin(backend: &Backend, plan: &Arc<Plan>, params: Vec<Value>, depth: u32) -> Result<Run> {
-        if plan.writes {
-            backend.check_writable(match plan.kind {
-                PlanKind::Insert => "INSERT",
-                PlanKind::Update => "UPDATE",
-                PlanKind::Delete => "DELETE",
-                PlanKind::Merge => "MERGE",
-                PlanKind::Select => "SELECT",
-            })?;
+        let mut plan = plan.clone();
+        let snapshot = loop {
+            if plan.writes {
+                backend.check_writable(match plan.kind {
+                    PlanKind::Insert => "INSERT",
+                    PlanKind::Update => "UPDATE",
+                    PlanKind::Delete => "DELETE",
+                    PlanKind::Merge => "MERGE",
+                    PlanKind::Sync => "SYNC",
+                    PlanKind::Select => "SELECT",
+                })?;
+            }
+            if !backend.superuser.get() {
+                check_privileges(backend, &plan.privileges)?;
+            }
+            if let Some(snapshot) = Run::lock(backend, &plan)? {
+                break snapshot;
+            }
+            plan = planning::plan_again(backend, &plan)?;
+        };
+        for notice in &plan.notices {
+            backend.notice(notice.clone());
         }
-        if !backend.superuser.get() {
-            check_privileges(backend, &plan.privileges)?;
-        }
-        let snapshot = backend.with_txn(|txn| {
+        Ok(Run::with_snapshot(backend, plan, params, snapshot, depth))
+    }
+
+    /// Locks a plan's tables and takes a snapshot; none if the catalog is not the one that the plan was made under.
+    fn lock(backend: &Backend, plan: &Plan) -> Result<Option<Snapshot>> {
+        backend.with_txn(|txn| {
+            let mut locked = Ok(());
             for (table, write) in &plan.tables {
-                let mode = if *write {
+                let mode = if *write && plan.kind == PlanKind::Sync {
+                    // It compares the whole table: nobody else may change it meanwhile.
+                    TableLockMode::ShareRowExclusive
+                } else if *write {
                     TableLockMode::RowExclusive
                 } else if plan.locks {
                     TableLockMode::RowShare
                 } else {
                     TableLockMode::AccessShare
                 };
-                txn.lock_table(*table, mode, WaitPolicy::Wait)?;
+                locked = txn.lock_table(*table, mode, WaitPolicy::Wait);
+                if locked.is_err() {
+                    break;
+                }
             }
-            Ok(txn.begin_statement(plan.writes || plan.locks))
-        })?;
-        Ok(Run::with_snapshot(backend, plan, params, snapshot, depth))
+            let gone = locked.as_ref().is_err_and(|error| error.state() == SqlState::UNDEFINED_TABLE);
+            if !gone {
+                locked.clone()?;
+            }
+            txn.refresh_catalog();
+            if plan.statement.is_some() && plan.catalog_version != txn.catalog_set().version {
+                return Ok(None);
+            }
+            locked?;
+            Ok(Some(txn.begin_statement(plan.writes || plan.locks)))
+        })
     }
 
     /// A run that sees this snapshot.
     pub fn with_snapshot(
         backend: &Backend,
-        plan: &Arc<Plan>,
+        plan: Arc<Plan>,
         params: Vec<Value>,
         snapshot: Snapshot,
         depth: u32,
     ) -> Run {
         backend.refresh_names();
         Run {
-            plan: plan.clone(),
+            plan,
             params,
             snapshot,
             style: backend.settings.borrow().style.clone(),
@@ -178,10 +220,11 @@ impl<'a> Exec<'a> {
         self.backend.check_cancel()?;
         let now = self.backend.shared.env.clock.elapsed();
         match self.run.began.get() {
-            None => self.run.began.set(Some(now)),
-            Some(began) if now.saturating_sub(began) > Duration::from_millis(1) => {
-                self.run.began.set(Some(now));
-                self.backend.shared.env.blocker.block(&mut || {});
+            None => self.run.began.set(Some((now, LONG))),
+            Some((began, limit)) if now.saturating_sub(began) > limit => {
+                // Perhaps nobody was there to take over: again after twice the time.
+                self.run.began.set(Some((began, limit * 2)));
+                self.backend.shared.env.blocker.hand_over();
             }
             Some(_) => {}
         }
@@ -457,7 +500,7 @@ pub fn with_eval_context<T>(
     depth: u32,
     work: impl FnOnce(&EvalContext<'_>) -> Result<T>,
 ) -> Result<T> {
-    let run = Run::with_snapshot(backend, &planning::empty_plan(), Vec::new(), snapshot, depth);
+    let run = Run::with_snapshot(backend, planning::empty_plan(), Vec::new(), snapshot, depth);
     let exec = Exec { backend, run: &run };
     work(&exec.cx().eval)
 }
@@ -466,6 +509,7 @@ pub fn with_eval_context<T>(
 pub fn run_all(backend: &Backend, plan: &Arc<Plan>, params: Vec<Value>, depth: u32) -> Result<(Vec<Row>, u64)> {
     let run = Run::begin(backend, plan, params, depth)?;
     let exec = Exec { backend, run: &run };
+    let plan = &run.plan;
     let result = all_rows(&plan.root, &exec.cx(), usize::MAX).and_then(|rows| {
         finish(&exec)?;
         Ok(rows)
@@ -484,5 +528,6 @@ pub fn tag(kind: PlanKind, count: u64) -> String {
         PlanKind::Update => format!("UPDATE {count}"),
         PlanKind::Delete => format!("DELETE {count}"),
         PlanKind::Merge => format!("MERGE {count}"),
+        PlanKind::Sync => format!("SYNC {count}"),
     }
 }

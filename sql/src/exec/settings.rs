@@ -157,6 +157,9 @@ pub static SETTINGS: &[SettingDef] = &[
     def("transaction_isolation", "read committed", Words(ISOLATIONS)),
     def("transaction_read_only", "off", Bool),
     def("transform_null_equals", "off", Bool),
+    def("tripline.ami_listen", "", ReadOnly),
+    def("tripline.instance", "0", ReadOnly),
+    def("tripline.origin", "0", Int(0, i64::MAX)),
     def("wal_level", "replica", ReadOnly),
     def("work_mem", "4MB", Kilobytes(64, MAX)),
     def("xmlbinary", "base64", Words(&["base64", "hex"])),
@@ -192,6 +195,8 @@ pub struct Settings {
     pub idle_timeout: u64,
     /// synchronous_commit is off.
     pub asynchronous: bool,
+    /// tripline.origin: the instance that the session's changes come from; 0 = this one.
+    pub origin: u64,
     /// search_path as written, `$user` not resolved.
     pub search_path: Vec<String>,
     /// For text forms.
@@ -240,6 +245,7 @@ impl Settings {
             lock_timeout: 0,
             idle_timeout: 0,
             asynchronous: false,
+            origin: 0,
             search_path: vec!["$user".to_owned(), "public".to_owned()],
             style: Arc::new(TextStyle::default()),
             min_level: 6,
@@ -517,6 +523,7 @@ impl Settings {
             "lock_timeout" => self.lock_timeout = millis(&value),
             "idle_in_transaction_session_timeout" => self.idle_timeout = millis(&value),
             "synchronous_commit" => self.asynchronous = &*value == "off",
+            "tripline.origin" => self.origin = value.parse().unwrap_or(0),
             "client_min_messages" => {
                 self.min_level = LEVELS.iter().position(|level| *level == &*value).unwrap_or(6);
             }

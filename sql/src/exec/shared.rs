@@ -74,6 +74,10 @@ pub struct SubscriberState {
     pub last_error_at: Option<UnixMicros>,
     /// Entries handled since the server started.
     pub delivered: u64,
+    /// Of a relay: messages given up because the receiver was not there, or too slow.
+    pub dropped: u64,
+    /// Of a relay: messages that the receiver refused.
+    pub rejected: u64,
     /// Where it stands.
     pub position: Option<Position>,
     /// Process of the client that consumes it, where clients do.
@@ -159,6 +163,8 @@ pub struct Shared {
     pub hooks: Arc<dyn Hooks>,
     /// Server-wide defaults of settings.
     pub settings: Vec<(String, String)>,
+    /// Id of this instance among those that relay to each other (the setting tripline.instance); 0: none.
+    pub instance: u64,
     /// Deepest nesting of trigger writes.
     pub trigger_depth_max: u32,
     /// Sessions at one time, internal ones not counted.
@@ -171,6 +177,8 @@ pub struct Shared {
     pub notify_order: Mutex<()>,
     /// States of subscribers.
     pub status: Arc<SubscriberStatus>,
+    /// What waits for subscribers.
+    pub backlogs: super::Backlogs,
     /// Newest commit known to have changed the catalog.
     pub catalog_commit: AtomicU64,
     next_pid: AtomicI32,
@@ -186,10 +194,12 @@ impl Shared {
         trigger_depth_max: u32,
         max_connections: u32,
     ) -> Shared {
+        let instance = settings.iter().rev().find(|(name, _)| name == "tripline.instance");
         Shared {
             store,
             env,
             hooks,
+            instance: instance.and_then(|(_, id)| id.parse().ok()).unwrap_or(0),
             settings,
             trigger_depth_max,
             max_connections,
@@ -197,6 +207,7 @@ impl Shared {
             listeners: RwLock::default(),
             notify_order: Mutex::new(()),
             status: Arc::default(),
+            backlogs: super::Backlogs::default(),
             catalog_commit: AtomicU64::new(0),
             next_pid: AtomicI32::new(0),
         }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use sqlparser::ast;
 
-use super::planning::{parse_text, plan};
+use super::hook::HookCx;
+use super::planning::{parse_text, route};
 use super::{Backend, CachedStatement, is_point, run_all, tag};
+use crate::catalog::{Relation, TableDef};
 use crate::change::QueryResult;
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{self, Parsed, SettingScope, Statement};
 use crate::plan::Plan;
+use crate::store::{TableLockMode, WaitPolicy};
 use crate::types::{DataType, Oid, Row, Value};
 
 /// Whether the statement has a `Plan`.
@@ -29,8 +32,11 @@ pub fn is_plannable(statement: &Statement) -> bool {
 /// The plan of a cached statement, made (again) if it is missing or the catalog or settings changed.
 pub fn current_plan(backend: &Backend, statement: &mut CachedStatement, types: &[Oid]) -> Result<Arc<Plan>> {
     let generation = backend.settings.borrow().generation;
-    let version = match backend.txn.borrow().as_ref() {
-        Some(txn) => txn.catalog_set().version,
+    let version = match backend.txn.borrow_mut().as_mut() {
+        Some(txn) => {
+            txn.refresh_catalog();
+            txn.catalog_set().version
+        }
         None => backend.shared.store.catalog().version,
     };
     if let Some((plan, made)) = &statement.plan {
@@ -38,7 +44,7 @@ pub fn current_plan(backend: &Backend, statement: &mut CachedStatement, types: &
             return Ok(plan.clone());
         }
     }
-    let plan = plan(backend, &statement.parsed, types)?;
+    let plan = route(backend, &mut statement.parsed, types)?;
     statement.point = is_point(&plan.root);
     statement.plan = Some((plan.clone(), generation));
     Ok(plan)
@@ -61,8 +67,15 @@ pub fn prepare_text(backend: &Backend, text: &str, types: &[Oid]) -> Result<Cach
             return Ok(statement);
         }
     }
-    backend.plans.borrow_mut().put(text, types, statement.clone());
+    keep(backend, text, types, &statement);
     Ok(statement)
+}
+
+/// Keeps a statement for the next time the same text comes. A reading that another setting of `dialect` chose is not.
+pub fn keep(backend: &Backend, text: &str, types: &[Oid], statement: &CachedStatement) {
+    if super::planning::parse_options(backend).dialect == parse::DialectSetting::Auto {
+        backend.plans.borrow_mut().put(text, types, statement.clone());
+    }
 }
 
 /// Runs one statement to its end in the current transaction.
@@ -70,12 +83,40 @@ pub fn run_text(backend: &Backend, text: &str, types: &[Oid], params: &[Value], 
     let statement = prepare_text(backend, text, types)?;
     match &statement.plan {
         Some((plan, _)) => run_plan(backend, plan, params, depth),
-        None => run_utility(backend, &statement.parsed, depth),
+        None => run_utility(backend, &statement.parsed, (types, params), depth),
     }
 }
 
+/// `run_text` for a text that this dialect reads first. Nothing of it is kept.
+pub fn run_text_in(
+    backend: &Backend,
+    dialect: &'static str,
+    text: &str,
+    params: &[Value],
+    depth: u32,
+) -> Result<QueryResult> {
+    let options = parse::ParseOptions { dialect: parse::DialectSetting::Named(dialect) };
+    let mut parsed = parse::parse_one(text, &options)?;
+    if is_plannable(&parsed.statement) {
+        let plan = route(backend, &mut parsed, &[])?;
+        return run_plan(backend, &plan, params, depth);
+    }
+    let savepoint = backend.with_txn(|txn| Ok(txn.savepoint()))?;
+    let result = run_utility(backend, &parsed, (&[], &[]), depth);
+    backend.with_txn(|txn| match result {
+        Ok(result) => {
+            txn.release(savepoint);
+            Ok(result)
+        }
+        Err(error) => {
+            txn.rollback_to(savepoint)?;
+            Err(error)
+        }
+    })
+}
+
 /// Runs a plan inside a transaction that goes on after an error: what it did is undone then.
-fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -> Result<QueryResult> {
+pub(super) fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -> Result<QueryResult> {
     if params.len() != plan.params.len() {
         return Err(SqlError::new(
             SqlState::PROTOCOL_VIOLATION,
@@ -83,6 +124,7 @@ fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -
         ));
     }
     let savepoint = if plan.writes { Some(backend.with_txn(|txn| Ok(txn.savepoint()))?) } else { None };
+    let work = backend.pending.borrow().work.len();
     match run_all(backend, plan, params.to_vec(), depth) {
         Ok((rows, count)) => {
             if let Some(savepoint) = savepoint {
@@ -97,6 +139,7 @@ fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -
         Err(error) => {
             if let Some(savepoint) = savepoint {
                 backend.with_txn(|txn| txn.rollback_to(savepoint))?;
+                backend.pending.borrow_mut().work.truncate(work);
             }
             Err(error)
         }
@@ -111,8 +154,14 @@ pub enum Outcome {
     Rows(Vec<(String, DataType)>, Vec<Row>, String),
 }
 
-/// Runs a statement that needs no portal and no transaction control; none if it is not one of those.
-pub fn utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<Option<Outcome>> {
+/// Runs a statement that needs no portal and no transaction control; none if it is not one of those. `$n` are of these
+/// types and values.
+pub fn utility(
+    backend: &Backend,
+    parsed: &Parsed,
+    (types, params): (&[Oid], &[Value]),
+    depth: u32,
+) -> Result<Option<Outcome>> {
     let done = |tag: &str| Ok(Some(Outcome::Tag(tag.to_owned())));
     match &*parsed.statement {
         Statement::Set { scope, change } => {
@@ -160,13 +209,63 @@ pub fn utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<Option<
             done("NOTIFY")
         }
         statement if is_definition(statement) => Ok(Some(Outcome::Tag(super::ddl::execute(backend, parsed, depth)?))),
-        Statement::Call { name, args } => Err(no_procedure(backend, name, args)),
+        Statement::Call { name, args } => match as_ami_call(backend, name, parsed)? {
+            Some(call) => utility(backend, &call, (types, params), depth),
+            None => Err(no_procedure(backend, name, args)),
+        },
         Statement::LockTable { tables, mode, nowait } => {
             lock_tables(backend, tables, *mode, *nowait)?;
             done("LOCK TABLE")
         }
+        Statement::AmiCall { name, args } => {
+            super::command::call(backend, name, args, (types, params), depth).map(Some)
+        }
+        Statement::AmiExecute { source, text } => {
+            let hooks = backend.shared.hooks.clone();
+            let result = hooks.execute_at(&mut HookCx::new(backend, depth), source, text)?;
+            Ok(Some(super::command::outcome(result)))
+        }
+        Statement::Script { dialect, source } => {
+            let hooks = backend.shared.hooks.clone();
+            let result = hooks.run_script(&mut HookCx::new(backend, depth), dialect, source)?;
+            Ok(Some(super::command::outcome(result)))
+        }
         _ => Ok(None),
     }
+}
+
+/// CALL of an AMI procedure, read as AMI reads it; none if there is no such procedure.
+pub fn as_ami_call(backend: &Backend, name: &parse::ObjectName, parsed: &Parsed) -> Result<Option<Parsed>> {
+    let last = name.parts.last().map_or("", String::as_str);
+    match super::ddl::find_procedure(&*backend.catalog()?, last) {
+        Some(_) => parse::ami_form(&parsed.text).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Types of the parameters of a CALL: those declared, else the procedure's argument where one stands alone, else text.
+pub fn call_params(backend: &Backend, parsed: &Parsed, types: &[Oid]) -> Result<Vec<DataType>> {
+    let mut found: Vec<DataType> = vec![DataType::TEXT; parsed.param_count.max(types.len())];
+    let read = match &*parsed.statement {
+        Statement::Call { name, .. } => as_ami_call(backend, name, parsed)?,
+        _ => Some(parsed.clone()),
+    };
+    if let Some(Statement::AmiCall { name, args }) = read.as_ref().map(|read| &*read.statement)
+        && let Some(def) = super::ddl::find_procedure(&*backend.catalog()?, name)
+    {
+        for (arg, (_, ty)) in args.iter().zip(&def.arguments) {
+            if let ast::Expr::Value(value) = arg
+                && let ast::Value::Placeholder(text) = &value.value
+                && let Some(slot) = text[1..].parse::<usize>().ok().and_then(|n| found.get_mut(n.wrapping_sub(1)))
+            {
+                *slot = *ty;
+            }
+        }
+    }
+    for (slot, oid) in found.iter_mut().zip(types).filter(|(_, oid)| **oid != 0) {
+        *slot = DataType::new(*oid);
+    }
+    Ok(found)
 }
 
 /// PostgreSQL's own procedures do not exist yet, so no CALL finds one. Errors of the arguments come first.
@@ -184,14 +283,17 @@ fn no_procedure(backend: &Backend, name: &parse::ObjectName, args: &[ast::Expr])
     }
 }
 
-fn run_utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<QueryResult> {
-    match utility(backend, parsed, depth)? {
+fn run_utility(backend: &Backend, parsed: &Parsed, params: (&[Oid], &[Value]), depth: u32) -> Result<QueryResult> {
+    match utility(backend, parsed, params, depth)? {
         Some(Outcome::Tag(tag)) => Ok(QueryResult { tag, ..QueryResult::default() }),
         Some(Outcome::Rows(columns, rows, tag)) => {
             let count = rows.len() as u64;
             Ok(QueryResult { columns, rows, count, tag })
         }
-        None => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+        None => match &*parsed.statement {
+            Statement::Unsupported(what) => Err(SqlError::unsupported(what)),
+            _ => Err(SqlError::unsupported("this statement inside a trigger or subscriber")),
+        },
     }
 }
 
@@ -222,6 +324,13 @@ fn is_definition(statement: &Statement) -> bool {
             | Statement::ToggleTrigger { .. }
             | Statement::AmiCreateTable(_)
             | Statement::AmiCreateIndex(_)
+            | Statement::AmiAlterTable { .. }
+            | Statement::AmiRenameTable { .. }
+            | Statement::AmiDropTable { .. }
+            | Statement::AmiDropIndex { .. }
+            | Statement::AmiCreateMethod(_)
+            | Statement::AmiDropMethod { .. }
+            | Statement::AmiCreateProcedure { .. }
             | Statement::CreateProcedure(_)
             | Statement::DropProcedure { .. }
             | Statement::PutDefaultProcedure { .. }
@@ -230,7 +339,6 @@ fn is_definition(statement: &Statement) -> bool {
 
 /// LOCK TABLE.
 fn lock_tables(backend: &Backend, names: &[parse::ObjectName], mode: parse::TableLock, nowait: bool) -> Result<()> {
-    use crate::store::{TableLockMode, WaitPolicy};
     let mode = match mode {
         parse::TableLock::AccessShare => TableLockMode::AccessShare,
         parse::TableLock::RowShare => TableLockMode::RowShare,
@@ -243,9 +351,32 @@ fn lock_tables(backend: &Backend, names: &[parse::ObjectName], mode: parse::Tabl
     };
     let wait = if nowait { WaitPolicy::NoWait } else { WaitPolicy::Wait };
     for name in names {
-        if let crate::catalog::Relation::Table(table) = super::objects::find_relation(backend, name)? {
-            backend.with_txn(|txn| txn.lock_table(table.id, mode, wait))?;
-        }
+        lock_named(backend, name, mode, wait)?;
     }
     Ok(())
+}
+
+/// Locks the table that a name stands for once the lock is got: DDL may have given the name to another meanwhile. None
+/// if it is no table. Errors: 42P01, 55P03, those of a wait.
+pub fn lock_named(
+    backend: &Backend,
+    name: &parse::ObjectName,
+    mode: TableLockMode,
+    wait: WaitPolicy,
+) -> Result<Option<Arc<TableDef>>> {
+    loop {
+        backend.refresh_catalog();
+        let version = backend.catalogs().version;
+        let Relation::Table(table) = super::objects::find_relation(backend, name)? else { return Ok(None) };
+        let locked = backend.with_txn(|txn| txn.lock_table(table.id, mode, wait));
+        backend.refresh_catalog();
+        if backend.catalogs().version == version {
+            return locked.map(|()| Some(table));
+        }
+        if let Err(error) = locked
+            && error.state() != SqlState::UNDEFINED_TABLE
+        {
+            return Err(error);
+        }
+    }
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::{Backend, Exec};
-use crate::catalog::{TableDef, TableId, Timing, TriggerDef};
-use crate::change::{CommitNo, LoggedChange, Position, RowChange};
-use crate::env::UnixMicros;
+use crate::catalog::{Catalog, TableDef, TableId, Timing, TriggerDef};
+use crate::change::{CommitNo, Position, RowChange};
 use crate::error::Result;
 use crate::plan::SystemRelation;
-use crate::store::ReadItem;
+use crate::store::{LockInfo, LockObject, ReadItem};
 use crate::types::{Array, Interval, Jsonb, Oid, Row, Value};
 
 /// A catalog relation by schema (none: pg_catalog's) and name.
@@ -93,10 +92,92 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
             });
             rows.collect()
         }
+        "timer_times" => timer_times(backend)?,
+        "locks" => locks(backend),
         "subscriptions" => subscriptions(backend)?,
         "log" => log(backend)?,
+        "trigger_statistics" => trigger_statistics(backend)?,
         _ => Vec::new(),
     })
+}
+
+/// When timers ran last and run next: OID, milliseconds since 1970.
+fn timer_times(backend: &Backend) -> Result<Vec<Row>> {
+    let time = |micros: Option<i64>| micros.map_or(Value::Null, |micros| Value::Int8(micros.div_euclid(1000)));
+    let row = |def: &Arc<TriggerDef>| {
+        let (last, next) = backend.shared.hooks.timer_times(def.id);
+        vec![Value::Oid(def.id.0), time(last), time(next)]
+    };
+    Ok(backend.catalog()?.triggers().filter(|def| def.kind == "timer").map(row).collect())
+}
+
+/// Rows of `pg_locks` (PG-151).
+fn locks(backend: &Backend) -> Vec<Row> {
+    let catalogs = backend.catalogs();
+    let database_of = |table: TableId| {
+        let has = |catalog: &&Arc<Catalog>| catalog.table(table).is_some();
+        catalogs.databases().find(has).map_or(Value::Null, |catalog| Value::Oid(catalog.database))
+    };
+    // PostgreSQL's transaction ids have 32 bits, and so has their type.
+    let xid = |id: u64| Value::Oid(u32::try_from(id & u64::from(u32::MAX)).unwrap_or(u32::MAX));
+    let row = |lock: LockInfo| {
+        let virtual_id = format!("{}/{}", lock.pid, lock.transaction.unwrap_or(0));
+        let mut fields = vec![
+            ("virtualtransaction", Value::text(&*virtual_id)),
+            ("pid", Value::Int4(lock.pid)),
+            ("mode", Value::text(lock.mode)),
+            ("granted", Value::Bool(lock.waits_since.is_none())),
+            ("fastpath", Value::Bool(false)),
+        ];
+        let since = lock.waits_since.map(|at| Value::TimestampTz(at.saturating_sub(super::EPOCH_MICROS)));
+        fields.extend(since.map(|since| ("waitstart", since)));
+        fields.extend(match lock.object {
+            LockObject::Table(table) => {
+                vec![
+                    ("locktype", Value::text("relation")),
+                    ("database", database_of(table)),
+                    ("relation", Value::Oid(table.0)),
+                ]
+            }
+            LockObject::Transaction(id) => {
+                vec![("locktype", Value::text("transactionid")), ("transactionid", xid(id))]
+            }
+            LockObject::Advisory(key) => vec![
+                ("locktype", Value::text("advisory")),
+                ("database", Value::Oid(key.database)),
+                ("classid", Value::Oid(key.high)),
+                ("objid", Value::Oid(key.low)),
+                ("objsubid", Value::Int2(if key.pair { 2 } else { 1 })),
+            ],
+        });
+        shaped("pg_locks", &fields)
+    };
+    backend.shared.store.locks().into_iter().map(row).collect()
+}
+
+/// What is counted of each trigger: its OID, calls, milliseconds, errors, `return false`, the last error, its time.
+fn trigger_statistics(backend: &Backend) -> Result<Vec<Row>> {
+    let count = |number: u64| Value::Int8(i64::try_from(number).unwrap_or(i64::MAX));
+    let row = |def: &Arc<TriggerDef>| {
+        let found = backend.shared.hooks.statistics(def.id)?;
+        let (message, at) = match &found.last_error {
+            Some(last) => (
+                Value::from(format!("{}: {}", last.event, last.error.message())),
+                Value::TimestampTz(last.at.saturating_sub(super::EPOCH_MICROS)),
+            ),
+            None => (Value::Null, Value::Null),
+        };
+        Some(vec![
+            Value::Oid(def.id.0),
+            count(found.executed),
+            Value::Float8(found.spent.as_secs_f64() * 1000.0),
+            count(found.errors),
+            count(found.returned_false),
+            message,
+            at,
+        ])
+    };
+    Ok(backend.catalog()?.triggers().filter_map(row).collect())
 }
 
 /// Rows of `tripline.subscriptions`: every trigger that runs after commit, with what is known of its subscriber.
@@ -111,7 +192,10 @@ fn subscriptions(backend: &Backend) -> Result<Vec<Row>> {
         let state = backend.shared.status.get(def.id).unwrap_or_default();
         let cursor = cursors.iter().find(|(subscriber, _)| *subscriber == def.id).map(|(_, position)| *position);
         let position = cursor.max(state.position);
-        let (depth, oldest) = pending(backend, def, position)?;
+        let check = || backend.check_cancel();
+        let backlogs = &backend.shared.backlogs;
+        let waiting = position.map(|at| backlogs.waiting(&backend.shared, backend.database, def, at, &check));
+        let (depth, oldest) = waiting.transpose()?.unwrap_or_default();
         let age = oldest.map_or(0, |at| now.saturating_sub(at).max(0));
         Ok(vec![
             Value::Oid(def.id.0),
@@ -131,6 +215,8 @@ fn subscriptions(backend: &Backend) -> Result<Vec<Row>> {
             state.last_error.clone().into(),
             state.last_error_at.map_or(Value::Null, |at| Value::TimestampTz(at.saturating_sub(super::EPOCH_MICROS))),
             count(gaps.iter().filter(|gap| gap.subscriber == def.id).count() as u64),
+            count(state.dropped),
+            count(state.rejected),
             state.holder.map_or(Value::Null, Value::Int4),
             count(state.waiters),
         ])
@@ -139,48 +225,6 @@ fn subscriptions(backend: &Backend) -> Result<Vec<Row>> {
     // Who is told that an event was handled sees its effects from then on, although they may not be durable yet.
     backend.at_least.set(backend.at_least.get().max(store.newest()));
     rows
-}
-
-/// How many changes wait for a subscriber that stands at this position, and the commit time of the first. It reads the
-/// durable log from there on, so what is cheap for a subscriber that keeps up costs one pass for one that does not.
-fn pending(backend: &Backend, def: &TriggerDef, from: Option<Position>) -> Result<(u64, Option<UnixMicros>)> {
-    let (mut depth, mut oldest) = (0, None);
-    let Some(from) = from else { return Ok((depth, oldest)) };
-    let durable = backend.shared.store.durable();
-    let mut reader = backend.shared.store.reader(from);
-    loop {
-        let items = reader.next(256)?;
-        if items.is_empty() {
-            return Ok((depth, oldest));
-        }
-        for item in items {
-            let ReadItem::Record(record) = item else { continue };
-            if record.commit > durable {
-                return Ok((depth, oldest));
-            }
-            let waits = |change: &&LoggedChange| {
-                Position { commit: record.commit, ordinal: change.ordinal } > from && wants(def, change)
-            };
-            let waiting = record.changes.iter().filter(waits).count() as u64;
-            if waiting > 0 && record.database == backend.database {
-                depth += waiting;
-                oldest.get_or_insert(record.committed_at);
-            }
-        }
-        backend.check_cancel()?;
-    }
-}
-
-/// Whether a change is one of the trigger's events.
-fn wants(def: &TriggerDef, change: &LoggedChange) -> bool {
-    def.events.iter().any(|event| {
-        event.table == change.table
-            && match change.change {
-                RowChange::Insert { .. } => event.insert.is_some(),
-                RowChange::Update { .. } => event.update.is_some(),
-                RowChange::Delete { .. } => event.delete.is_some(),
-            }
-    })
 }
 
 /// Newest commits that `tripline.log` shows.

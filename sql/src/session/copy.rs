@@ -7,7 +7,7 @@ use super::portal::{Portal, Source, Step};
 use super::{Current, Session};
 use crate::catalog::{Identity, Relation, TableDef};
 use crate::error::{Result, SqlError, SqlState};
-use crate::exec::statement::current_plan;
+use crate::exec::statement::{current_plan, lock_named};
 use crate::exec::{CachedStatement, Exec, RowInserter, Run, State};
 use crate::parse::{CopyFormat, CopyHeader, CopyOptions, CopySource, CopyStatement, CopyTarget, Parsed, Statement};
 use crate::plan::Plan;
@@ -542,23 +542,26 @@ impl Session {
             return Err(SqlError::syntax("COPY FROM needs a table"));
         };
         self.backend.check_writable("COPY FROM")?;
-        let table = match crate::exec::objects::find_relation(&self.backend, name)? {
-            Relation::Table(table) => table,
-            _ => {
+        // Privileges are asked before anything waits.
+        self.backend.refresh_catalog();
+        if let (Relation::Table(table), false) =
+            (crate::exec::objects::find_relation(&self.backend, name)?, self.backend.superuser.get())
+        {
+            crate::exec::check_privileges(&self.backend, &[(table.id.0, crate::catalog::Privilege::Insert)])?;
+        }
+        let table = match lock_named(&self.backend, name, TableLockMode::RowExclusive, WaitPolicy::Wait)? {
+            Some(table) => table,
+            None => {
                 return Err(SqlError::new(
                     SqlState::WRONG_OBJECT_TYPE,
                     format!("cannot copy to relation \"{}\"", name.parts.join(".")),
                 ));
             }
         };
-        if !self.backend.superuser.get() {
-            crate::exec::check_privileges(&self.backend, &[(table.id.0, crate::catalog::Privilege::Insert)])?;
-        }
         let places = crate::exec::objects::copy_columns(&table, columns)?;
         let _ = Identity::Always;
         let names: Vec<String> = places.iter().map(|place| table.columns[*place].name.clone()).collect();
         let style = Style::new(&copy.options, &names)?;
-        self.backend.with_txn(|txn| txn.lock_table(table.id, TableLockMode::RowExclusive, WaitPolicy::Wait))?;
         let filter = match &copy.filter {
             Some(filter) => {
                 let columns: Vec<_> = table.columns.iter().map(|column| (column.name.clone(), column.ty)).collect();
@@ -617,10 +620,11 @@ impl Session {
         }
         let mut cached = CachedStatement { parsed, plan: None, point: false };
         let plan: Arc<Plan> = current_plan(&self.backend, &mut cached, &[])?;
+        let run = Run::begin(&self.backend, &plan, Vec::new(), 0)?;
+        let plan = &run.plan;
         let names: Vec<String> = plan.columns.iter().map(|column| column.name.clone()).collect();
         let types: Vec<DataType> = plan.columns.iter().map(|column| column.ty).collect();
-        let style = Style::new(&copy.options, &names)?;
-        let run = Run::begin(&self.backend, &plan, Vec::new(), 0)?;
+        let style = Style::new(&copy.options, &names).inspect_err(|_| self.backend.end_statement(run.snapshot))?;
         let state = State::new(&plan.root);
         let (format, columns) = (style.format, types.len());
         let out = CopyOut { run, state, style, names, types, begun: false, done: false, count: 0 };

@@ -209,6 +209,12 @@ impl Session {
         result
     }
 
+    /// Microseconds since 1970 by the server's clock.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.backend.shared.env.clock.now()
+    }
+
     /// Begins a block for a subscriber.
     pub fn begin_internal(&mut self, cause: Option<Cause>, origin: Option<u64>) -> Result<()> {
         if self.block != Block::None || self.backend.txn.borrow().is_some() {
@@ -219,6 +225,12 @@ impl Session {
         self.backend.begin();
         self.block = Block::Open;
         Ok(())
+    }
+
+    /// From now on nothing in this session may take longer than this (57014); none: no limit. Before `begin_internal`.
+    pub fn limit_time(&mut self, limit: Option<Duration>) {
+        let deadline = limit.map(|limit| self.backend.shared.env.clock.elapsed() + limit);
+        self.backend.deadline.set(deadline);
     }
 
     /// Lends the door that triggers use, inside the current block.

@@ -156,6 +156,11 @@ pub(super) fn plain_columns(columns: &[(String, DataType)]) -> Arc<[OutputColumn
     columns.iter().map(|(name, ty)| OutputColumn { name: name.clone(), ty: *ty, origin: (0, 0) }).collect()
 }
 
+/// Whether a client that knows one of these lists can read rows of the other.
+pub(super) fn same_columns(a: &[OutputColumn], b: &[OutputColumn]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name == b.name && a.ty.oid == b.ty.oid)
+}
+
 impl Session {
     /// Begins a simple query: its statements run one by one through `simple_next`.
     pub fn simple_begin(&mut self, sql: &str) -> Result<()> {
@@ -232,7 +237,7 @@ impl Session {
                 && before != Some(Arc::as_ptr(&plan))
                 && !matches!(&*cached.parsed.statement, Statement::InsertValues(_))
             {
-                self.backend.plans.borrow_mut().put(text, &[], cached);
+                statement::keep(&self.backend, text, &[], &cached);
             }
             Portal::plan(plan, point, Vec::new(), columns, formats, depth, text.clone())
         } else {
@@ -359,6 +364,15 @@ impl Session {
         self.ensure_transaction();
         self.backend.pending.borrow_mut().queried = true;
         let run = Run::begin(&self.backend, &plan, params, 0)?;
+        let mut is_point = is_point;
+        if !Arc::ptr_eq(&plan, &run.plan) {
+            if let Err(error) = self.planned_again(portal, &run.plan) {
+                self.backend.end_statement(run.snapshot);
+                return Err(error);
+            }
+            is_point = crate::exec::is_point(&run.plan.root);
+        }
+        let plan = run.plan.clone();
         let query = plan.kind == PlanKind::Select && !plan.writes;
         if query && !is_point {
             let state = State::new(&plan.root);
@@ -384,6 +398,21 @@ impl Session {
             return Ok(Step::Rows(columns));
         }
         Ok(Step::Done(tag(plan.kind, run.processed.get())))
+    }
+
+    /// Takes the columns of a plan that replaced the portal's own. Errors: 0A000 if the client knows the old ones and they
+    /// differ.
+    fn planned_again(&self, portal: &mut Portal, plan: &Plan) -> Result<()> {
+        let known = portal.columns.as_deref().unwrap_or(&[]);
+        if same_columns(&plan.columns, known) {
+            return Ok(());
+        }
+        if self.current != Current::Internal {
+            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
+        }
+        portal.columns = Some(Arc::from(plan.columns.as_slice()));
+        portal.formats = expand(&[], plan.columns.len())?;
+        Ok(())
     }
 
     /// Keeps what a statement without plan gave in its portal.

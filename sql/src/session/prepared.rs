@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::portal::Portal;
+use super::portal::{Portal, same_columns};
 use super::{Block, Session};
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::{CachedStatement, PreparedInfo, statement};
@@ -100,6 +100,9 @@ impl Session {
                     let mut query = CachedStatement { parsed: (**query).clone(), plan: None, point: false };
                     params = Arc::from(statement::current_plan(&self.backend, &mut query, types)?.params.as_slice());
                 }
+                if matches!(&*cached.parsed.statement, Statement::Call { .. } | Statement::AmiCall { .. }) {
+                    params = Arc::from(statement::call_params(&self.backend, &cached.parsed, types)?);
+                }
                 columns = self.utility_columns(&cached.parsed)?;
             }
         }
@@ -167,9 +170,7 @@ impl Session {
         let plan = if statement::is_plannable(&prepared.cached.parsed.statement) {
             let plan = statement::current_plan(&self.backend, &mut prepared.cached, &prepared.types)?;
             let known = prepared.columns.as_deref().unwrap_or(&[]);
-            if plan.columns.len() != known.len()
-                || plan.columns.iter().zip(known).any(|(a, b)| a.name != b.name || a.ty.oid != b.ty.oid)
-            {
+            if !same_columns(&plan.columns, known) {
                 return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
             }
             Some(plan)

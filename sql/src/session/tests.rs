@@ -51,7 +51,7 @@ fn try_sql(session: &mut Session, text: &str) -> Result<Vec<String>> {
                     let _ = session.tag();
                 }
                 Step::Done(tag) => out.push(tag),
-                Step::Empty | Step::CopyIn { .. } => {}
+                Step::Empty | Step::CopyIn { .. } | Step::Procedure => {}
                 Step::CopyOut { .. } => {
                     let mut bytes = Vec::new();
                     while session.fetch_copy(&mut |body| bytes.extend_from_slice(body))? {}

@@ -33,6 +33,7 @@ pub(super) struct NamedSavepoint {
     deferred: usize,
     notify: usize,
     listen: usize,
+    work: usize,
 }
 
 fn warning(state: SqlState, text: &str) -> SqlError {
@@ -138,6 +139,7 @@ impl Session {
                     deferred: self.backend.deferred.borrow().mark(),
                     notify: pending.notify.len(),
                     listen: pending.listen.len(),
+                    work: pending.work.len(),
                 };
                 drop(pending);
                 self.savepoints.push(entry);
@@ -314,6 +316,7 @@ impl Session {
         let mut pending = self.backend.pending.borrow_mut();
         pending.notify.truncate(entry.notify);
         pending.listen.truncate(entry.listen);
+        pending.work.truncate(entry.work);
         drop(pending);
         crate::exec::refresh_user(&self.backend);
         Ok(())

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::portal::{Portal, Source, Step, plain_columns};
 use super::{Block, Current, Session};
-use crate::error::{Result, SqlError, SqlState};
+use crate::error::{Result, Severity, SqlError, SqlState};
 use crate::exec::statement::{self, Outcome, is_plannable};
 use crate::exec::{CachedStatement, SETTINGS};
-use crate::parse::{DiscardTarget, FetchDirection, Parsed, Statement};
+use crate::parse::{DiscardTarget, FetchDirection, Parsed, SettingScope, Statement};
 use crate::plan::{OutputColumn, PlanKind};
 use crate::types::{DataType, Oid, Row, Value};
 
@@ -69,7 +69,7 @@ impl Session {
             Statement::Execute { name, args } => {
                 self.ensure_transaction();
                 let types = self.statement_params(name)?;
-                let params = crate::exec::eval_arguments(&self.backend, args, &types)?;
+                let params = crate::exec::eval_arguments(&self.backend, name, args, &types)?;
                 let mut made = self.make_portal(name, params, Vec::new())?;
                 let step = self.start(&mut made)?;
                 portal.columns = made.columns;
@@ -149,15 +149,26 @@ impl Session {
                         "DROP DATABASE"
                     })?;
                 }
-                if matches!(other, Statement::LockTable { .. }) {
+                if matches!(other, Statement::LockTable { .. }) && !self.in_implicit_block() {
                     self.need_block("LOCK TABLE")?;
+                }
+                if matches!(other, Statement::Set { scope: SettingScope::Local, .. })
+                    && self.block == Block::None
+                    && !self.in_implicit_block()
+                {
+                    self.backend.notice(SqlError::notice(
+                        Severity::Warning,
+                        SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                        "SET LOCAL can only be used in transaction blocks",
+                    ));
                 }
                 self.ensure_transaction();
                 let transactional = !matches!(other, Statement::Set { .. } | Statement::Show(_) | Statement::Reset(_));
                 if transactional {
                     self.backend.pending.borrow_mut().queried = true;
                 }
-                match statement::utility(&self.backend, &parsed, 0)? {
+                let (types, params) = std::mem::take(&mut portal.arguments);
+                match statement::utility(&self.backend, &parsed, (&types, &params), 0)? {
                     Some(outcome) => self.take_outcome(portal, outcome),
                     None => Err(SqlError::unsupported("this statement")),
                 }
@@ -173,14 +184,18 @@ impl Session {
                 format!("{what} cannot run inside a transaction block"),
             ));
         }
-        let several = self.simple.as_ref().is_some_and(|simple| simple.several) && self.current == Current::Internal;
-        if several {
+        if self.in_implicit_block() {
             return Err(SqlError::new(
                 SqlState::ACTIVE_SQL_TRANSACTION,
                 format!("{what} cannot be executed within a pipeline"),
             ));
         }
         Ok(())
+    }
+
+    /// Whether this is one of several statements of a simple message: they share a transaction.
+    fn in_implicit_block(&self) -> bool {
+        self.simple.as_ref().is_some_and(|simple| simple.several) && self.current == Current::Internal
     }
 
     fn discard(&mut self, target: DiscardTarget) -> Result<Step> {
@@ -233,7 +248,7 @@ impl Session {
         types: &[Oid],
         params: Vec<Value>,
     ) -> Result<()> {
-        if self.block == Block::None && !hold {
+        if self.block == Block::None && !hold && !self.in_implicit_block() {
             return Err(SqlError::new(
                 SqlState::NO_ACTIVE_SQL_TRANSACTION,
                 "DECLARE CURSOR can only be used in transaction blocks",

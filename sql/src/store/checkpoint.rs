@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{CatalogChange, CatalogSet, Entry, TableId, TriggerId};
 use crate::change::{CommitNo, Position, RowId};
+use crate::env::Pace;
 use crate::error::{Result, SqlError};
 use crate::types::Oid;
 
@@ -191,8 +192,14 @@ fn write(inner: &Inner, captured: &Captured, gaps: &[Gap], clean: bool) -> Resul
     let snapshot = Snapshot { commit: CommitNo(captured.commit), command: 0 };
     let view = View { snapshot, own: u64::MAX, txns: &inner.txns };
     let mut rows = 0;
+    let total: i64 = captured.tables.iter().map(|table| table.rows.load(Ordering::Relaxed)).sum();
+    let mut pace = Pace::new(&inner.env);
     for table in &captured.tables {
-        rows += write_rows(&mut writer, table, &view)?;
+        rows += write_rows(&mut writer, table, &view, &mut |more| {
+            if pace.due() {
+                tracing::info!(rows = rows + more, total, "writing a checkpoint");
+            }
+        })?;
     }
     writer.block(END, &u64::to_le_bytes(rows))?;
     writer.file.sync().map_err(fail)?;
@@ -204,7 +211,12 @@ fn has_sequence(catalog: &CatalogSet, oid: Oid) -> bool {
     catalog.databases().any(|database| database.sequence(oid).is_some())
 }
 
-fn write_rows(writer: &mut Writer<'_>, table: &TableStore, view: &View<'_>) -> Result<u64> {
+fn write_rows(
+    writer: &mut Writer<'_>,
+    table: &TableStore,
+    view: &View<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<u64> {
     let mut payload = Vec::with_capacity(BLOCK + 4096);
     let (mut rows, mut seen) = (0, 0);
     for chunk in table.heap.first_chunk()..table.heap.chunks() {
@@ -226,6 +238,7 @@ fn write_rows(writer: &mut Writer<'_>, table: &TableStore, view: &View<'_>) -> R
         if payload.len() >= BLOCK {
             writer.block(ROWS, &payload)?;
             payload.clear();
+            progress(rows);
         }
     }
     if payload.len() > 4 {

@@ -11,6 +11,8 @@ use crate::env::UnixMicros;
 use crate::error::Result;
 use crate::types::{Oid, Value};
 
+use super::outcome::AdvisoryKey;
+
 /// Settings of a store.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
@@ -58,6 +60,10 @@ pub enum Progress {
     Index {
         /// OID of the index.
         index: Oid,
+        /// Indexes built before it.
+        done: usize,
+        /// All indexes to build.
+        total: usize,
     },
 }
 
@@ -76,6 +82,32 @@ pub struct StoreStats {
     pub rows: u64,
     pub lock_waits: u64,
     pub deadlocks: u64,
+}
+
+/// A lock held or waited for, as `pg_locks` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockInfo {
+    /// What is locked.
+    pub object: LockObject,
+    /// The mode's name in PostgreSQL.
+    pub mode: &'static str,
+    /// The session.
+    pub pid: i32,
+    /// Its transaction; none for what a session holds by itself.
+    pub transaction: Option<u64>,
+    /// Since when it is waited for; none if it is held.
+    pub waits_since: Option<UnixMicros>,
+}
+
+/// What a lock is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockObject {
+    /// A table.
+    Table(TableId),
+    /// A transaction that has written; to wait for it is to wait for a row or key of its.
+    Transaction(u64),
+    /// An advisory lock.
+    Advisory(AdvisoryKey),
 }
 
 /// Log entries that a subscriber has lost to `log_retention_max_bytes`.

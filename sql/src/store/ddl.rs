@@ -5,9 +5,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::catalog::{Catalog, CatalogChange, Entry, EntryKey, IndexDef, TableDef, TableId};
 use crate::change::RowId;
+use crate::env::Pace;
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::Oid;
 
@@ -89,9 +91,13 @@ impl Txn {
         let snapshot = Snapshot { commit: self.inner.log.newest(), command: u32::MAX };
         let mut entries = Vec::new();
         let mut live: HashMap<Key, RowId> = HashMap::new();
+        let (mut pace, total) = (Pace::new(&self.inner.env), store.rows.load(Ordering::Relaxed));
         for chunk in store.heap.first_chunk()..store.heap.chunks() {
             let Some(guard) = store.heap.read(RowId(chunk * CHUNK)) else { continue };
             let Some(slots) = guard.as_ref() else { continue };
+            if pace.due() {
+                tracing::info!(index = %index.name, rows = entries.len(), total, "building an index");
+            }
             for (row, slot) in (chunk * CHUNK..).zip(slots.versions.iter()) {
                 let mut seen = 0;
                 let current = self.view(&snapshot).find(slot, &mut seen);

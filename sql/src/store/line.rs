@@ -3,13 +3,13 @@
 //! Only the first of a line waits for the holder; the others wait for the one before them. Who gets what it stood for
 //! leaves the line and hands the next one on to itself: that one sleeps until the new holder lets go, so each change of
 //! hands wakes one thread. A lock that is free may be taken past a line that is just waking up, which keeps a hot row
-//! busy; but the first, once woken in vain, has it reserved, so nobody waits for ever.
+//! busy; but the first, woken in vain often enough, has it reserved, so nobody waits for ever.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -20,6 +20,9 @@ use super::outcome::{AdvisoryKey, LockMode, TableLockMode};
 use super::owner::{Owner, Parker};
 
 const SHARDS: usize = 64;
+/// So often the first of a line is woken in vain before its turn is kept for it. Kept turns are dear on a hot row: until
+/// a thread has woken up for its turn nobody has the row.
+const VAIN_MAX: u32 = 16;
 
 /// What a line is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -169,15 +172,15 @@ pub(super) struct Place {
     lines: Arc<Lines>,
     pub(super) spot: Spot,
     pub(super) ticket: Arc<Ticket>,
-    /// Woken as the first.
-    woken: AtomicBool,
+    /// How often it was the first and found someone else in the way.
+    vain: AtomicU32,
     left: bool,
 }
 
 impl Place {
     pub(super) fn join(lines: &Arc<Lines>, spot: Spot, owner: &Arc<Owner>, want: Want) -> Place {
         let ticket = lines.join(spot, owner, want);
-        Place { lines: lines.clone(), spot, ticket, woken: AtomicBool::new(false), left: false }
+        Place { lines: lines.clone(), spot, ticket, vain: AtomicU32::new(0), left: false }
     }
 
     /// Before a sleep. `holder`: who was seen in the way, and its epoch then; none if only the line was.
@@ -192,10 +195,10 @@ impl Place {
         let Some((holder, epoch)) = holder else { return Turn::Now };
         let before = ticket.blocker.lock().replace(holder.clone());
         let other = before.is_some_and(|before| before.id != holder.id);
-        if other && self.woken.load(Ordering::Relaxed) && !std::mem::replace(&mut line.reserved, true) {
+        let vain = self.vain.fetch_add(u32::from(other), Ordering::Relaxed);
+        if other && vain >= VAIN_MAX && !std::mem::replace(&mut line.reserved, true) {
             self.lines.reserved.fetch_add(1, Ordering::SeqCst);
         }
-        self.woken.store(true, Ordering::Relaxed);
         if holder.register(&ticket.parker, epoch) { Turn::Sleep } else { Turn::Now }
     }
 

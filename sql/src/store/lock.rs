@@ -17,10 +17,11 @@ use parking_lot::Mutex;
 
 use crate::catalog::TableId;
 use crate::change::RowId;
-use crate::env::Env;
+use crate::env::{Env, UnixMicros};
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::Oid;
 
+use super::config::{LockInfo, LockObject};
 use super::line::{Lines, Place, Spot, Ticket, Turn};
 use super::outcome::{AdvisoryKey, LockMode, TableLockMode};
 use super::owner::{Owner, Parker, Seat, Seats};
@@ -28,6 +29,8 @@ use super::owner::{Owner, Parker, Seat, Seats};
 /// How often a sleeper looks at its cancel flag by itself: `Locks::interrupt` wakes it at once.
 const CANCEL_CHECK: Duration = Duration::from_millis(200);
 const SHARDS: usize = 64;
+/// The table on whose lock those who change the catalog wait: it is none that anybody knows.
+pub(super) const DDL_TABLE: TableId = TableId(0);
 
 impl LockMode {
     /// PostgreSQL's conflict table of row locks.
@@ -149,6 +152,7 @@ impl For {
 #[derive(Debug)]
 struct Wait {
     pid: i32,
+    since: UnixMicros,
     reason: For,
     target: Target,
 }
@@ -157,6 +161,17 @@ struct Wait {
 struct RowHolder {
     owner: Arc<Owner>,
     mode: LockMode,
+}
+
+/// What became of a wish for a row lock.
+#[derive(Debug)]
+pub(super) enum RowLock {
+    /// It is taken.
+    Taken,
+    /// One as strong was held already.
+    Had,
+    /// Somebody has one in the way, with its epoch then.
+    Conflict(Arc<Owner>, u64),
 }
 
 type RowLocks = HashMap<(TableId, RowId), Vec<RowHolder>>;
@@ -214,7 +229,7 @@ impl Locks {
     /// Sleeps until `holder` has let go of something since `epoch`. Errors: 55P03, 57014, 40P01.
     pub(super) fn wait(&self, waiter: &Waiter<'_>, holder: &Arc<Owner>, epoch: u64, target: Target) -> Result<()> {
         let parker = Arc::<Parker>::default();
-        if !holder.register(&parker, epoch) {
+        if holder.spin(epoch) || !holder.register(&parker, epoch) {
             return Ok(());
         }
         let result = self.sleep_for(waiter, For::Holder(holder.clone(), parker.clone()), target);
@@ -247,9 +262,11 @@ impl Locks {
         self.lock_waits.fetch_add(1, Ordering::Relaxed);
         let me = waiter.owner.id;
         let parker = reason.parker().clone();
-        self.waits.lock().insert(me, Wait { pid: waiter.owner.pid, reason, target });
+        self.waits.lock().insert(me, Wait { pid: waiter.owner.pid, since: self.env.clock.now(), reason, target });
         let mut result = Ok(());
+        let busy = waiter.owner.set_busy(false);
         self.env.blocker.block(&mut || result = self.sleep(waiter, &parker));
+        waiter.owner.set_busy(busy);
         self.waits.lock().remove(&me);
         result
     }
@@ -328,9 +345,45 @@ impl Locks {
         }
         waits.remove(&me);
         self.deadlocks.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!("deadlock detected: {}", lines.join(" "));
         Err(SqlError::new(SqlState::DEADLOCK_DETECTED, "deadlock detected")
             .detail(lines.join("\n"))
             .hint("See server log for query details."))
+    }
+
+    /// Advisory locks held, and everything that is waited for.
+    pub(super) fn list(&self, out: &mut Vec<LockInfo>) {
+        let mode = |shared: bool| if shared { "ShareLock" } else { "ExclusiveLock" };
+        for (key, holders) in self.advisory.lock().iter() {
+            for held in holders {
+                let Some(owner) = held.owner.as_ref() else { continue };
+                let modes = [(held.shared, true), (held.exclusive, false)].into_iter().filter(|(count, _)| *count > 0);
+                out.extend(modes.map(|(_, shared)| LockInfo {
+                    object: LockObject::Advisory(*key),
+                    mode: mode(shared),
+                    pid: owner.pid,
+                    transaction: owner.transaction(),
+                    waits_since: None,
+                }));
+            }
+        }
+        for (id, wait) in self.waits.lock().iter() {
+            let (object, mode) = match wait.target {
+                Target::Table(_, DDL_TABLE, _) => continue,
+                Target::Table(mode, table, _) => (LockObject::Table(table), mode.name()),
+                Target::Advisory(key, shared) => (LockObject::Advisory(key), mode(shared)),
+                Target::Transaction => {
+                    let holder = match &wait.reason {
+                        For::Holder(holder, _) => Some(holder.clone()),
+                        For::Line(spot, _) => self.lines.holder(*spot),
+                    };
+                    let Some(holder) = holder else { continue };
+                    (LockObject::Transaction(holder.id), "ShareLock")
+                }
+            };
+            let (transaction, waits_since) = (Some(*id), Some(wait.since));
+            out.push(LockInfo { object, mode, pid: wait.pid, transaction, waits_since });
+        }
     }
 
     fn row_shard(&self, table: TableId, row: RowId) -> &Mutex<RowLocks> {
@@ -357,7 +410,8 @@ impl Locks {
         shard.get(&(table, row))?.iter().filter(|held| held.owner.id == me).map(|held| held.mode).max()
     }
 
-    /// Takes a row lock that does not conflict; false if `me` had one as strong. Call it under the chunk's lock.
+    /// Takes a row lock. Call it under the chunk's lock, so that nobody writes the row meanwhile; others may be about to
+    /// lock it too, so whether one is in the way is looked at here.
     pub(super) fn row_lock(
         &self,
         locks: &TableLocks,
@@ -365,15 +419,18 @@ impl Locks {
         row: RowId,
         mode: LockMode,
         me: &Arc<Owner>,
-    ) -> bool {
+    ) -> RowLock {
         let mut shard = self.row_shard(table, row).lock();
         let holders = shard.entry((table, row)).or_default();
+        if let Some(other) = holders.iter().find(|held| held.owner.id != me.id && held.mode.conflicts(mode)) {
+            return RowLock::Conflict(other.owner.clone(), other.owner.epoch());
+        }
         if holders.iter().any(|held| held.owner.id == me.id && held.mode >= mode) {
-            return false;
+            return RowLock::Had;
         }
         holders.push(RowHolder { owner: me.clone(), mode });
         locks.rows.fetch_add(1, Ordering::SeqCst);
-        true
+        RowLock::Taken
     }
 
     /// Gives a row lock back.
@@ -467,6 +524,17 @@ impl Locks {
             });
             first.forget(&parker);
         }
+    }
+
+    /// The strong locks held on a table.
+    pub(super) fn list_strong(locks: &TableLocks, table: TableId, out: &mut Vec<LockInfo>) {
+        out.extend(locks.holders.lock().iter().map(|(owner, mode)| LockInfo {
+            object: LockObject::Table(table),
+            mode: mode.name(),
+            pid: owner.pid,
+            transaction: owner.transaction(),
+            waits_since: None,
+        }));
     }
 
     /// Gives a table lock back.

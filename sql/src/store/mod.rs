@@ -43,7 +43,9 @@ mod tests;
 mod txn;
 mod write;
 
-pub use config::{CursorLag, Gap, KeyExtractor, KeyExtractors, Progress, SequenceState, StoreConfig, StoreStats};
+pub use config::{
+    CursorLag, Gap, KeyExtractor, KeyExtractors, LockInfo, LockObject, Progress, SequenceState, StoreConfig, StoreStats,
+};
 pub use disk::{Disk, DiskFile, FileDisk, MemDisk};
 pub use lock::SessionLocks;
 pub use log::DurableWait;

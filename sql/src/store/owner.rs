@@ -17,6 +17,10 @@ use crate::catalog::TableId;
 
 /// Bits of a transaction id that fit into a version.
 pub(super) const ID_BITS: u32 = 36;
+/// Session owners have this bit in their ids, transactions do not.
+pub(super) const SESSION_BIT: u64 = 1 << 63;
+/// Looks at a busy holder before a waiter sleeps.
+const SPINS: u32 = 256;
 const RUNNING: u64 = 0;
 const ABORTED: u64 = u64::MAX;
 
@@ -36,6 +40,8 @@ pub(super) struct Owner {
     state: AtomicU64,
     /// Rises whenever it lets go of anything.
     epoch: AtomicU64,
+    /// Whether a statement or the commit is at work, and does not wait itself: it may let go within microseconds.
+    busy: AtomicBool,
     /// How many are in `parked`.
     waiters: AtomicUsize,
     /// Whom to wake when it lets go.
@@ -78,9 +84,15 @@ impl Owner {
             pid,
             state: AtomicU64::new(RUNNING),
             epoch: AtomicU64::new(0),
+            busy: AtomicBool::new(false),
             waiters: AtomicUsize::new(0),
             parked: Mutex::default(),
         }
+    }
+
+    /// Its id, if it is a transaction and not a session.
+    pub(super) fn transaction(&self) -> Option<u64> {
+        (self.id & SESSION_BIT == 0).then_some(self.id)
     }
 
     pub(super) fn state(&self) -> State {
@@ -102,6 +114,29 @@ impl Owner {
 
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Says whether it is at work; gives back what was said before.
+    pub(super) fn set_busy(&self, busy: bool) -> bool {
+        self.busy.swap(busy, Ordering::Relaxed)
+    }
+
+    /// Waits without sleeping for an owner that is at work; true if it has let go since `epoch`. A sleep and the wake-up
+    /// after it cost more than most statements still take.
+    pub(super) fn spin(&self, epoch: u64) -> bool {
+        for turn in 0..SPINS {
+            if self.epoch() != epoch {
+                return true;
+            }
+            if turn < SPINS / 4 {
+                std::hint::spin_loop();
+            } else if self.busy.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            } else {
+                return false;
+            }
+        }
+        false
     }
 
     /// Tells waiters to look again.
@@ -174,6 +209,11 @@ impl TxnTable {
 
     pub(super) fn get(&self, short: u64) -> Option<Arc<Owner>> {
         self.shard(short).lock().get(&short).cloned()
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Owner>> {
+        self.shards.iter().flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>()).collect()
     }
 
     /// How the transaction stands, without taking a share in it.
@@ -274,6 +314,17 @@ impl Seats {
         fence(Ordering::SeqCst);
         let sure = wish.min(oldest());
         self.horizon.fetch_max(sure, Ordering::SeqCst);
+    }
+
+    /// All weak table locks: holder, table, a bit per mode.
+    pub(super) fn weak_locks(&self) -> Vec<(Arc<Owner>, TableId, u8)> {
+        let mut out = Vec::new();
+        for seat in self.seats.read().iter() {
+            let held = seat.held.lock();
+            let Some(owner) = held.0.as_ref() else { continue };
+            out.extend(held.1.iter().map(|(table, modes)| (owner.clone(), *table, *modes)));
+        }
+        out
     }
 
     /// Owners, other than `me`, that hold one of the weak lock modes of `mask` on a table.

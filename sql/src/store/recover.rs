@@ -443,6 +443,8 @@ fn scan(
 
 fn build_indexes(state: &mut State, extractors: &dyn KeyExtractors, progress: &mut dyn FnMut(Progress)) -> Result<()> {
     let catalogs: Vec<_> = state.catalog.databases().cloned().collect();
+    let total = catalogs.iter().flat_map(|catalog| catalog.tables()).map(|def| def.indexes.len()).sum();
+    let mut done = 0;
     for catalog in catalogs {
         for def in catalog.tables() {
             let old = state.table(def.id);
@@ -456,7 +458,8 @@ fn build_indexes(state: &mut State, extractors: &dyn KeyExtractors, progress: &m
             };
             let mut indexes = Vec::new();
             for index in &def.indexes {
-                progress(Progress::Index { index: index.oid });
+                progress(Progress::Index { index: index.oid, done, total });
+                done += 1;
                 let index = IndexStore::new(&catalog, def, index, extractors)?;
                 let mut entries = Vec::with_capacity(usize::try_from(table.rows.load(Ordering::Relaxed)).unwrap_or(0));
                 for chunk in table.heap.first_chunk()..table.heap.chunks() {

@@ -15,20 +15,19 @@ use crate::env::Env;
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::Oid;
 
-use super::config::{CursorLag, Gap, KeyExtractors, Progress, SequenceState, StoreConfig, StoreStats};
+use super::config::{
+    CursorLag, Gap, KeyExtractors, LockInfo, LockObject, Progress, SequenceState, StoreConfig, StoreStats,
+};
 use super::disk::{Disk, io_error};
 use super::lock::{Locks, SessionLocks, TableLocks};
 use super::log::{DurableWait, Log, Urge};
-use super::outcome::TxnOptions;
-use super::owner::{Owner, Seats, TxnTable};
+use super::outcome::{TableLockMode, TxnOptions};
+use super::owner::{Owner, SESSION_BIT, Seats, TxnTable};
 use super::reader::LogReader;
 use super::record::RecordBuilder;
 use super::sequence::Sequences;
 use super::table::{TableStore, Vacuum};
 use super::txn::Txn;
-
-/// Session owners have this bit in their ids, transactions do not.
-const SESSION_BIT: u64 = 1 << 63;
 
 /// All that the parts of a store share.
 pub(super) struct Inner {
@@ -355,6 +354,36 @@ impl Store {
     pub fn row_estimate(&self, table: TableId) -> u64 {
         let rows = self.inner().tables.read().get(&table).map_or(0, |table| table.rows.load(Ordering::Relaxed));
         rows.max(0).cast_unsigned()
+    }
+
+    /// Locks held and waited for, as of about now. Row locks are seen only when someone waits for them, as the wait for a
+    /// transaction's end.
+    #[must_use]
+    pub fn locks(&self) -> Vec<LockInfo> {
+        let inner = self.inner();
+        let mut out = Vec::new();
+        for owner in inner.txns.all() {
+            let object = LockObject::Transaction(owner.id);
+            let (pid, transaction) = (owner.pid, owner.transaction());
+            out.push(LockInfo { object, mode: "ExclusiveLock", pid, transaction, waits_since: None });
+        }
+        let weak = [TableLockMode::AccessShare, TableLockMode::RowShare, TableLockMode::RowExclusive];
+        for (owner, table, modes) in inner.seats.weak_locks() {
+            let held = weak.into_iter().filter(|mode| modes & (1 << *mode as u8) != 0);
+            out.extend(held.map(|mode| LockInfo {
+                object: LockObject::Table(table),
+                mode: mode.name(),
+                pid: owner.pid,
+                transaction: owner.transaction(),
+                waits_since: None,
+            }));
+        }
+        let tables: Vec<Arc<TableStore>> = inner.tables.read().values().cloned().collect();
+        for table in tables {
+            Locks::list_strong(&table.locks, table.id, &mut out);
+        }
+        inner.locks.list(&mut out);
+        out
     }
 
     /// Wakes a session that waits for a lock, so that it looks at its cancel flag.

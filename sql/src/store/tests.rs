@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -104,6 +104,7 @@ fn table_def(id: TableId, indexes: Vec<IndexDef>) -> TableDef {
         options: Vec::new(),
         maintained_by: 0,
         hidden: false,
+        display: Vec::new(),
         acl: Vec::new(),
         comment: None,
     }
@@ -1347,6 +1348,33 @@ fn a_cycle_through_a_line_has_one_victim() {
     let errors: Vec<_> = outcomes.into_iter().filter_map(std::result::Result::err).collect();
     assert_eq!(errors, [SqlState::DEADLOCK_DETECTED]);
     assert_eq!(store.stats().deadlocks, 1);
+}
+
+// PG-142: two who find a row free at the same moment do not both get it.
+#[test]
+fn an_exclusive_row_lock_has_one_holder() {
+    let disk = MemDisk::new();
+    let (store, def) = with_table(&disk);
+    let mut txn = store.begin(options());
+    let id = insert(&mut txn, &def, row(1, "a", 0));
+    sync(&store, txn);
+    let inside = Arc::new(AtomicU64::new(0));
+    let threads: Vec<_> = (1..=4)
+        .map(|pid| {
+            let (store, def, inside) = (store.clone(), def.clone(), inside.clone());
+            std::thread::spawn(move || {
+                for _ in 0..2000 {
+                    let mut txn = store.begin(TxnOptions { pid, ..options() });
+                    let snapshot = txn.begin_statement(true);
+                    txn.lock_row(def.id, id, LockMode::Update, WaitPolicy::Wait, &snapshot).unwrap();
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "another has the lock too");
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    txn.rollback();
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 // PG-145

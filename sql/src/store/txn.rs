@@ -30,7 +30,7 @@ use crate::types::Oid;
 use super::heap::{self, COMMANDS_MAX, View, WriteChunk, short_id};
 use super::index::IndexStore;
 use super::line::{Place, Spot, Want};
-use super::lock::{Blocked, Locks, SessionLocks, TableLocks, Target, Waiter};
+use super::lock::{Blocked, DDL_TABLE as DDL, Locks, SessionLocks, TableLocks, Target, Waiter};
 use super::log::Urge;
 use super::outcome::{
     AdvisoryKey, CommitOptions, Committed, Isolation, LockMode, Savepoint, Snapshot, TableLockMode, TxnOptions,
@@ -41,9 +41,6 @@ use super::record::{Mark, RecordBuilder};
 use super::serial::ReadSet;
 use super::store::Inner;
 use super::table::{Parts, Shape, StaleKey, TableStore};
-
-/// The table on whose lock those who change the catalog wait for each other.
-pub(super) const DDL: TableId = TableId(0);
 
 /// A table as this transaction uses it; made again when DDL changed it.
 #[derive(Clone, Debug)]
@@ -317,6 +314,7 @@ impl Txn {
 
     /// Begins a statement: a new command, and a snapshot that stays readable until `end_statement`.
     pub fn begin_statement(&mut self, writes: bool) -> Snapshot {
+        self.owner.set_busy(true);
         self.next_command();
         self.refresh_catalog();
         let newest = writes || self.wrote || self.locked;
@@ -351,6 +349,9 @@ impl Txn {
     pub fn end_statement(&mut self, snapshot: Snapshot) {
         if let Some(place) = self.open.iter().rposition(|open| *open == snapshot) {
             self.open.swap_remove(place);
+        }
+        if self.open.is_empty() {
+            self.owner.set_busy(false);
         }
         let oldest = self.open.iter().map(|snapshot| snapshot.commit.0).chain(self.fixed.map(|commit| commit.0)).min();
         Seats::set(self.seat(), oldest);
@@ -666,8 +667,14 @@ impl Txn {
         }
     }
 
+    /// Names the instance that the changes come from, in place of what `TxnOptions` said.
+    pub fn set_origin(&mut self, origin: u64) {
+        self.options.origin = Some(origin);
+    }
+
     /// Commits: one record in the log. Errors: 40001 (SERIALIZABLE), 53100, 58030, 54000; it is rolled back then.
     pub fn commit(mut self, options: CommitOptions) -> Result<Committed> {
+        self.owner.set_busy(true);
         let effects =
             !self.writes.is_empty() || !self.record.is_empty() || !self.cursors.is_empty() || !self.physical.is_empty();
         if !effects && !self.catalog_changed {

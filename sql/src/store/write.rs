@@ -14,7 +14,7 @@ use crate::types::{Oid, Row, Value, encode_row};
 use super::heap::{self, Version, write_stamp};
 use super::index::{IndexStore, Key};
 use super::line::{Place, Spot, Want};
-use super::lock::Target;
+use super::lock::{RowLock, Target};
 use super::outcome::{
     InsertOutcome, Isolation, LockMode, LockOutcome, Snapshot, TableLockMode, WaitPolicy, WriteOutcome,
 };
@@ -72,6 +72,12 @@ impl RowWaits {
             self.place = None;
             return txn.wait_for(owner, epoch, target);
         }
+        if self.place.is_none()
+            && let Some((owner, epoch)) = holder
+            && owner.spin(epoch)
+        {
+            return Ok(());
+        }
         let locks = &txn.inner.locks;
         let place = self.place.get_or_insert_with(|| {
             Place::join(&locks.lines, Spot::Row(self.table, self.row), &txn.owner, Want::Row(self.mode))
@@ -107,6 +113,20 @@ impl Txn {
             State::Committed(commit) => Newest::Committed(commit),
             State::Aborted => Newest::Again,
         }
+    }
+
+    /// When the row's newest version was made: its commit (beyond all of them for one of this transaction) and command.
+    /// Rows that came from a checkpoint all have the same. Errors: 42P01.
+    pub fn changed_at(&mut self, table: TableId, row: RowId) -> Result<(u64, u32)> {
+        let place = self.handle(table)?;
+        let store = self.tables[place].store.clone();
+        let Some(chunk) = store.heap.read(row) else { return Ok((0, 0)) };
+        let Some(slot) = heap::slot(&chunk, row) else { return Ok((0, 0)) };
+        Ok(match self.newest_of(slot) {
+            Newest::Own(command) => (u64::MAX, command),
+            Newest::Committed(commit) => (commit, 0),
+            Newest::Other(..) | Newest::Again => (u64::MAX, 0),
+        })
     }
 
     /// Inserts a row. It waits for other transactions that have a unique key of it. Errors: those of a wait, of index
@@ -515,12 +535,13 @@ impl Txn {
                     return Ok(Step::Kept);
                 }
                 if newer && held().is_none_or(|mode| mode < LockMode::NoKeyUpdate) {
-                    if let Some((owner, epoch)) = self.inner.locks.row_conflict(store.id, row, LockMode::Update, me) {
-                        return Ok(Step::Wait(owner, epoch, held().is_none()));
-                    }
                     let current = self.tables[place].shape.decode(current)?;
-                    if self.inner.locks.row_lock(&store.locks, store.id, row, LockMode::Update, &self.owner) {
-                        self.row_locks.push((store.clone(), row, LockMode::Update));
+                    match self.inner.locks.row_lock(&store.locks, store.id, row, LockMode::Update, &self.owner) {
+                        RowLock::Taken => self.row_locks.push((store.clone(), row, LockMode::Update)),
+                        RowLock::Had => {}
+                        RowLock::Conflict(owner, epoch) => {
+                            return Ok(Step::Wait(owner, epoch, held().is_none()));
+                        }
                     }
                     self.locked = true;
                     self.note(commit);
@@ -627,9 +648,6 @@ impl Txn {
             self.note(commit);
             return gone();
         };
-        if let Some((owner, epoch)) = self.inner.locks.row_conflict(store.id, row, mode, me) {
-            return Ok(Step::Wait(owner, epoch, !held()));
-        }
         let strong = mode >= LockMode::NoKeyUpdate && wait == WaitPolicy::Wait;
         if strong && commit > 0 && self.inner.locks.lines.is_kept(Spot::Row(store.id, row), me) && !held() {
             return Ok(Step::Kept);
@@ -637,8 +655,10 @@ impl Txn {
         let current = table.shape.decode(data)?;
         let taken = self.inner.locks.row_lock(&store.locks, store.id, row, mode, &self.owner);
         drop(chunk);
-        if taken {
-            self.row_locks.push((store.clone(), row, mode));
+        match taken {
+            RowLock::Taken => self.row_locks.push((store.clone(), row, mode)),
+            RowLock::Had => {}
+            RowLock::Conflict(owner, epoch) => return Ok(Step::Wait(owner, epoch, !held())),
         }
         self.note(commit);
         Ok(Step::Done(if newer { LockOutcome::Newer(current) } else { LockOutcome::Current(current) }))

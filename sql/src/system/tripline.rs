@@ -18,6 +18,12 @@ const TRIGGERS: &[(&str, Oid)] = &[
     ("priority", oid::INT8),
     ("enabled", oid::BOOL),
     ("definition", oid::TEXT),
+    ("executed", oid::INT8),
+    ("millis_spent", oid::FLOAT8),
+    ("errors", oid::INT8),
+    ("returned_false", oid::INT8),
+    ("last_error", oid::TEXT),
+    ("last_error_at", oid::TIMESTAMPTZ),
 ];
 
 pub(super) const SUBSCRIPTIONS: &[(&str, Oid)] = &[
@@ -34,6 +40,8 @@ pub(super) const SUBSCRIPTIONS: &[(&str, Oid)] = &[
     ("last_error", oid::TEXT),
     ("last_error_at", oid::TIMESTAMPTZ),
     ("gaps", oid::INT8),
+    ("dropped", oid::INT8),
+    ("rejected", oid::INT8),
     ("holder_pid", oid::INT4),
     ("waiters", oid::INT8),
 ];
@@ -68,8 +76,9 @@ pub(super) fn relations() -> Vec<SystemRelation> {
 
 fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
-    let mut defs: Vec<_> = own.triggers().collect();
+    let mut defs: Vec<_> = own.triggers().filter(|def| def.kind != "data_source").collect();
     defs.sort_by_key(|def| def.id);
+    let counted = context.engine_rows("trigger_statistics")?;
     let table_name = |id| own.table(id).map(|table| table.name.clone()).unwrap_or_default();
     Ok(defs
         .into_iter()
@@ -79,7 +88,8 @@ fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row
                 Timing::After => "after",
                 Timing::Committed => "committed",
             };
-            vec![
+            let own = counted.iter().find(|row| row.first() == Some(&Value::Oid(def.id.0)));
+            let mut row = vec![
                 Value::Oid(def.id.0),
                 def.name.clone().into(),
                 def.dialect.clone().into(),
@@ -89,7 +99,12 @@ fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row
                 Value::Int8(def.priority),
                 Value::Bool(def.enabled),
                 def.text.clone().into(),
-            ]
+            ];
+            match own {
+                Some(counted) => row.extend(counted.iter().skip(1).cloned()),
+                None => row.resize(TRIGGERS.len(), Value::Null),
+            }
+            row
         })
         .collect())
 }

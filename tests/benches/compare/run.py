@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tripline beside PostgreSQL 15: the same scripts on both, in turn, on this machine; medians and ratios.
 
-    tests/benches/compare/run.py [--reps 3] [--seconds 4] [--only NAME,NAME] [--list]
+    tests/benches/compare/run.py [--reps 3] [--seconds 4] [--rows 1000000] [--only NAME,NAME] [--list]
 
 Both servers are durable (fsync on), both listen on 127.0.0.1 TCP, PostgreSQL with shared_buffers=1GB. Every repetition
 runs one server after the other, so that a slow minute of the machine hits both. CPU is user + system time of the
@@ -191,17 +191,25 @@ WORKLOADS = {
     "aggregate_c16": bench_workload("insert.pgbench", 16, "aggregate"),
     "aggregate_c64": bench_workload("insert.pgbench", 64, "aggregate"),
     "mutating_c16": bench_workload("insert.pgbench", 16, "mutating"),
+    "projection_c16": bench_workload("insert.pgbench", 16, "projection"),
+    "join_c16": bench_workload("insert.pgbench", 16, "join"),
+    "views_c16": bench_workload("insert.pgbench", 16, "views"),
     "tpcb_c16": bench_workload("tpcb", 16),
     "tpcb_c64": bench_workload("tpcb", 64),
     "copy_plain": bench_copy(None),
     "copy_aggregate_statement": bench_copy("aggregate", statement=True),
     "copy_aggregate_row": bench_copy("aggregate"),
+    "copy_projection_statement": bench_copy("projection", statement=True),
+    "copy_projection_row": bench_copy("projection"),
+    "copy_join_statement": bench_copy("join", statement=True),
+    "copy_join_row": bench_copy("join"),
+    "copy_views_statement": bench_copy("views", statement=True),
+    "copy_views_row": bench_copy("views"),
     "values_100k": bench_values(),
 }
 
 
 def write_inputs(folder, options):
-    options.rows = 1_000_000
     options.rows_file = folder / "rows.tsv"
     rng = random.Random(1)
     note = "note-note-note-note-note-note-note-note"
@@ -238,6 +246,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reps", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of a COPY")
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
@@ -263,7 +272,7 @@ def main():
                     ready(server)
                 for _ in range(options.reps):
                     for server in servers:
-                        if not (name == "copy_aggregate_row" and server.name == "postgres" and figures["postgres"]):
+                        if not (name.endswith("_row") and server.name == "postgres" and figures["postgres"]):
                             figures[server.name].append(once(server, options))
             except subprocess.TimeoutExpired:
                 print(f"{name:26} {unit:7} PostgreSQL did not finish in 300 s; Tripline not run beside it", flush=True)

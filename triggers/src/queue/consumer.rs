@@ -395,6 +395,7 @@ impl Consumer {
             change,
             hops: 0,
             attempts: 0,
+            origin: event.record.origin,
         };
         let (table, info) = self.tables.event(lua, &delivery, number)?;
         let wanted = self.wanted;

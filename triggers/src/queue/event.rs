@@ -149,6 +149,7 @@ mod tests {
             options: Vec::new(),
             maintained_by: 0,
             hidden: false,
+            display: Vec::new(),
             acl: Vec::new(),
             comment: None,
         }
@@ -222,7 +223,7 @@ end";
             };
             super::columns(&def, &change)?;
             let position = Position { commit: CommitNo(2), ordinal };
-            let delivery = Delivery { position, committed_at: 0, change: &change, hops: 0, attempts: 0 };
+            let delivery = Delivery { position, committed_at: 0, change: &change, hops: 0, attempts: 0, origin: 0 };
             let (event, _) = tables.event(machine.lua(), &delivery, None).unwrap();
             Some(machine.call(&main, event).unwrap().to_string().unwrap())
         };

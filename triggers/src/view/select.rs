@@ -1,5 +1,5 @@
 //! The lists `target = expression` of views (AMI-98): parsed, their target columns found, their expressions compiled over
-//! source rows; and how one is evaluated.
+//! the rows of one source or of two; and how one is evaluated.
 
 use std::borrow::Cow;
 
@@ -7,15 +7,28 @@ use tripline_sql::catalog::{TableDef, TriggerDef};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::Value;
 
+use super::op::group::Function;
 use crate::kind::required;
 use crate::script::Limits;
-use crate::script::ami::{Code, Event, Expr, Frame, Scope, Type, Val, assignments, expression, find_column};
+use crate::script::ami::{Code, Event, Expr, Frame, Scope, Type, Val, assignments, expression, find_column, walk};
 
 /// An item of a list: the target column's place and the expression.
 pub(crate) type Item = (usize, Expr);
 
 /// Parses an option as a list over a target. Errors: 42601, 42703 no such column, 42701 assigned twice.
 pub(crate) fn list(def: &TriggerDef, option: &str, target: &TableDef, taken: &mut Vec<usize>) -> Result<Vec<Item>> {
+    let items = open_list(def, option, target)?;
+    for (place, _) in &items {
+        if taken.contains(place) {
+            return Err(assigned_twice(target, *place));
+        }
+        taken.push(*place);
+    }
+    Ok(items)
+}
+
+/// Parses an option as a list over a target whose columns may stand more than once in it. Errors: 42601, 42703.
+pub(crate) fn open_list(def: &TriggerDef, option: &str, target: &TableDef) -> Result<Vec<Item>> {
     let mut out = Vec::new();
     for (name, expr) in assignments(required(def, option)?).map_err(|error| in_option(option, error))? {
         let place = find_column(target, &name).ok_or_else(|| {
@@ -24,16 +37,17 @@ pub(crate) fn list(def: &TriggerDef, option: &str, target: &TableDef, taken: &mu
                 format!("column \"{name}\" of relation \"{}\" does not exist", target.name),
             )
         })?;
-        if taken.contains(&place) {
-            return Err(SqlError::new(
-                SqlState::DUPLICATE_COLUMN,
-                format!("column \"{name}\" is assigned more than once"),
-            ));
-        }
-        taken.push(place);
         out.push((place, expr));
     }
     Ok(out)
+}
+
+/// 42701: assigned twice.
+pub(crate) fn assigned_twice(target: &TableDef, place: usize) -> SqlError {
+    SqlError::new(
+        SqlState::DUPLICATE_COLUMN,
+        format!("column \"{}\" is assigned more than once", target.columns[place].name),
+    )
 }
 
 /// Names the option in a message.
@@ -57,6 +71,93 @@ pub(crate) fn over_row(expr: &Expr, table: &TableDef) -> Result<(Code, Type)> {
         let message = error.message().replace("variable", "column");
         SqlError::new(SqlState::UNDEFINED_COLUMN, message)
     })
+}
+
+/// A column that an expression names: its table, if written, and its name.
+pub(crate) struct Named {
+    /// `table.column`
+    pub(crate) table: Option<String>,
+    /// The column as written.
+    pub(crate) column: String,
+}
+
+impl Named {
+    /// Of an expression that is a column.
+    pub(crate) fn of(expr: &Expr) -> Option<Named> {
+        match expr {
+            Expr::Name(name, _) => Some(Named { table: None, column: name.clone() }),
+            Expr::Field(base, name, _) => match &**base {
+                Expr::Name(table, _) => Some(Named { table: Some(table.clone()), column: name.clone() }),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// The columns that an expression names.
+pub(crate) fn columns_of(expr: &Expr) -> Result<Vec<Named>> {
+    let mut out = Vec::new();
+    replace(expr, &mut |part| {
+        let named = Named::of(part);
+        let found = named.is_some();
+        out.extend(named);
+        Ok(found.then(|| part.clone()))
+    })?;
+    Ok(out)
+}
+
+/// 42703.
+pub(crate) fn no_column(name: &str) -> SqlError {
+    SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+}
+
+/// Where a column of a view's expressions lies: its slot and type.
+pub(crate) type Place = (usize, Type);
+
+/// Compiles an expression whose columns are slots that `find` gives; adds the slots to `used`. Errors: those of `find`
+/// and of the compiler.
+pub(crate) fn over_slots(
+    expr: &Expr,
+    used: &mut Vec<usize>,
+    find: &mut dyn FnMut(&Named) -> Result<Place>,
+) -> Result<(Code, Type)> {
+    let mut outer: Vec<(String, Code, Type)> = Vec::new();
+    let renamed = replace(expr, &mut |part| {
+        let Some(named) = Named::of(part) else { return Ok(None) };
+        let (slot, ty) = find(&named)?;
+        // No column can have this name.
+        let name = format!("\u{1}{slot}");
+        if !outer.iter().any(|(other, ..)| *other == name) {
+            outer.push((name.clone(), Code::Slot(slot), ty));
+            used.push(slot);
+        }
+        Ok(Some(Expr::Name(name, 0)))
+    })?;
+    expression(&renamed, Scope { outer: &outer, ..Scope::EMPTY })
+}
+
+/// Refuses aggregate functions. Errors: 42803.
+pub(crate) fn refuse_aggregates(expr: &Expr) -> Result<()> {
+    let mut found = None;
+    walk(expr, &mut |part| {
+        if let Expr::Call(name, ..) = part
+            && Function::by_name(name, Type::Object).is_some()
+        {
+            found = Some(name.clone());
+        }
+    });
+    match found {
+        Some(name) => Err(SqlError::new(SqlState::GROUPING_ERROR, format!("aggregate \"{name}\" cannot stand here"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a condition holds over slots: null is false (AMI-27).
+pub(crate) fn holds(code: &Code, slots: &[Value], locals: &mut Vec<Val>) -> Result<bool> {
+    let mut frame = Frame::new(locals, Limits::AMI);
+    frame.slots = slots;
+    Ok(frame.eval(code)?.truth())
 }
 
 /// The value of an expression over a row; plain columns are read where they lie.

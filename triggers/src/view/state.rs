@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
-use tripline_sql::change::{HookContext, RowId};
-use tripline_sql::error::{Result, SqlError};
+use tripline_sql::change::{HookContext, Put, RowId};
+use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Oid, Row, Value};
 
 use super::op::group::{Detail, decode_value, encode_value};
@@ -25,6 +25,29 @@ pub(crate) struct StateTable {
 }
 
 impl StateTable {
+    /// Makes one, its key the first columns.
+    pub(crate) fn create(
+        ctx: &mut dyn HookContext,
+        id: TriggerId,
+        name: &str,
+        columns: &[(&str, DataType)],
+        key_columns: usize,
+    ) -> Result<StateTable> {
+        let columns: Vec<(String, DataType)> = columns.iter().map(|(name, ty)| ((*name).to_owned(), *ty)).collect();
+        StateTable::of(&*ctx.create_state_table(id, &table_name(id, name), &columns, key_columns, true)?)
+    }
+
+    /// Finds one made before. Errors: XX000 if it is not there.
+    pub(crate) fn find(catalog: &Catalog, def: &TriggerDef, name: &str) -> Result<StateTable> {
+        let table = state_table(catalog, def, &table_name(def.id, name));
+        StateTable::of(&*table.ok_or_else(|| SqlError::internal("a trigger's state table is missing"))?)
+    }
+
+    /// The row with this key.
+    pub(crate) fn get(self, ctx: &mut dyn HookContext, key: &[Value], lock: bool) -> Result<Option<(RowId, Row)>> {
+        Ok(ctx.lookup(self.table, self.index, key, lock)?.into_iter().next())
+    }
+
     fn of(def: &TableDef) -> Result<StateTable> {
         let index = def.indexes.first().ok_or_else(|| SqlError::internal("a state table has no index"))?;
         Ok(StateTable { table: def.id, index: index.oid })
@@ -36,17 +59,26 @@ impl StateTable {
     }
 }
 
-/// Deletes every row of a table, with its triggers.
+/// Deletes every row of a table, with its triggers, as one statement.
 pub(crate) fn clear_table(ctx: &mut dyn HookContext, table: TableId) -> Result<()> {
-    let mut rows: Vec<(RowId, Row)> = Vec::new();
+    let mut rows: Vec<Put> = Vec::new();
     ctx.scan(table, &mut |id, row| {
-        rows.push((id, row.clone()));
+        rows.push(Put::Delete(id, row.clone()));
         Ok(true)
     })?;
-    for (id, row) in rows {
-        ctx.delete(table, id, &row)?;
+    if !rows.is_empty() {
+        ctx.write(table, rows)?;
     }
     Ok(())
+}
+
+fn table_name(id: TriggerId, name: &str) -> String {
+    format!("trigger_{}_{name}", id.0)
+}
+
+/// 40001: the transaction's snapshot is too old for what others have made of a group or key.
+pub(crate) fn overtaken(what: &str) -> SqlError {
+    SqlError::new(SqlState::SERIALIZATION_FAILURE, format!("could not serialize access to {what} of a derived table"))
 }
 
 /// The tables of a trigger with groups.

@@ -7,7 +7,7 @@ use tripline_sql::catalog::{Catalog, ConstraintKind, TableDef, TableId, TriggerD
 use tripline_sql::change::{HookContext, RowChange, Verdict};
 use tripline_sql::error::{Result, SqlError, SqlState};
 
-use crate::kind::{Listens, RowTrigger, Running};
+use crate::kind::{Listens, RowTrigger, Running, boolean, table_of};
 
 /// Kinds that derive a table: edges of the graph.
 const DERIVING: [&str; 4] = ["aggregate", "projection", "join", "decorate"];
@@ -98,6 +98,85 @@ pub(crate) fn check_cycle(catalog: &Catalog, def: &TriggerDef) -> Result<()> {
     Ok(())
 }
 
+/// 55000: another trigger writes these rows.
+pub(crate) fn managed(target: &str, trigger: &str) -> SqlError {
+    SqlError::new(
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!("cannot modify table \"{target}\": it is maintained by trigger \"{trigger}\""),
+    )
+}
+
+/// Whether the trigger lets others update the rows it manages (AMI-91).
+pub(crate) fn is_open(def: &TriggerDef) -> Result<bool> {
+    Ok(!def.kind.eq_ignore_ascii_case("join") && boolean(def, "allowExternalUpdates")?)
+}
+
+/// A managing trigger that others may not update rows of must find no DECORATE on its target (AMI-148). Errors: 55000.
+pub(crate) fn check_undecorated(catalog: &Catalog, def: &TriggerDef, target: &TableDef) -> Result<()> {
+    if is_open(def)? {
+        return Ok(());
+    }
+    let other = catalog
+        .triggers_of(target.id)
+        .iter()
+        .find(|other| other.id != def.id && is(other, &["decorate"]) && other.tables.last() == Some(&target.id));
+    match other {
+        Some(other) => Err(SqlError::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("table \"{}\" is decorated by trigger \"{}\"", target.name, other.name),
+        )
+        .hint("Give the trigger allowExternalUpdates=\"true\".")),
+        None => Ok(()),
+    }
+}
+
+/// A table to be decorated must let others update its rows (AMI-148). Errors: 55000.
+pub(crate) fn check_decorable(catalog: &Catalog, target: &TableDef) -> Result<()> {
+    for other in catalog.triggers_of(target.id) {
+        if is(other, &MANAGING) && other.tables.last() == Some(&target.id) && !is_open(other)? {
+            return Err(managed(&target.name, &other.name));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that no table is named twice. Errors: 42712.
+pub(crate) fn check_distinct(catalog: &Catalog, def: &TriggerDef) -> Result<()> {
+    let sources = def.tables.split_last().map_or(&[][..], |(_, sources)| sources);
+    for (place, id) in sources.iter().enumerate() {
+        if sources[..place].contains(id) {
+            let name = catalog.table(*id).map_or_else(String::new, |table| table.name.clone());
+            return Err(SqlError::new(
+                SqlState::DUPLICATE_ALIAS,
+                format!("table name \"{name}\" specified more than once"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the names that the tables have now, for expressions that say `table.column`: a table renamed later keeps its
+/// triggers (AMI-46).
+pub(crate) fn remember_names(catalog: &Catalog, def: &mut TriggerDef) {
+    let name = |id: &TableId| catalog.table(*id).map_or_else(String::new, |table| table.name.clone());
+    def.body = def.tables.iter().map(name).collect::<Vec<_>>().join("\n");
+}
+
+/// A table of a definition, under the name that its expressions know. Errors: 42P01 (it went meanwhile).
+pub(crate) fn known_table(catalog: &Catalog, def: &TriggerDef, place: usize) -> Result<Arc<TableDef>> {
+    let id = def.tables.get(place).ok_or_else(|| SqlError::internal("a trigger names fewer tables"))?;
+    let table = table_of(catalog, *id)?;
+    match def.body.split('\n').nth(place).filter(|name| !name.is_empty() && *name != table.name) {
+        Some(name) => Ok(Arc::new(TableDef { name: name.to_owned(), ..TableDef::clone(&table) })),
+        None => Ok(table),
+    }
+}
+
+/// Tells the log how far a rebuild has come.
+pub(crate) fn progress(def_name: &str, table: &str, rows: u64) {
+    tracing::info!(trigger = def_name, table, rows, "rebuilding a derived table");
+}
+
 /// Stands before a target with `allowExternalUpdates`: others may update its rows, not insert or delete them (AMI-91).
 pub(crate) struct Guard {
     /// The trigger that maintains it.
@@ -135,9 +214,6 @@ impl Running for GuardRun {
         if writer == self.0.owner {
             return Ok(Verdict::Keep);
         }
-        Err(SqlError::new(
-            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-            format!("cannot modify table \"{}\": it is maintained by trigger \"{}\"", self.0.target, self.0.name),
-        ))
+        Err(managed(&self.0.target, &self.0.name))
     }
 }

@@ -9,6 +9,7 @@ use crate::catalog::{
 };
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{fold, object_name};
+use crate::store::{TableLockMode, WaitPolicy};
 use crate::types::Oid;
 
 impl Ddl<'_> {
@@ -253,6 +254,11 @@ impl Ddl<'_> {
                 SqlState::INVALID_FOREIGN_KEY,
                 "number of referencing and referenced columns for foreign key disagree",
             ));
+        }
+        // Nobody deletes what is about to be referred to, and those who come later see the key.
+        if parent.id != table.id {
+            let mode = TableLockMode::ShareRowExclusive;
+            self.backend.with_txn(|txn| txn.lock_table(parent.id, mode, WaitPolicy::Wait))?;
         }
         let parent_index = matching_index(&parent, &parent_columns).ok_or_else(|| {
             SqlError::new(

@@ -1,9 +1,11 @@
 //! CREATE INDEX.
 
+use std::sync::Arc;
+
 use sqlparser::ast;
 
 use super::{Ddl, find_column, key_columns, names};
-use crate::catalog::{IndexDef, IndexKey, IndexMethod, TableDef};
+use crate::catalog::{IndexDef, IndexKey, IndexMethod, TableDef, TriggerDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{fold, object_name};
 
@@ -91,18 +93,21 @@ impl Ddl<'_> {
         Ok("CREATE INDEX".to_owned())
     }
 
-    /// AMI-97: a target that a trigger maintains takes no unique index.
+    /// AMI-97: a target whose rows a trigger manages takes no unique index.
     pub(super) fn refuse_managed_unique(&self, table: &TableDef, index: &IndexDef) -> Result<()> {
-        if table.maintained_by == 0 || !(index.unique || index.upsert) {
+        if !(index.unique || index.upsert) {
             return Ok(());
         }
-        let trigger =
-            self.catalog()?.trigger(crate::catalog::TriggerId(table.maintained_by)).map(|def| def.name.clone());
+        let catalog = self.catalog()?;
+        let manages = |def: &&Arc<TriggerDef>| {
+            matches!(def.kind.as_str(), "aggregate" | "projection" | "join") && def.tables.last() == Some(&table.id)
+        };
+        let Some(trigger) = catalog.triggers_of(table.id).iter().find(manages) else { return Ok(()) };
         Err(SqlError::new(
             SqlState::INVALID_OBJECT_DEFINITION,
             format!("table \"{}\" cannot have a unique index", table.name),
         )
-        .detail(format!("It is maintained by trigger \"{}\".", trigger.unwrap_or_default())))
+        .detail(format!("It is maintained by trigger \"{}\".", trigger.name)))
     }
 
     fn index_key(&self, table: &TableDef, column: &ast::IndexColumn) -> Result<(IndexKey, String)> {

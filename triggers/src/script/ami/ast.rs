@@ -22,6 +22,7 @@ pub(crate) enum Type {
     Utcn,
     Uuid,
     Binary,
+    Complex,
     Number,
     Object,
     List,
@@ -51,6 +52,7 @@ impl Type {
             "utcn" => Type::Utcn,
             "uuid" => Type::Uuid,
             "binary" => Type::Binary,
+            "complex" => Type::Complex,
             "number" => Type::Number,
             "object" => Type::Object,
             "list" => Type::List,
@@ -59,6 +61,61 @@ impl Type {
             "table" => Type::Table,
             _ => return None,
         })
+    }
+
+    /// Its name in messages and signatures.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Type::Byte => "Byte",
+            Type::Short => "Short",
+            Type::Int => "Int",
+            Type::Long => "Long",
+            Type::Float => "Float",
+            Type::Double => "Double",
+            Type::Char => "Char",
+            Type::Boolean => "Boolean",
+            Type::String => "String",
+            Type::BigInteger => "BigInteger",
+            Type::BigDecimal => "BigDecimal",
+            Type::Utc => "UTC",
+            Type::Utcn => "UTCN",
+            Type::Uuid => "UUID",
+            Type::Binary => "Binary",
+            Type::Complex => "Complex",
+            Type::Number => "Number",
+            Type::Object => "Object",
+            Type::List => "List",
+            Type::Map => "Map",
+            Type::Set => "Set",
+            Type::Table => "Table",
+            Type::Other(ty) => tripline_sql::types::type_info(ty.oid).map_or("Object", |info| info.name),
+        }
+    }
+
+    /// The SQL type that holds its values; `text` where SQL has none (AMI-15).
+    pub(crate) fn data_type(self) -> DataType {
+        match self {
+            Type::Byte | Type::Short => DataType::INT2,
+            Type::Int => DataType::INT4,
+            Type::Long => DataType::INT8,
+            Type::Float => DataType::FLOAT4,
+            Type::Double => DataType::FLOAT8,
+            Type::Boolean => DataType::BOOL,
+            Type::Char => DataType::with_typmod(oid::BPCHAR, 5),
+            Type::BigInteger | Type::BigDecimal | Type::Number => DataType::NUMERIC,
+            Type::Utc | Type::Utcn => DataType::TIMESTAMPTZ,
+            Type::Uuid => DataType::UUID,
+            Type::Binary => DataType::BYTEA,
+            Type::String | Type::Complex | Type::Object | Type::List | Type::Map | Type::Set | Type::Table => {
+                DataType::TEXT
+            }
+            Type::Other(ty) => ty,
+        }
+    }
+
+    /// Whether its values are collections.
+    pub(crate) fn is_collection(self) -> bool {
+        matches!(self, Type::List | Type::Map | Type::Set | Type::Table)
     }
 
     /// The type that a script sees in a column.
@@ -143,6 +200,10 @@ pub(crate) enum Part {
     Text(String),
     /// An expression whose text goes here; the quote to escape in it.
     Expr(Expr, Option<char>),
+    /// `${if(c)}…${else if(c)}…${else}…${}`.
+    If(Vec<(Expr, Vec<Part>)>, Vec<Part>),
+    /// `${for(…)}…${}` and `${while(c)}…${}`: a loop whose own body is empty.
+    Loop(Box<Stmt>, Vec<Part>),
 }
 
 /// An expression.
@@ -168,6 +229,10 @@ pub(crate) enum Expr {
     List(Vec<Expr>),
     Map(Vec<(Expr, Expr)>),
     In(Box<Expr>, Vec<Expr>, bool),
+    /// `x IN (select …)`; the flag: NOT.
+    InQuery(Box<Expr>, Box<Query>, bool, u32),
+    /// `(a, b)`: an operand of IN.
+    Tuple(Vec<Expr>),
     /// `*` as the argument of an aggregate.
     Star,
     Query(Box<Query>, u32),
@@ -179,6 +244,8 @@ pub(crate) enum Expr {
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the variants are the language's forms")]
 pub(crate) enum Stmt {
+    /// A statement and the line where it starts.
+    At(u32, Box<Stmt>),
     Block(Vec<Stmt>, Option<(String, Box<Stmt>)>),
     Declare(Type, Vec<(String, Option<Expr>, u32)>),
     Expr(Expr),
@@ -197,10 +264,40 @@ pub(crate) enum Stmt {
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the fields are its clauses")]
 pub(crate) enum Sql {
-    Insert { table: String, columns: Vec<String>, rows: Vec<Vec<Expr>>, query: Option<Query> },
-    Update { table: String, sets: Vec<(String, Expr)>, filter: Option<Expr> },
-    Delete { table: String, filter: Option<Expr> },
+    Insert {
+        table: String,
+        columns: Vec<String>,
+        rows: Vec<Vec<Expr>>,
+        query: Option<Query>,
+    },
+    Update {
+        table: String,
+        sets: Vec<(String, Expr)>,
+        filter: Option<Expr>,
+    },
+    Delete {
+        table: String,
+        filter: Option<Expr>,
+    },
     Select(Query),
+    /// A statement that is sent as it stands, the values of variables put in as literals.
+    Text(Vec<Sent>),
+    /// `use ds=name execute text` (AMI-80, AMI-81).
+    Use {
+        source: Expr,
+        text: Expr,
+    },
+}
+
+/// A part of a statement that is sent as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Sent {
+    /// Text.
+    Text(String),
+    /// A word that may be a variable: it is one unless a table of the statement has a column of that name (AMI-71).
+    Word(String),
+    /// A string with `${}` parts.
+    Value(Expr),
 }
 
 /// How a table of FROM joins those before it.

@@ -1,13 +1,14 @@
-//! Functions and methods of AMIScript (AMI-68 to AMI-70) as tables of name and code. A name without code is known but
-//! refused with 0A000.
+//! Functions and methods of AMIScript (AMI-68 to AMI-70) as tables of name and code.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tripline_sql::error::{Result, Severity, SqlError, SqlState};
+use tripline_sql::expr::scalar::AmiPattern as Pattern;
 use tripline_sql::types::Value;
 
 use super::ast::{Arith, Type};
+use super::format;
 use super::interp::Frame;
 use super::value::{self, Rows, Val, class_name, convert_value, equals, order, to_string};
 
@@ -22,7 +23,7 @@ pub(crate) struct Builtin {
     pub(crate) args_min: usize,
     pub(crate) args_max: usize,
     pub(crate) result: Type,
-    pub(crate) code: Option<BuiltinFn>,
+    pub(crate) code: BuiltinFn,
 }
 
 /// A method of one or more classes.
@@ -34,17 +35,13 @@ pub(crate) struct Method {
     pub(crate) result: Type,
     /// Changes its target.
     pub(crate) changes: bool,
-    pub(crate) code: Option<MethodFn>,
+    pub(crate) code: MethodFn,
 }
 
 const MANY: usize = 255;
 
 const fn f(name: &'static str, args_min: usize, args_max: usize, result: Type, code: BuiltinFn) -> Builtin {
-    Builtin { name, args_min, args_max, result, code: Some(code) }
-}
-
-const fn missing(name: &'static str) -> Builtin {
-    Builtin { name, args_min: 0, args_max: MANY, result: Type::Object, code: None }
+    Builtin { name, args_min, args_max, result, code }
 }
 
 static FUNCTIONS: &[Builtin] = &[
@@ -74,11 +71,16 @@ static FUNCTIONS: &[Builtin] = &[
     f("logInfo", 1, 1, Type::Object, |frame, a| log(frame, a, Severity::Info)),
     f("logWarn", 1, 1, Type::Object, |frame, a| log(frame, a, Severity::Warning)),
     f("logError", 1, 1, Type::Object, |frame, a| log(frame, a, Severity::Warning)),
-    missing("formatDate"),
-    missing("parseDate"),
-    missing("formatNumber"),
-    missing("strEncrypt"),
-    missing("strDecrypt"),
+    f("formatDate", 3, 3, Type::String, |_, a| format_date(a)),
+    f("parseDate", 3, 3, Type::Long, |_, a| parse_date(a)),
+    f("formatNumber", 2, 2, Type::String, |_, a| format_number(a)),
+    f("strEncrypt", 1, 1, Type::String, |_, _| {
+        Err(SqlError::unsupported("strEncrypt: the server has no key to encrypt with"))
+    }),
+    f("strDecrypt", 1, 1, Type::String, |_, _| {
+        Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "strDecrypt is disabled")
+            .hint("The server configuration does not allow it."))
+    }),
 ];
 
 const fn m(
@@ -90,7 +92,7 @@ const fn m(
     changes: bool,
     code: MethodFn,
 ) -> Method {
-    Method { name, classes, args_min, args_max, result, changes, code: Some(code) }
+    Method { name, classes, args_min, args_max, result, changes, code }
 }
 
 const COLLECTIONS: &[Type] = &[Type::List, Type::Set, Type::Map];
@@ -165,15 +167,7 @@ static METHODS: &[Method] = &[
         }
         Ok(t.clone())
     }),
-    Method {
-        name: "jsonPath",
-        classes: COLLECTIONS,
-        args_min: 1,
-        args_max: 1,
-        result: Type::Object,
-        changes: false,
-        code: None,
-    },
+    m("jsonPath", COLLECTIONS, 1, 1, Type::Object, false, |_, t, a| Ok(json_path(t, &a[0]))),
     m("length", &[Type::String], 0, 0, Type::Int, false, |_, t, _| {
         Ok(t.as_text().map_or(Val::NULL, |s| Val::int(s.chars().count())))
     }),
@@ -203,9 +197,9 @@ static METHODS: &[Method] = &[
     }),
     m("getValue", &[Type::Table], 2, 2, Type::Object, false, |_, t, a| {
         let Some(rows) = table(t) else { return Ok(Val::NULL) };
-        let column = match a[1].as_text() {
-            Some(name) => rows.columns.iter().position(|column| **column == *name),
-            None => position(&a[1]),
+        let column = match &a[1] {
+            Val::S(Value::Text(name)) => rows.columns.iter().position(|column| **column == **name),
+            place => position(place),
         };
         let value = position(&a[0]).and_then(|row| rows.rows.get(row)).and_then(|row| row.get(column?));
         Ok(value.map_or(Val::NULL, |value| Val::S(value.clone())))
@@ -243,7 +237,7 @@ pub(crate) fn arith_type(op: Arith, a: Type, b: Type) -> Type {
 }
 
 impl Val {
-    fn as_text(&self) -> Option<Arc<str>> {
+    pub(crate) fn as_text(&self) -> Option<Arc<str>> {
         match self {
             Val::S(Value::Text(text)) => Some(text.clone()),
             Val::S(Value::Null) => None,
@@ -341,7 +335,56 @@ fn replace(frame: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {
     Ok(Val::text(text.replace(&*from, &to)))
 }
 
-fn regex(pattern: &str) -> Result<regex::Regex> {
+/// `formatDate(ms, pattern, zone)`.
+fn format_date(args: &[Val]) -> Result<Val> {
+    let Val::S(Value::Int8(millis)) = value::convert(Type::Long, args[0].clone()) else { return Ok(Val::NULL) };
+    let (Some(pattern), Some(zone)) = (args[1].as_text(), args[2].as_text()) else { return Ok(Val::NULL) };
+    Ok(format::format_date(millis, &pattern, &zone)?.map_or(Val::NULL, Val::text))
+}
+
+/// `parseDate(text, pattern, zone)`: milliseconds; null for a text of another form.
+fn parse_date(args: &[Val]) -> Result<Val> {
+    match (args[0].as_text(), args[1].as_text(), args[2].as_text()) {
+        (Some(text), Some(pattern), Some(zone)) => {
+            Ok(format::parse_date(&text, &pattern, &zone)?.map_or(Val::NULL, |millis| Val::S(Value::Int8(millis))))
+        }
+        _ => Ok(Val::NULL),
+    }
+}
+
+/// `formatNumber(n, pattern)`.
+fn format_number(args: &[Val]) -> Result<Val> {
+    let (Val::S(number), Some(pattern)) = (&args[0], args[1].as_text()) else { return Ok(Val::NULL) };
+    match value::as_decimal(&convert_value(Type::Number, number.clone())) {
+        Some(number) => Ok(Val::text(format::format_number(&number, &pattern)?)),
+        // No digits to show: NaN, infinities, and what is no number.
+        None => Ok(convert_value(Type::Double, number.clone())
+            .as_f64()
+            .map_or(Val::NULL, |n| Val::text(value::text_of(&Value::Float8(n))))),
+    }
+}
+
+/// `a.b[0].c`, with or without a leading `$.`: null where there is nothing.
+fn json_path(target: &Val, path: &Val) -> Val {
+    let Some(path) = path.as_text() else { return Val::NULL };
+    let mut at = target.clone();
+    let path = path.strip_prefix('$').unwrap_or(&path);
+    for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
+        let name = step.strip_suffix(']').unwrap_or(step);
+        let name = name.strip_prefix(['"', '\'']).and_then(|n| n.strip_suffix(['"', '\''])).unwrap_or(name);
+        at = match &at {
+            Val::List(_) | Val::Set(_) => {
+                let place = name.parse::<usize>().ok();
+                place.and_then(|place| items(&at).into_iter().nth(place)).unwrap_or(Val::NULL)
+            }
+            other => index(other, &Val::text(name)),
+        };
+    }
+    at
+}
+
+/// A regular expression of bounded size. Errors: 2201B, also for back-references and look-around (AMI-34).
+pub(crate) fn regex(pattern: &str) -> Result<regex::Regex> {
     regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|_| {
         SqlError::new(SqlState::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression \"{pattern}\""))
     })
@@ -355,45 +398,12 @@ pub(crate) fn matches(_: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
     }
 }
 
-/// `a ~~ b` (AMI-35): text, `^`, `$`, `*`, `.`, sets, a leading `~`, and `/regex/`. Other forms: 0A000.
+/// `a ~~ b` (AMI-35).
 pub(crate) fn like(_: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
-    let (Some(text), Some(pattern)) = (args[0].as_text(), args[1].as_text()) else { return Ok(Val::bool(false)) };
-    let (sensitive, body) = pattern.strip_prefix('~').map_or((false, &*pattern), |rest| (true, rest));
-    if let Some(inner) = body.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
-        return Ok(Val::bool(regex(inner)?.is_match(&text)));
+    match (args[0].as_text(), args[1].as_text()) {
+        (Some(text), Some(pattern)) => Ok(Val::bool(Pattern::new(&pattern)?.matches(&text))),
+        _ => Ok(Val::bool(false)),
     }
-    let mut out = String::from(if sensitive { "(?s)" } else { "(?si)" });
-    let mut chars = body.chars().peekable();
-    let mut first = true;
-    let mut in_set = false;
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => {
-                if let Some(next) = chars.next() {
-                    out.push_str(&regex::escape(&next.to_string()));
-                }
-            }
-            ']' if in_set => {
-                in_set = false;
-                out.push(c);
-            }
-            _ if in_set => out.push(c),
-            '[' => {
-                in_set = true;
-                out.push(c);
-            }
-            '^' if first => out.push('^'),
-            '$' if chars.peek().is_none() => out.push('$'),
-            '*' => out.push_str(".*"),
-            '.' => out.push('.'),
-            '|' | '&' | '!' | '(' | ')' | '\'' => {
-                return Err(SqlError::unsupported(format!("\"{c}\" in a ~~ pattern")));
-            }
-            other => out.push_str(&regex::escape(&other.to_string())),
-        }
-        first = false;
-    }
-    Ok(Val::bool(regex(&out)?.is_match(&text)))
 }
 
 fn split(frame: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {

@@ -2,14 +2,18 @@
 //! function and method a function pointer, so that nothing is looked up by name while a script runs (AMI-66, AMI-73).
 //! Names in embedded SQL that are no variables are left to `sql.rs`, which knows the tables when the statement runs.
 
+use std::sync::Arc;
+
 use tripline_sql::catalog::TableDef;
 use tripline_sql::error::{Result, SqlError, SqlState};
+use tripline_sql::expr::scalar::AmiPattern as Pattern;
 use tripline_sql::types::Value;
 
-use super::ast::{Arith, Binary, Compare, Expr, Part, Sql, Stmt, Type, Unary};
+use super::ast::{Arith, Binary, Compare, Expr, Part, Sent, Sql, Stmt, Type, Unary};
 use super::builtins::{self, BuiltinFn, MethodFn};
+use super::methods::Methods;
 use super::parser;
-use super::sql::Site;
+use super::sql::{SentCode, Site};
 
 /// The five row events of an AMISCRIPT trigger, and code without a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,30 +62,52 @@ pub(crate) enum Code {
     BitNot(Box<Code>),
     Cond(Box<Code>, Box<Code>, Box<Code>),
     Cast(Type, Box<Code>),
-    Template(Vec<(Code, Option<char>)>),
+    Template(Vec<Piece>),
+    /// `=~` and `!~` with a constant pattern; the flag: matches.
+    Matches(Arc<regex::Regex>, Box<Code>, bool),
+    /// `~~` with a constant pattern.
+    Like(Arc<Pattern>, Box<Code>),
     Call(BuiltinFn, Vec<Code>),
+    /// A user method by its place in `Methods`.
+    UserCall(usize, Vec<Code>),
     Method(MethodFn, Box<Code>, Vec<Code>),
     Index(Box<Code>, Box<Code>),
     List(Vec<Code>),
     Set(Vec<Code>),
     Map(Vec<(Code, Code)>),
     In(Box<Code>, Vec<Code>, bool),
+    InQuery(Box<Code>, Box<Site>, bool),
     Query(Box<Site>, Type),
 }
+
+/// A part of a template string ready to run.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the variants are the language's forms; see ast::Part")]
+pub(crate) enum Piece {
+    Text(Arc<str>),
+    Expr(Code, Option<char>),
+    If(Vec<(Code, Vec<Piece>)>, Vec<Piece>),
+    /// Statements that begin the loop, its condition, its step.
+    Loop(Block, Option<Code>, Option<Code>, Vec<Piece>),
+    Each(u16, Type, Code, Vec<Piece>),
+}
+
+/// Statements with the lines where they start.
+pub(crate) type Block = Vec<(u32, Op)>;
 
 /// A statement ready to run.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the variants are the language's forms; see ast::Stmt")]
 pub(crate) enum Op {
     Eval(Code),
-    If(Code, Vec<Op>, Vec<Op>),
-    Loop { condition: Option<Code>, step: Option<Code>, body: Vec<Op> },
-    ForEach { slot: u16, ty: Type, items: Code, body: Vec<Op> },
+    If(Code, Block, Block),
+    Loop { condition: Option<Code>, step: Option<Code>, body: Block },
+    ForEach { slot: u16, ty: Type, items: Code, body: Block },
     Break,
     Continue,
     Return(Option<Code>),
     Throw(Code),
-    Try(Vec<Op>, u16, Vec<Op>),
+    Try(Block, u16, Block),
     Sql(Box<Site>),
 }
 
@@ -89,13 +115,17 @@ pub(crate) enum Op {
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     /// Statements.
-    pub(crate) body: Vec<Op>,
+    pub(crate) body: Block,
     /// Local slots it needs.
     pub(crate) locals: usize,
     /// Whether it assigns to a column variable.
     pub(crate) assigns: bool,
     /// Whether it runs SQL, and so may see or touch other tables.
     pub(crate) queries: bool,
+    /// Whether a part of it may have to wait for the commit (AMI-81).
+    pub(crate) defers: bool,
+    /// The user methods that it may call; none when it calls none.
+    pub(crate) methods: Option<Arc<Methods>>,
 }
 
 /// Names that a script may use besides its own.
@@ -111,20 +141,46 @@ pub(crate) struct Scope<'a> {
     pub(crate) row_var: Option<&'a str>,
     /// Names already resolved by an enclosing script (embedded SQL).
     pub(crate) outer: &'a [(String, Code, Type)],
+    /// Arguments: the first locals.
+    pub(crate) arguments: &'a [(Type, String)],
+    /// User methods.
+    pub(crate) methods: Option<&'a Arc<Methods>>,
 }
 
 impl Scope<'_> {
     /// No names at all.
-    pub(crate) const EMPTY: Scope<'static> =
-        Scope { vars: &[], table: None, event: Event::Startup, row_var: None, outer: &[] };
+    pub(crate) const EMPTY: Scope<'static> = Scope {
+        vars: &[],
+        table: None,
+        event: Event::Startup,
+        row_var: None,
+        outer: &[],
+        arguments: &[],
+        methods: None,
+    };
 }
 
 /// Compiles a whole script. Errors: 42601, 42701, 42703, 42704, 42809, 42883, 0A000, each with its line.
 pub(crate) fn script(source: &str, scope: Scope<'_>) -> Result<Program> {
-    let tree = parser::script(source)?;
+    tree(&parser::script(source)?, scope)
+}
+
+/// Compiles a parsed script. Errors: as `script`.
+pub(crate) fn tree(tree: &[Stmt], scope: Scope<'_>) -> Result<Program> {
     let mut compiler = Compiler::new(scope);
-    let body = compiler.block(&tree)?;
-    Ok(Program { body, locals: compiler.locals_max, assigns: compiler.assigns, queries: compiler.queries })
+    for (ty, name) in scope.arguments {
+        compiler.declare(name, *ty, 1)?;
+    }
+    let body = compiler.block(tree)?;
+    let methods = if compiler.calls { scope.methods.cloned() } else { None };
+    Ok(Program {
+        body,
+        locals: compiler.locals_max,
+        assigns: compiler.assigns,
+        queries: compiler.queries,
+        defers: compiler.defers,
+        methods,
+    })
 }
 
 /// Compiles one expression tree that has no local variables.
@@ -160,11 +216,25 @@ struct Compiler<'a> {
     loops: u32,
     assigns: bool,
     queries: bool,
+    calls: bool,
+    defers: bool,
+    /// Of the statement being compiled.
+    line: u32,
 }
 
 impl<'a> Compiler<'a> {
     fn new(scope: Scope<'a>) -> Compiler<'a> {
-        Compiler { scope, locals: Vec::new(), locals_max: 0, loops: 0, assigns: false, queries: false }
+        Compiler {
+            scope,
+            locals: Vec::new(),
+            locals_max: 0,
+            loops: 0,
+            assigns: false,
+            queries: false,
+            calls: false,
+            defers: false,
+            line: 0,
+        }
     }
 
     fn declare(&mut self, name: &str, ty: Type, line: u32) -> Result<u16> {
@@ -227,9 +297,9 @@ impl<'a> Compiler<'a> {
 
     // Statements ------------------------------------------------------------------------------------------------
 
-    fn block(&mut self, body: &[Stmt]) -> Result<Vec<Op>> {
+    fn block(&mut self, body: &[Stmt]) -> Result<Block> {
         let mark = self.locals.len();
-        let mut out = Vec::new();
+        let mut out = Block::new();
         for statement in body {
             self.statement(statement, &mut out)?;
         }
@@ -237,19 +307,29 @@ impl<'a> Compiler<'a> {
         Ok(out)
     }
 
-    fn one(&mut self, statement: &Stmt) -> Result<Vec<Op>> {
+    fn one(&mut self, statement: &Stmt) -> Result<Block> {
         self.block(std::slice::from_ref(statement))
     }
 
-    fn looped(&mut self, body: &Stmt) -> Result<Vec<Op>> {
+    fn looped(&mut self, body: &Stmt) -> Result<Block> {
         self.loops += 1;
         let body = self.one(body);
         self.loops -= 1;
         body
     }
 
-    fn statement(&mut self, statement: &Stmt, out: &mut Vec<Op>) -> Result<()> {
+    fn emit(&self, out: &mut Block, op: Op) {
+        out.push((self.line, op));
+    }
+
+    fn statement(&mut self, statement: &Stmt, out: &mut Block) -> Result<()> {
         match statement {
+            Stmt::At(line, inner) => {
+                let before = std::mem::replace(&mut self.line, *line);
+                let done = self.statement(inner, out);
+                self.line = before;
+                return done;
+            }
             Stmt::Block(body, None) => out.extend(self.block(body)?),
             Stmt::Block(body, Some((name, handler))) => {
                 let body = self.block(body)?;
@@ -257,20 +337,23 @@ impl<'a> Compiler<'a> {
                 let slot = self.declare(name, Type::Object, 0)?;
                 let handler = self.one(handler)?;
                 self.locals.truncate(mark);
-                out.push(Op::Try(body, slot, handler));
+                self.emit(out, Op::Try(body, slot, handler));
             }
             Stmt::Declare(ty, names) => {
                 for (name, value, line) in names {
                     let code = match value {
-                        Some(Expr::Query(query, line)) => self.query(query, *ty, *line)?,
+                        Some(Expr::Query(query, _)) => self.query(query, *ty)?,
                         Some(value) => self.expr(value)?.0,
                         None => Code::Const(Value::Null),
                     };
                     let slot = self.declare(name, *ty, *line)?;
-                    out.push(Op::Eval(Code::SetLocal(slot, *ty, Box::new(code))));
+                    self.emit(out, Op::Eval(Code::SetLocal(slot, *ty, Box::new(code))));
                 }
             }
-            Stmt::Expr(expr) => out.push(Op::Eval(self.expr(expr)?.0)),
+            Stmt::Expr(expr) => {
+                let code = self.expr(expr)?.0;
+                self.emit(out, Op::Eval(code));
+            }
             Stmt::If(condition, then, other) => {
                 let condition = self.expr(condition)?.0;
                 let then = self.one(then)?;
@@ -278,11 +361,12 @@ impl<'a> Compiler<'a> {
                     Some(other) => self.one(other)?,
                     None => Vec::new(),
                 };
-                out.push(Op::If(condition, then, other));
+                self.emit(out, Op::If(condition, then, other));
             }
             Stmt::While(condition, body) => {
                 let condition = Some(self.expr(condition)?.0);
-                out.push(Op::Loop { condition, step: None, body: self.looped(body)? });
+                let body = self.looped(body)?;
+                self.emit(out, Op::Loop { condition, step: None, body });
             }
             Stmt::For(init, condition, step, body) => {
                 let mark = self.locals.len();
@@ -293,35 +377,41 @@ impl<'a> Compiler<'a> {
                 let step = step.as_ref().map(|s| self.expr(s).map(|(code, _)| code)).transpose()?;
                 let body = self.looped(body)?;
                 self.locals.truncate(mark);
-                out.push(Op::Loop { condition, step, body });
+                self.emit(out, Op::Loop { condition, step, body });
             }
             Stmt::ForEach(ty, name, items, body, line) => {
                 let items = match items {
-                    Expr::Query(query, line) => self.query(query, Type::List, *line)?,
+                    Expr::Query(query, _) => self.query(query, Type::List)?,
                     items => self.expr(items)?.0,
                 };
                 let mark = self.locals.len();
                 let slot = self.declare(name, *ty, *line)?;
                 let body = self.looped(body)?;
                 self.locals.truncate(mark);
-                out.push(Op::ForEach { slot, ty: *ty, items, body });
+                self.emit(out, Op::ForEach { slot, ty: *ty, items, body });
             }
             Stmt::Break(line) | Stmt::Continue(line) if self.loops == 0 => {
                 return Err(error(SqlState::SYNTAX_ERROR, *line, "break and continue stand only in loops"));
             }
-            Stmt::Break(_) => out.push(Op::Break),
-            Stmt::Continue(_) => out.push(Op::Continue),
+            Stmt::Break(_) => self.emit(out, Op::Break),
+            Stmt::Continue(_) => self.emit(out, Op::Continue),
             Stmt::Return(value) => {
                 let value = value.as_ref().map(|v| self.expr(v).map(|(code, _)| code)).transpose()?;
-                out.push(Op::Return(value));
+                self.emit(out, Op::Return(value));
             }
-            Stmt::Throw(value, _) => out.push(Op::Throw(self.expr(value)?.0)),
-            Stmt::Sql(sql, line) => out.push(Op::Sql(Box::new(self.site(sql, *line)?))),
+            Stmt::Throw(value, _) => {
+                let code = self.expr(value)?.0;
+                self.emit(out, Op::Throw(code));
+            }
+            Stmt::Sql(sql, _) => {
+                let site = Box::new(self.site(sql)?);
+                self.emit(out, Op::Sql(site));
+            }
         }
         Ok(())
     }
 
-    fn site(&mut self, sql: &Sql, line: u32) -> Result<Site> {
+    fn site(&mut self, sql: &Sql) -> Result<Site> {
         self.queries = true;
         if let Sql::Insert { table, columns, rows, query: None } = sql {
             let mut compiled = Vec::with_capacity(rows.len());
@@ -329,7 +419,26 @@ impl<'a> Compiler<'a> {
                 let row: Result<Vec<Code>> = row.iter().map(|value| self.expr(value).map(|(code, _)| code)).collect();
                 compiled.push(row?);
             }
-            return Ok(Site::insert(table, columns, compiled, line));
+            return Ok(Site::insert(table, columns, compiled));
+        }
+        if let Sql::Use { source, text } = sql {
+            self.defers = true;
+            let source = self.expr(source)?.0;
+            return Ok(Site::using(source, self.expr(text)?.0));
+        }
+        if let Sql::Text(parts) = sql {
+            let mut out = Vec::with_capacity(parts.len());
+            for part in parts {
+                out.push(match part {
+                    Sent::Text(text) => SentCode::Text(text.clone()),
+                    Sent::Word(word) => match self.resolve(word, false) {
+                        Some((code, _)) => SentCode::Word(word.clone(), code),
+                        None => SentCode::Text(word.clone()),
+                    },
+                    Sent::Value(value) => SentCode::Value(self.expr(value)?.0),
+                });
+            }
+            return Ok(Site::sent(out));
         }
         let mut names = Vec::new();
         super::sql::names_of(sql, &mut names);
@@ -339,11 +448,13 @@ impl<'a> Compiler<'a> {
                 outer.push((name, code, ty));
             }
         }
-        Ok(Site::general(sql.clone(), outer, line))
+        let methods = self.scope.methods.filter(|methods| !methods.is_empty());
+        self.calls |= methods.is_some();
+        Ok(Site::general(sql.clone(), outer, methods))
     }
 
-    fn query(&mut self, query: &super::ast::Query, ty: Type, line: u32) -> Result<Code> {
-        Ok(Code::Query(Box::new(self.site(&Sql::Select(query.clone()), line)?), ty))
+    fn query(&mut self, query: &super::ast::Query, ty: Type) -> Result<Code> {
+        Ok(Code::Query(Box::new(self.site(&Sql::Select(query.clone()))?), ty))
     }
 
     // Expressions -----------------------------------------------------------------------------------------------
@@ -357,17 +468,18 @@ impl<'a> Compiler<'a> {
     }
 
     fn expr(&mut self, tree: &Expr) -> Result<(Code, Type)> {
+        super::room(|| self.expr_inner(tree))
+    }
+
+    fn expr_inner(&mut self, tree: &Expr) -> Result<(Code, Type)> {
         Ok(match tree {
             Expr::Literal(value) => (Code::Const(value.clone()), Type::of(super::value::type_of(value))),
-            Expr::Template(parts) => {
-                let mut out = Vec::with_capacity(parts.len());
-                for part in parts {
-                    out.push(match part {
-                        Part::Text(text) => (Code::Const(Value::text(text)), None),
-                        Part::Expr(expr, wrap) => (self.expr(expr)?.0, *wrap),
-                    });
-                }
-                (Code::Template(out), Type::String)
+            Expr::Template(parts) => (Code::Template(self.pieces(parts)?), Type::String),
+            Expr::Tuple(items) => (Code::List(self.all(items)?), Type::List),
+            Expr::InQuery(value, query, not, _) => {
+                let value = self.boxed(value)?;
+                let site = self.site(&Sql::Select((**query).clone()))?;
+                (Code::InQuery(value, Box::new(site), *not), Type::Boolean)
             }
             Expr::Name(name, line) => self.variable(name, *line)?,
             Expr::Slot(slot) => (Code::Slot(*slot), Type::Object),
@@ -422,13 +534,87 @@ impl<'a> Compiler<'a> {
             }
             Expr::In(value, list, not) => (Code::In(self.boxed(value)?, self.all(list)?, *not), Type::Boolean),
             Expr::Star => return Err(SqlError::syntax("\"*\" stands only in count(*)")),
-            Expr::Query(query, line) => (self.query(query, Type::Object, *line)?, Type::Object),
+            Expr::Query(query, _) => (self.query(query, Type::Object)?, Type::Object),
         })
+    }
+
+    /// An error of the statement being compiled.
+    fn at_line(&self, found: SqlError) -> SqlError {
+        error(found.state(), self.line, found.message())
+    }
+
+    fn pieces(&mut self, parts: &[Part]) -> Result<Vec<Piece>> {
+        let mut out = Vec::with_capacity(parts.len());
+        for part in parts {
+            out.push(match part {
+                Part::Text(text) => Piece::Text(Arc::from(text.as_str())),
+                Part::Expr(expr, wrap) => Piece::Expr(self.expr(expr)?.0, *wrap),
+                Part::If(branches, other) => {
+                    let mut compiled = Vec::with_capacity(branches.len());
+                    for (condition, parts) in branches {
+                        compiled.push((self.expr(condition)?.0, self.pieces(parts)?));
+                    }
+                    Piece::If(compiled, self.pieces(other)?)
+                }
+                Part::Loop(head, parts) => {
+                    let mark = self.locals.len();
+                    let head = match &**head {
+                        Stmt::At(_, inner) => inner,
+                        head => head,
+                    };
+                    let piece = match head {
+                        Stmt::For(init, condition, step, _) => {
+                            let mut begin = Block::new();
+                            if let Some(init) = init {
+                                self.statement(init, &mut begin)?;
+                            }
+                            let condition =
+                                condition.as_ref().map(|c| self.expr(c).map(|(code, _)| code)).transpose()?;
+                            let step = step.as_ref().map(|s| self.expr(s).map(|(code, _)| code)).transpose()?;
+                            Piece::Loop(begin, condition, step, self.pieces(parts)?)
+                        }
+                        Stmt::While(condition, _) => {
+                            let condition = self.expr(condition)?.0;
+                            Piece::Loop(Block::new(), Some(condition), None, self.pieces(parts)?)
+                        }
+                        Stmt::ForEach(ty, name, items, _, line) => {
+                            let items = self.expr(items)?.0;
+                            let slot = self.declare(name, *ty, *line)?;
+                            Piece::Each(slot, *ty, items, self.pieces(parts)?)
+                        }
+                        _ => return Err(SqlError::syntax("a flow token in a string is not complete")),
+                    };
+                    self.locals.truncate(mark);
+                    piece
+                }
+            });
+        }
+        Ok(out)
     }
 
     fn binary(&mut self, op: Binary, left: &Expr, right: &Expr) -> Result<(Code, Type)> {
         let (a, left) = self.expr(left)?;
         let (b, right) = self.expr(right)?;
+        // Constant patterns are read once, here.
+        if let (Binary::Compare(compare), Code::Const(Value::Text(text))) = (op, &b) {
+            match compare {
+                Compare::Match | Compare::NotMatch => {
+                    let regex = Arc::new(builtins::regex(text).map_err(|found| self.at_line(found))?);
+                    return Ok((Code::Matches(regex, Box::new(a), compare == Compare::Match), Type::Boolean));
+                }
+                Compare::Like => {
+                    let pattern = Pattern::new(text).map_err(|found| self.at_line(found))?;
+                    return Ok((Code::Like(Arc::new(pattern), Box::new(a)), Type::Boolean));
+                }
+                _ => {}
+            }
+        }
+        if let (Binary::Arith(op), true) = (op, left == Type::Complex || right == Type::Complex)
+            && left != Type::String
+            && right != Type::String
+        {
+            return Ok((Code::Call(super::complex::function(op)?, vec![a, b]), Type::Complex));
+        }
         let (a, b) = (Box::new(a), Box::new(b));
         Ok(match op {
             Binary::And => (Code::And(a, b), Type::Boolean),
@@ -448,7 +634,7 @@ impl<'a> Compiler<'a> {
             Expr::Name(name, line) => {
                 let (place, ty) = self.variable(name, *line)?;
                 let value = match value {
-                    Expr::Query(query, line) => self.query(query, ty, *line)?,
+                    Expr::Query(query, _) => self.query(query, ty)?,
                     value => self.expr(value)?.0,
                 };
                 if let (Some(op), Code::Var(slot)) = (op, &place) {
@@ -509,6 +695,20 @@ impl<'a> Compiler<'a> {
     }
 
     fn call(&mut self, name: &str, args: &[Expr], line: u32) -> Result<(Code, Type)> {
+        if let Some(methods) = self.scope.methods.filter(|methods| methods.knows(name)) {
+            let mut codes = Vec::with_capacity(args.len());
+            let mut types = Vec::with_capacity(args.len());
+            for arg in args {
+                let (code, ty) = self.expr(arg)?;
+                codes.push(code);
+                types.push(ty);
+            }
+            let place = methods.find(name, &types).map_err(|(state, message)| error(state, line, message))?;
+            self.calls = true;
+            // What a method does is not known before it is compiled: it may run SQL.
+            self.queries = true;
+            return Ok((Code::UserCall(place, codes), methods.result(place)));
+        }
         let Some(builtin) = builtins::function(name) else {
             return Err(error(SqlState::UNDEFINED_FUNCTION, line, format!("method {name}(…) does not exist")));
         };
@@ -519,9 +719,7 @@ impl<'a> Compiler<'a> {
                 format!("method {name} does not take {} arguments", args.len()),
             ));
         }
-        let Some(code) = builtin.code else {
-            return Err(error(SqlState::FEATURE_NOT_SUPPORTED, line, format!("method {name} is not supported")));
-        };
+        let code = builtin.code;
         Ok((Code::Call(code, self.all(args)?), builtin.result))
     }
 
@@ -548,9 +746,7 @@ impl<'a> Compiler<'a> {
                 format!("method {name} does not take {} arguments", args.len()),
             ));
         }
-        let Some(code) = method.code else {
-            return Err(error(SqlState::FEATURE_NOT_SUPPORTED, line, format!("method {name} is not supported")));
-        };
+        let code = method.code;
         Ok((Code::Method(code, Box::new(target), self.all(args)?), method.result))
     }
 }

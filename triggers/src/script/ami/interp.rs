@@ -12,7 +12,8 @@ use tripline_sql::types::{Row, Value};
 
 use super::ast::{Arith, Type};
 use super::builtins;
-use super::compile::{Code, Image, Op, Program};
+use super::compile::{Block, Code, Image, Op, Piece, Program};
+use super::methods::Methods;
 use super::value::{self, Rows, Val};
 use crate::script::Limits;
 
@@ -36,15 +37,58 @@ pub(crate) struct Frame<'a> {
     pub(crate) slots: &'a [Value],
     /// Bounds.
     pub(crate) limits: Limits,
+    /// User methods that the running script may call.
+    pub(crate) methods: Option<Arc<Methods>>,
+    /// Rows of the last SELECT that stood as a statement.
+    pub(crate) last_rows: Option<Arc<Rows>>,
+    /// Line of the statement that failed; 0 before.
+    pub(crate) line: u32,
+    /// Stop at a statement that waits for the commit (AMI-81).
+    pub(crate) defers: bool,
+    /// Where it stopped, innermost first.
+    pub(crate) path: Vec<Resume>,
     steps: u64,
     memory: u64,
+    calls: u32,
 }
+
+/// A step of the way to the statement where a script stopped.
+#[derive(Clone, Debug)]
+pub(crate) enum Resume {
+    /// The statement of a block.
+    At(usize),
+    /// The branch of an `if` taken.
+    Branch(bool),
+    /// The body of a loop.
+    Turn,
+    /// The body of a loop over these items, still to come.
+    Each(Vec<Val>),
+    /// The body of a `catch`, or its handler.
+    Try(bool),
+}
+
+/// Room that must be left on the stack when a script begins: its longest expression fits in it.
+const STACK_LEFT: usize = 768 << 10;
+const STACK_MORE: usize = 4 << 20;
 
 enum Flow {
     Next,
     Break,
     Continue,
     Return(Val),
+    /// Reached a statement that waits for the commit; `path` leads to it.
+    Defer,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// At its end.
+    Done,
+    /// At a `return`.
+    Return(Val),
+    /// Before a statement that waits for the commit.
+    Deferred,
 }
 
 impl<'a> Frame<'a> {
@@ -60,8 +104,14 @@ impl<'a> Frame<'a> {
             locals,
             slots: &[],
             limits,
+            methods: None,
+            last_rows: None,
+            line: 0,
+            defers: false,
+            path: Vec::new(),
             steps: 0,
             memory: 0,
+            calls: 0,
         }
     }
 
@@ -70,9 +120,82 @@ impl<'a> Frame<'a> {
     pub(crate) fn run(&mut self, program: &Program) -> Result<Option<Val>> {
         self.locals.clear();
         self.locals.resize(program.locals, Val::NULL);
-        match self.block(&program.body)? {
+        self.start(program)
+    }
+
+    /// `run` with the values of the arguments, which are the first locals. The context of an error names the line.
+    pub(crate) fn run_with(&mut self, program: &Program, arguments: Vec<Val>) -> Result<Option<Val>> {
+        *self.locals = arguments;
+        self.locals.resize(program.locals, Val::NULL);
+        self.start(program).map_err(|error| error.context(format!("script line {}", self.line)))
+    }
+
+    fn start(&mut self, program: &Program) -> Result<Option<Val>> {
+        if let Some(methods) = &program.methods {
+            self.methods = Some(methods.clone());
+        }
+        match stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.block(&program.body))? {
             Flow::Return(value) => Ok(Some(value)),
-            Flow::Next | Flow::Break | Flow::Continue => Ok(None),
+            Flow::Next | Flow::Break | Flow::Continue | Flow::Defer => Ok(None),
+        }
+    }
+
+    /// `run` of a trigger's script, which may stop at a statement that waits for the commit.
+    pub(crate) fn run_event(&mut self, program: &Program) -> Result<End> {
+        if !program.defers {
+            return Ok(self.run(program)?.map_or(End::Done, End::Return));
+        }
+        self.defers = true;
+        self.locals.clear();
+        self.locals.resize(program.locals, Val::NULL);
+        if let Some(methods) = &program.methods {
+            self.methods = Some(methods.clone());
+        }
+        let flow = stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.block(&program.body));
+        self.defers = false;
+        Ok(match flow? {
+            Flow::Return(value) => End::Return(value),
+            Flow::Defer => End::Deferred,
+            Flow::Next | Flow::Break | Flow::Continue => End::Done,
+        })
+    }
+
+    /// Goes on where `run_event` stopped, to the end.
+    pub(crate) fn resume(&mut self, program: &Program, path: Vec<Resume>) -> Result<()> {
+        if let Some(methods) = &program.methods {
+            self.methods = Some(methods.clone());
+        }
+        self.path = path;
+        self.block(&program.body).map(|_| ())
+    }
+
+    /// Calls a user method with locals of its own (AMI-76).
+    /// Errors: 54001 when calls nest too deeply (AMI-74), the method's own with its name and line.
+    pub(crate) fn call_method(&mut self, place: usize, mut arguments: Vec<Val>) -> Result<Val> {
+        let methods = self.methods.clone().ok_or_else(|| SqlError::internal("a call without its methods"))?;
+        let declared = methods.declared(place).ok_or_else(|| SqlError::internal("a method that is not there"))?;
+        let (depth, depth_max) = self.ctx.as_deref().map_or((0, 16), |ctx| (ctx.depth(), ctx.depth_max()));
+        if depth + self.calls + 1 > depth_max {
+            return Err(SqlError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .detail(format!("Methods and triggers nest deeper than {depth_max} levels."))
+                .hint("Raise trigger_depth_max, or look for methods that call each other."));
+        }
+        let program = methods.program(place)?;
+        for (argument, (ty, _)) in arguments.iter_mut().zip(&declared.parameters) {
+            *argument = value::convert(*ty, std::mem::replace(argument, Val::NULL));
+        }
+        arguments.resize(program.locals, Val::NULL);
+        let locals = std::mem::replace(self.locals, arguments);
+        self.calls += 1;
+        let result = self.start(program);
+        self.calls -= 1;
+        *self.locals = locals;
+        match result {
+            Ok(value) => Ok(value.map_or(Val::NULL, |value| value::convert(declared.result, value))),
+            Err(error) => {
+                let line = std::mem::take(&mut self.line);
+                Err(error.context(format!("method {}, line {line}", declared.signature())))
+            }
         }
     }
 
@@ -115,11 +238,30 @@ impl<'a> Frame<'a> {
         Ok(())
     }
 
-    fn block(&mut self, body: &[Op]) -> Result<Flow> {
-        for op in body {
-            match self.op(op)? {
-                Flow::Next => {}
-                flow => return Ok(flow),
+    fn block(&mut self, body: &Block) -> Result<Flow> {
+        let first = if self.path.is_empty() || self.defers {
+            0
+        } else {
+            match self.path.pop() {
+                Some(Resume::At(place)) => place,
+                _ => return Err(SqlError::internal("a script cannot find where it stopped")),
+            }
+        };
+        for (place, (line, op)) in body.iter().enumerate().skip(first) {
+            match self.op(op) {
+                Ok(Flow::Next) => {}
+                Ok(Flow::Defer) => {
+                    self.path.push(Resume::At(place));
+                    return Ok(Flow::Defer);
+                }
+                Ok(flow) => return Ok(flow),
+                Err(error) => {
+                    // The innermost statement is the one that failed.
+                    if self.line == 0 {
+                        self.line = *line;
+                    }
+                    return Err(error);
+                }
             }
         }
         Ok(Flow::Next)
@@ -132,34 +274,63 @@ impl<'a> Frame<'a> {
                 self.eval(code)?;
             }
             Op::If(condition, then, other) => {
-                let branch = if self.truth(condition)? { then } else { other };
-                return self.block(branch);
+                let taken = match self.resumed() {
+                    Some(Resume::Branch(taken)) => taken,
+                    _ => self.truth(condition)?,
+                };
+                let flow = self.block(if taken { then } else { other })?;
+                if matches!(flow, Flow::Defer) {
+                    self.path.push(Resume::Branch(taken));
+                }
+                return Ok(flow);
             }
-            Op::Loop { condition, step, body } => loop {
-                self.step()?;
-                if let Some(condition) = condition
-                    && !self.truth(condition)?
-                {
-                    break;
-                }
-                match self.block(body)? {
-                    Flow::Next | Flow::Continue => {}
-                    Flow::Break => break,
-                    Flow::Return(value) => return Ok(Flow::Return(value)),
-                }
-                if let Some(step) = step {
-                    self.eval(step)?;
-                }
-            },
-            Op::ForEach { slot, ty, items, body } => {
-                let items = self.eval(items)?;
-                for item in builtins::items(&items) {
+            Op::Loop { condition, step, body } => {
+                let mut inside = self.resumed().is_some();
+                loop {
                     self.step()?;
-                    self.locals[usize::from(*slot)] = value::convert(*ty, item);
+                    if !std::mem::take(&mut inside)
+                        && let Some(condition) = condition
+                        && !self.truth(condition)?
+                    {
+                        break;
+                    }
                     match self.block(body)? {
                         Flow::Next | Flow::Continue => {}
                         Flow::Break => break,
                         Flow::Return(value) => return Ok(Flow::Return(value)),
+                        Flow::Defer => {
+                            self.path.push(Resume::Turn);
+                            return Ok(Flow::Defer);
+                        }
+                    }
+                    if let Some(step) = step {
+                        self.eval(step)?;
+                    }
+                }
+            }
+            Op::ForEach { slot, ty, items, body } => {
+                let (items, mut inside) = match self.resumed() {
+                    Some(Resume::Each(rest)) => (rest, true),
+                    _ => {
+                        let items = self.eval(items)?;
+                        (builtins::items(&items), false)
+                    }
+                };
+                let mut items = items.into_iter();
+                loop {
+                    if !std::mem::take(&mut inside) {
+                        let Some(item) = items.next() else { break };
+                        self.locals[usize::from(*slot)] = value::convert(*ty, item);
+                    }
+                    self.step()?;
+                    match self.block(body)? {
+                        Flow::Next | Flow::Continue => {}
+                        Flow::Break => break,
+                        Flow::Return(value) => return Ok(Flow::Return(value)),
+                        Flow::Defer => {
+                            self.path.push(Resume::Each(items.collect()));
+                            return Ok(Flow::Defer);
+                        }
                     }
                 }
             }
@@ -175,18 +346,38 @@ impl<'a> Frame<'a> {
                 let value = self.eval(value)?;
                 return Err(SqlError::new(SqlState::RAISE_EXCEPTION, value::to_string(&value)));
             }
-            Op::Try(body, slot, handler) => match self.block(body) {
-                Err(error) if catchable(&error) => {
+            Op::Try(body, slot, handler) => {
+                let mut handling = matches!(self.resumed(), Some(Resume::Try(true)));
+                let mut flow = if handling { Ok(Flow::Next) } else { self.block(body) };
+                if let Err(error) = &flow
+                    && catchable(error)
+                {
+                    self.line = 0;
                     self.locals[usize::from(*slot)] = Val::text(error.message());
-                    return self.block(handler);
+                    handling = true;
                 }
-                other => return other,
-            },
+                if handling {
+                    flow = self.block(handler);
+                }
+                if matches!(flow, Ok(Flow::Defer)) {
+                    self.path.push(Resume::Try(handling));
+                }
+                return flow;
+            }
+            Op::Sql(site) if self.defers && self.calls == 0 && site.defers() => return Ok(Flow::Defer),
             Op::Sql(site) => {
-                site.run(self)?;
+                let rows = site.run(self)?;
+                if site.selects() {
+                    self.last_rows = Some(Arc::new(rows));
+                }
             }
         }
         Ok(Flow::Next)
+    }
+
+    /// The step of the way back at a statement that holds others, while a script goes on where it stopped.
+    fn resumed(&mut self) -> Option<Resume> {
+        if self.path.is_empty() || self.defers { None } else { self.path.pop() }
     }
 
     fn truth(&mut self, code: &Code) -> Result<bool> {
@@ -309,10 +500,38 @@ impl<'a> Frame<'a> {
                 self.eval(branch)?
             }
             Code::Cast(ty, inner) => value::convert(*ty, self.eval(inner)?),
-            Code::Template(parts) => self.template(parts)?,
+            Code::Template(parts) => {
+                let mut out = String::new();
+                self.template(parts, &mut out)?;
+                Val::text(out)
+            }
+            Code::Matches(regex, inner, wanted) => {
+                let value = self.eval(inner)?;
+                Val::bool(value.as_text().is_some_and(|text| regex.is_match(&text) == *wanted))
+            }
+            Code::Like(pattern, inner) => {
+                let value = self.eval(inner)?;
+                Val::bool(value.as_text().is_some_and(|text| pattern.matches(&text)))
+            }
+            Code::InQuery(inner, site, not) => {
+                let value = self.eval(inner)?;
+                let rows = site.run(self)?;
+                let found = rows.rows.into_iter().any(|row| match &value {
+                    Val::List(_) => {
+                        let row = Val::list(row.into_iter().map(Val::S).collect());
+                        value::equals(&value, &row)
+                    }
+                    value => row.into_iter().next().is_some_and(|first| value::equals(value, &Val::S(first))),
+                });
+                Val::bool(found != *not)
+            }
             Code::Call(function, args) => {
                 let args = self.all(args)?;
                 function(self, &args)?
+            }
+            Code::UserCall(place, args) => {
+                let args = self.all(args)?;
+                self.call_method(*place, args)?
             }
             Code::Method(method, target, args) => {
                 let target = self.eval(target)?;
@@ -391,28 +610,63 @@ impl<'a> Frame<'a> {
         }
     }
 
-    fn template(&mut self, parts: &[(Code, Option<char>)]) -> Result<Val> {
-        let mut out = String::new();
-        for (code, wrap) in parts {
-            let value = self.eval(code)?;
-            if value.is_null() {
-                continue;
-            }
-            let text = value::to_string(&value);
-            self.charge(text.len())?;
-            match wrap {
-                Some(quote) => {
+    fn template(&mut self, parts: &[Piece], out: &mut String) -> Result<()> {
+        for part in parts {
+            match part {
+                Piece::Text(text) => {
+                    self.charge(text.len())?;
+                    out.push_str(text);
+                }
+                Piece::Expr(code, wrap) => {
+                    let value = self.eval(code)?;
+                    if value.is_null() {
+                        continue;
+                    }
+                    let text = value::to_string(&value);
+                    self.charge(text.len())?;
                     for c in text.chars() {
-                        if c == *quote {
+                        if Some(c) == *wrap {
                             out.push('\\');
                         }
                         out.push(c);
                     }
                 }
-                None => out.push_str(&text),
+                Piece::If(branches, other) => {
+                    let mut taken = other;
+                    for (condition, parts) in branches {
+                        if self.truth(condition)? {
+                            taken = parts;
+                            break;
+                        }
+                    }
+                    self.template(taken, out)?;
+                }
+                Piece::Loop(begin, condition, step, parts) => {
+                    self.block(begin)?;
+                    loop {
+                        self.step()?;
+                        if let Some(condition) = condition
+                            && !self.truth(condition)?
+                        {
+                            break;
+                        }
+                        self.template(parts, out)?;
+                        if let Some(step) = step {
+                            self.eval(step)?;
+                        }
+                    }
+                }
+                Piece::Each(slot, ty, items, parts) => {
+                    let items = self.eval(items)?;
+                    for item in builtins::items(&items) {
+                        self.step()?;
+                        self.locals[usize::from(*slot)] = value::convert(*ty, item);
+                        self.template(parts, out)?;
+                    }
+                }
             }
         }
-        Ok(Val::text(out))
+        Ok(())
     }
 
     pub(crate) fn all(&mut self, codes: &[Code]) -> Result<Vec<Val>> {

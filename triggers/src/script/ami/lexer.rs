@@ -20,6 +20,8 @@ pub(crate) enum Token {
     Number(Value),
     /// Punctuation and operators.
     Symbol(&'static str),
+    /// What follows `execute` in a `use` statement, up to its semicolon, as it stands but for its `${}` parts (AMI-80).
+    Raw(Vec<Piece>),
     /// The end.
     End,
 }
@@ -40,6 +42,8 @@ pub(crate) struct Lexeme {
     pub(crate) token: Token,
     /// Line within the script.
     pub(crate) line: u32,
+    /// Its characters in the source: from, to.
+    pub(crate) span: (usize, usize),
 }
 
 const SYMBOLS: &[&str] = &[
@@ -51,13 +55,25 @@ const SYMBOLS: &[&str] = &[
 /// Cuts a script into tokens, `Token::End` last. Errors: 42601 with the line.
 pub(crate) fn tokens(source: &str) -> Result<Vec<Lexeme>> {
     let mut lexer = Lexer { chars: source.chars().collect(), at: 0, line: 1 };
-    let mut out = Vec::new();
+    let mut out: Vec<Lexeme> = Vec::new();
+    // Inside a `use` statement.
+    let mut using = false;
     loop {
         lexer.skip_blank()?;
         let line = lexer.line;
-        let token = lexer.token()?;
+        let start = lexer.at;
+        let raw =
+            using && matches!(out.last().map(|l| &l.token), Some(Token::Word(w)) if w.eq_ignore_ascii_case("execute"));
+        let token = if raw { lexer.raw()? } else { lexer.token()? };
+        match &token {
+            Token::Word(word) if word.eq_ignore_ascii_case("use") => {
+                using = out.last().is_none_or(|l| matches!(l.token, Token::Symbol(";" | "{" | "}" | ")" | "=")));
+            }
+            Token::Symbol(";") | Token::Raw(_) => using = false,
+            _ => {}
+        }
         let end = token == Token::End;
-        out.push(Lexeme { token, line });
+        out.push(Lexeme { token, line, span: (start, lexer.at) });
         if end {
             return Ok(out);
         }
@@ -195,6 +211,41 @@ impl Lexer {
         }
         pieces.push(Piece::Text(text));
         Ok(Token::Template(pieces))
+    }
+
+    /// Text up to a semicolon outside quotes.
+    fn raw(&mut self) -> Result<Token> {
+        let mut pieces = Vec::new();
+        let mut text = String::new();
+        let mut quote: Option<char> = None;
+        while let Some(c) = self.peek(0) {
+            if c == '$' && self.peek(1) == Some('{') {
+                self.at += 2;
+                let wrap = text.chars().last().filter(|c| matches!(c, '\'' | '"' | '`'));
+                let source = self.template_source()?;
+                pieces.push(Piece::Text(std::mem::take(&mut text)));
+                pieces.push(Piece::Source(source, wrap));
+                continue;
+            }
+            match (quote, c) {
+                (None, ';') => break,
+                (None, '"' | '\'' | '`') => quote = Some(c),
+                (Some(_), '\\') => {
+                    text.push(c);
+                    self.next();
+                    if let Some(next) = self.next() {
+                        text.push(next);
+                    }
+                    continue;
+                }
+                (Some(q), c) if q == c => quote = None,
+                _ => {}
+            }
+            text.push(c);
+            self.next();
+        }
+        pieces.push(Piece::Text(text.trim_end().to_owned()));
+        Ok(Token::Raw(pieces))
     }
 
     fn template_source(&mut self) -> Result<String> {

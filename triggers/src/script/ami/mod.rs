@@ -2,34 +2,47 @@
 //!
 //! A script is compiled once per table. A run reads columns where they lie in the row's images; it copies a row only to
 //! assign to it. Trigger variables (`vars`) live in the trigger's `Instance`, outside of transactions.
+//!
+//! Scripts that stand by themselves have these doors: `check_method` and `call_method` (AMI-76; a method is a
+//! `FunctionDef` of kind Function, dialect `DIALECT`, language `LANGUAGE`, whose body is its whole declaration, and every
+//! script compiled later can call it), `Routine` (AMI-77, AMI-79: procedures and timers) and `run_block` (AMI-5).
 
 mod ast;
 mod builtins;
 mod compile;
+mod complex;
+mod deferred;
+mod format;
 mod interp;
 mod lexer;
+mod methods;
 mod parser;
+mod routine;
 mod sql;
 #[cfg(test)]
 mod tests;
 mod value;
 
-pub(crate) use ast::{Expr, Type};
+pub(crate) use ast::{Binary, Compare, Expr, Type};
 pub(crate) use compile::{Code, Event, Program, Scope, expression, find_column};
+use interp::End;
 pub(crate) use interp::Frame;
-pub(crate) use parser::assignments;
+pub(crate) use parser::{assignments, derived, expressions, single};
 pub(crate) use sql::{PUBLIC, walk};
-pub(crate) use value::{Val, convert_value, to_column};
+pub(crate) use value::{Val, convert_value, text_of, to_column, type_of};
+
+pub use methods::{DIALECT, LANGUAGE, Methods};
+pub use routine::{Output, Routine, Signature, Source, Variables, call_method, check_method, method_signature};
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
-use tripline_sql::catalog::{Catalog, TableDef, TriggerDef, TriggerEvent, TriggerId};
-use tripline_sql::change::{HookContext, RowChange, RowId, Verdict};
+use tripline_sql::catalog::{Catalog, FunctionDef, FunctionKind, TableDef, TriggerDef, TriggerEvent, TriggerId};
+use tripline_sql::change::{HookContext, QueryResult, RowChange, RowId, Verdict};
 use tripline_sql::error::{Result, Severity, SqlError, SqlState};
-use tripline_sql::types::Value;
+use tripline_sql::types::{Oid, Value};
 
 use super::{Language, Limits};
 use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running};
@@ -49,6 +62,15 @@ impl Language for Ami {
 
 /// The kind.
 pub struct AmiScript;
+
+/// Runs `work` with room on the stack for what nests within the bounds of a script.
+fn room<T>(work: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK_LEFT, STACK_MORE, work)
+}
+
+/// Room that must be left on the stack, and what is taken when it is not.
+const STACK_LEFT: usize = 256 << 10;
+const STACK_MORE: usize = 2 << 20;
 
 const SCRIPTS: [(Event, &str); 5] = [
     (Event::Inserting, "onInsertingScript"),
@@ -77,10 +99,11 @@ impl Kind for AmiScript {
         let mutates = kind::boolean(&def, "canMutateRow")?;
         let has = |events: [usize; 2]| events.iter().any(|e| def.option(SCRIPTS[*e].1).is_some()).then(Vec::new);
         let catalog = ctx.catalog();
+        let methods = Methods::of(&catalog);
         let mut events = Vec::new();
         for id in &def.tables {
             let table = kind::table_of(&catalog, *id)?;
-            Scripts::compile(&def, &table)?;
+            Scripts::compile(&def, &table, &methods)?;
             events.push(TriggerEvent { table: *id, insert: has([0, 1]), update: has([2, 3]), delete: has([4, 4]) });
             if table.maintained_by != 0 && (mutates || [0, 2, 4].iter().any(|e| def.option(SCRIPTS[*e].1).is_some())) {
                 ctx.notice(SqlError::notice(
@@ -90,7 +113,7 @@ impl Kind for AmiScript {
                 ));
             }
         }
-        startup_program(&def)?;
+        startup_program(&def, &methods)?;
         def.events = events;
         Ok(def)
     }
@@ -100,28 +123,35 @@ impl Kind for AmiScript {
     }
 
     fn started(&self, ctx: &mut dyn HookContext, instance: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
-        let Some(program) = startup_program(def)? else { return Ok(()) };
+        let Some(program) = startup_program(def, &Methods::of(&ctx.catalog()))? else { return Ok(()) };
         let vars = vars_of(def, instance)?;
         let mut locals = Vec::new();
+        let caller = ctx.act_as(def.owner);
         let mut frame = Frame::new(&mut locals, Limits::AMI);
         frame.ctx = Some(ctx);
         frame.vars = Some(&vars.values);
-        frame.run(&program).map_err(|error| error.context(format!("AMI trigger \"{}\" onStartupScript", def.name)))?;
-        Ok(())
+        let result = frame.run(&program).map(|_| ());
+        let line = frame.line;
+        if let Some(ctx) = frame.ctx.as_deref_mut() {
+            ctx.act_as(caller);
+        }
+        result.map_err(|error| error.context(format!("AMI trigger \"{}\" onStartupScript, line {line}", def.name)))
     }
 
     fn attach(
         &self,
-        _catalog: &Catalog,
+        catalog: &Catalog,
         def: &Arc<TriggerDef>,
         table: Option<&Arc<TableDef>>,
         instance: &Arc<Instance>,
     ) -> Result<Option<Attachment>> {
         let Some(table) = table else { return Ok(None) };
-        let scripts = Scripts::compile(def, table)?;
+        let scripts = Scripts::compile(def, table, &Methods::of(catalog))?;
         Ok(Some(Attachment::InTransaction(Arc::new(ScriptTrigger {
             vars: vars_of(def, instance)?,
             instance: instance.clone(),
+            id: def.id,
+            owner: def.owner,
             name: def.name.clone(),
             table: table.clone(),
             mutates: kind::boolean(def, "canMutateRow")?,
@@ -163,10 +193,10 @@ fn declared_vars(def: &TriggerDef) -> Result<Vec<(Type, String)>> {
     Ok(vars)
 }
 
-fn startup_program(def: &TriggerDef) -> Result<Option<Program>> {
+fn startup_program(def: &TriggerDef, methods: &Arc<Methods>) -> Result<Option<Program>> {
     let Some(source) = def.option("onStartupScript") else { return Ok(None) };
     let vars = declared_vars(def)?;
-    let scope = Scope { vars: &vars, ..Scope::EMPTY };
+    let scope = Scope { vars: &vars, methods: Some(methods), ..Scope::EMPTY };
     compile::script(source, scope).map(Some).map_err(|error| in_option("onStartupScript", error))
 }
 
@@ -174,7 +204,7 @@ fn startup_program(def: &TriggerDef) -> Result<Option<Program>> {
 struct Scripts([Option<Program>; 5]);
 
 impl Scripts {
-    fn compile(def: &TriggerDef, table: &TableDef) -> Result<Scripts> {
+    fn compile(def: &TriggerDef, table: &TableDef, methods: &Arc<Methods>) -> Result<Scripts> {
         let vars = declared_vars(def)?;
         let duplicate = |what: String| SqlError::new(SqlState::DUPLICATE_COLUMN, what);
         for (_, name) in &vars {
@@ -216,7 +246,8 @@ impl Scripts {
         let mut programs = [const { None }; 5];
         for (slot, (event, option)) in programs.iter_mut().zip(SCRIPTS) {
             if let Some(source) = def.option(option) {
-                let scope = Scope { vars: &vars, table: Some(table), event, row_var, outer: &[] };
+                let methods = Some(methods);
+                let scope = Scope { vars: &vars, table: Some(table), event, row_var, methods, ..Scope::EMPTY };
                 *slot = Some(compile::script(source, scope).map_err(|error| in_option(option, error))?);
             }
         }
@@ -225,12 +256,21 @@ impl Scripts {
 }
 
 struct ScriptTrigger {
+    id: TriggerId,
+    /// Whose rights its scripts have (AMI-116).
+    owner: Oid,
     name: String,
     table: Arc<TableDef>,
     mutates: bool,
     scripts: Scripts,
     vars: Arc<Vars>,
     instance: Arc<Instance>,
+}
+
+impl ScriptTrigger {
+    fn clock_now(&self, session: &tripline_sql::session::Session) -> i64 {
+        session.now()
+    }
 }
 
 impl RowTrigger for ScriptTrigger {
@@ -263,7 +303,8 @@ impl ScriptRun {
     ) -> Result<Verdict> {
         let trigger = &*self.trigger;
         let Some(program) = &trigger.scripts.0[script] else { return Ok(Verdict::Keep) };
-        let now = ctx.now();
+        let began = ctx.elapsed();
+        let caller = program.queries.then(|| ctx.act_as(trigger.owner));
         let mut frame = Frame::new(&mut self.locals, Limits::AMI);
         frame.ctx = Some(ctx);
         frame.table = Some(&trigger.table);
@@ -275,9 +316,20 @@ impl ScriptRun {
         if let Some(new) = change.new_row() {
             frame.new = Cow::Borrowed(new);
         }
-        trigger.instance.executed.fetch_add(1, Ordering::Relaxed);
-        match frame.run(program) {
-            Ok(Some(Val::S(Value::Bool(false)))) if matches!(script, 0 | 2 | 4) => {
+        let mut end = frame.run_event(program);
+        if matches!(end, Ok(End::Deferred)) {
+            end = deferred::keep(&mut frame, &self.trigger, script).map(|()| End::Done);
+        }
+        let ended = frame.ctx.as_deref_mut().map(|ctx| {
+            if let Some(caller) = caller {
+                ctx.act_as(caller);
+            }
+            (ctx.elapsed(), ctx.now())
+        });
+        let (ended, now) = ended.unwrap_or_default();
+        trigger.instance.called(ended.saturating_sub(began));
+        match end {
+            Ok(End::Return(Val::S(Value::Bool(false)))) if matches!(script, 0 | 2 | 4) => {
                 trigger.instance.returned_false.fetch_add(1, Ordering::Relaxed);
                 Ok(Verdict::Skip)
             }
@@ -286,11 +338,12 @@ impl ScriptRun {
             }
             Ok(_) => Ok(Verdict::Keep),
             Err(error) => {
-                trigger.instance.errors.fetch_add(1, Ordering::Relaxed);
                 let event = SCRIPTS[script].1;
-                *trigger.instance.last_error.lock() = Some((now, event.to_owned(), error.clone()));
-                Err(error
-                    .context(format!("AMI trigger \"{}\" {event} on table \"{}\"", trigger.name, trigger.table.name)))
+                trigger.instance.failed(now, event.to_owned(), error.clone());
+                Err(error.context(format!(
+                    "AMI trigger \"{}\" {event} on table \"{}\", line {}",
+                    trigger.name, trigger.table.name, frame.line
+                )))
             }
         }
     }
@@ -318,4 +371,45 @@ impl Running for ScriptRun {
             RowChange::Delete { .. } => Ok(()),
         }
     }
+}
+
+/// Runs a script block that a client sent (AMI-5): its result is the value of `return`, or the rows of a final SELECT.
+/// Errors: 42601, 42703, 42883, 42704 from compiling; whatever the script raises, its line in the context.
+pub fn run_block(ctx: &mut dyn HookContext, source: &str) -> Result<QueryResult> {
+    let texts = Source { option: "script", script: source, ..Source::default() };
+    let output = Routine::compile(&texts, &ctx.catalog())?.run(ctx, &[], None, Limits::AMI)?;
+    Ok(output.into_result("SCRIPT"))
+}
+
+/// Checks a method or procedure before it is stored, and says its arguments (AMI-76, AMI-77).
+/// Errors: 42601, 42701, 42703, 42704, 42883, each with its line; 42723 when a method's signature is taken.
+pub fn check_routine(ctx: &mut dyn HookContext, mut def: FunctionDef) -> Result<FunctionDef> {
+    let catalog = ctx.catalog();
+    if def.kind == FunctionKind::Function {
+        let signature = check_method(&catalog, &def.body)?;
+        (def.arguments, def.returns) = (signature.arguments, signature.returns);
+        return Ok(def);
+    }
+    let routine = procedure(&def, &catalog)?;
+    def.arguments = routine.arguments().map(|(name, ty)| (name.to_owned(), ty)).collect();
+    if let Some(startup) = procedure_startup(&def, &catalog)? {
+        startup.run(ctx, &[], None, Limits::AMI)?;
+    }
+    Ok(def)
+}
+
+fn procedure_option<'d>(def: &'d FunctionDef, key: &str) -> Option<&'d str> {
+    def.options.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
+}
+
+/// A procedure ready to run.
+pub(crate) fn procedure(def: &FunctionDef, catalog: &Catalog) -> Result<Routine> {
+    let arguments = procedure_option(def, "arguments").unwrap_or_default();
+    Routine::compile(&Source { option: "script", script: &def.body, arguments, variables: "" }, catalog)
+}
+
+/// What a procedure runs when it is created and when the server starts.
+pub(crate) fn procedure_startup(def: &FunctionDef, catalog: &Catalog) -> Result<Option<Routine>> {
+    let Some(script) = procedure_option(def, "onStartupScript") else { return Ok(None) };
+    Routine::compile(&Source { option: "onStartupScript", script, ..Source::default() }, catalog).map(Some)
 }

@@ -44,6 +44,7 @@ fn table(id: Oid, name: &str, columns: &[(&str, DataType)]) -> TableDef {
         options: Vec::new(),
         maintained_by: 0,
         hidden: false,
+        display: Vec::new(),
         acl: Vec::new(),
         comment: None,
     }
@@ -141,6 +142,8 @@ impl HookContext for Mock {
         never()
     }
     fn move_cursor(&mut self, _: TriggerId, _: Option<Position>) {}
+
+    fn advance_cursor(&mut self, _: TriggerId, _: tripline_sql::change::Position, _: tripline_sql::change::Position) {}
     fn create_state_table(
         &mut self,
         _: TriggerId,
@@ -261,7 +264,6 @@ fn compile_errors() {
     fails("int a; return a.length();", SqlState::UNDEFINED_FUNCTION);
     fails("Strin a;", SqlState::UNDEFINED_OBJECT);
     fails("break;", SqlState::SYNTAX_ERROR);
-    fails("return formatDate(1,\"x\",\"y\");", SqlState::FEATURE_NOT_SUPPORTED);
 }
 
 // Limits
@@ -270,6 +272,77 @@ fn limits() {
     fails("while (true) {}", SqlState::PROGRAM_LIMIT_EXCEEDED);
     fails("String s = \"xxxxxxxxxxxxxxxx\"; while (true) s += s;", SqlState::OUT_OF_MEMORY);
     fails("List l = new List(); while (true) { l.add(1); }", SqlState::OUT_OF_MEMORY);
+}
+
+fn method(mock: &mut Mock, declaration: &str) -> Result<super::Signature> {
+    let signature = super::check_method(&mock.catalog, declaration)?;
+    let def = tripline_sql::catalog::FunctionDef {
+        oid: 900 + Oid::try_from(mock.catalog.functions().count()).unwrap(),
+        schema: super::PUBLIC,
+        name: signature.name.clone(),
+        kind: tripline_sql::catalog::FunctionKind::Function,
+        language: super::LANGUAGE.to_owned(),
+        dialect: super::DIALECT.to_owned(),
+        arguments: signature.arguments.clone(),
+        returns: signature.returns,
+        returns_set: false,
+        volatility: None,
+        strict: false,
+        body: declaration.to_owned(),
+        options: Vec::new(),
+        version: None,
+        default_version: false,
+        owner: 10,
+        acl: Vec::new(),
+        comment: None,
+    };
+    let mut catalog = Catalog::clone(&mock.catalog);
+    catalog.put(Entry::Function(Arc::new(def)));
+    mock.catalog = Arc::new(catalog);
+    Ok(signature)
+}
+
+// AMI-74, AMI-76, AMI-77
+#[test]
+fn methods_and_routines() {
+    use super::{Output, Routine, Source};
+    let mut mock = Mock::new();
+    let made = method(&mut mock, "Int fact(Int n) {\n if (n < 2) return 1;\n return n * fact(n - 1);\n};").unwrap();
+    assert_eq!((made.text.as_str(), made.returns), ("fact(Int)", DataType::INT4));
+    method(&mut mock, "String shown(Int n) { return \"int \" + n; }").unwrap();
+    method(&mut mock, "String shown(String s) { return \"string \" + s; }").unwrap();
+    method(&mut mock, "Int none() { int a = 1; }").unwrap();
+    let error = method(&mut mock, "Int fact(Int n) { return 0; }").unwrap_err();
+    assert_eq!(error.state(), SqlState::DUPLICATE_FUNCTION);
+    let error = method(&mut mock, "Int bad(Int n) {\n return m; }").unwrap_err();
+    assert_eq!(error.message(), "method bad(Int), line 2: variable \"m\" does not exist");
+    let limits = Limits::AMI;
+    let source = Source {
+        option: "script",
+        script: "return shown(_n) + \", \" + shown(\"x\") + \", \" + fact(_n) + \", \" + none();",
+        arguments: "int _n",
+        variables: "",
+    };
+    let routine = Routine::compile(&source, &mock.catalog.clone()).unwrap();
+    let result = routine.run(&mut mock, &[Value::text("5")], None, limits).unwrap();
+    assert_eq!(result, Output::Value(Value::text("int 5, string x, 120, ")));
+    assert_eq!(routine.run(&mut mock, &[], None, limits).unwrap_err().state(), SqlState::UNDEFINED_FUNCTION);
+    let called = super::call_method(&mut mock, "fact", &[Value::Int8(4)], limits).unwrap();
+    assert_eq!(called, Value::Int4(24));
+    let error = super::call_method(&mut mock, "fact", &[Value::Int4(40)], limits).unwrap_err();
+    assert_eq!(error.state(), SqlState::STATEMENT_TOO_COMPLEX);
+    // In a statement's clauses too, where they hang on no column.
+    let source = Source {
+        option: "script",
+        script: "update Orders set qty = fact(3) where id == shown(1)",
+        ..Source::default()
+    };
+    Routine::compile(&source, &mock.catalog.clone()).unwrap().run(&mut mock, &[], None, limits).unwrap();
+    assert_eq!(mock.statements.last().unwrap().1, [Value::Int4(6), Value::text("int 1")]);
+    let counted = Source { script: "n++; return n;", variables: "int n", option: "script", arguments: "" };
+    let counted = Routine::compile(&counted, &mock.catalog.clone()).unwrap();
+    let kept = counted.variables();
+    assert_eq!(counted.run(&mut mock, &[], Some(&kept), limits).unwrap(), Output::Value(Value::Null));
 }
 
 // AMI-71, AMI-56
@@ -407,7 +480,8 @@ fn definitions_and_context() {
     let (failing, _) = trigger(&mut mock, &[("onInsertedScript", "throw \"x\"")]).unwrap();
     let error =
         failing.start(false).after(&mut mock, RowId(1), &RowChange::Insert { new: row("a", 1, 1.0) }).unwrap_err();
-    assert_eq!(error.fields().context.as_deref(), Some("AMI trigger \"t\" onInsertedScript on table \"Orders\""));
+    let context = "AMI trigger \"t\" onInsertedScript on table \"Orders\", line 1";
+    assert_eq!(error.fields().context.as_deref(), Some(context));
 }
 
 // Cost of one call that assigns one column: printed, not asserted (machines differ).

@@ -38,6 +38,8 @@ pub(crate) enum Val {
 pub(crate) struct Rows {
     /// Names.
     pub(crate) columns: Vec<Arc<str>>,
+    /// Their types, where the engine said.
+    pub(crate) types: Vec<DataType>,
     /// Rows.
     pub(crate) rows: Vec<Vec<Value>>,
 }
@@ -103,7 +105,7 @@ fn as_i64(value: &Value) -> Option<i64> {
     }
 }
 
-fn as_f64(value: &Value) -> Option<f64> {
+pub(crate) fn as_f64(value: &Value) -> Option<f64> {
     match value {
         Value::Numeric(number) => Some(match &**number {
             Numeric::Finite(n) => n.to_f64().unwrap_or(f64::NAN),
@@ -117,7 +119,7 @@ fn as_f64(value: &Value) -> Option<f64> {
     }
 }
 
-fn as_decimal(value: &Value) -> Option<BigDecimal> {
+pub(crate) fn as_decimal(value: &Value) -> Option<BigDecimal> {
     match value {
         Value::Numeric(number) => match &**number {
             Numeric::Finite(n) => Some(n.clone()),
@@ -483,6 +485,7 @@ fn convert_slow(ty: Type, value: Value) -> Option<Value> {
             _ => None,
         },
         Type::Object => Some(value),
+        Type::Complex => super::complex::parse(&value).map(super::complex::text),
         Type::List | Type::Map | Type::Set | Type::Table => None,
         Type::Other(to) => to_column(value, to).ok(),
     }

@@ -13,16 +13,18 @@ mod tests;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use tripline_sql::catalog::{Catalog, TableDef, TriggerDef, TriggerEvent, TriggerId};
-use tripline_sql::change::{HookContext, RowChange, RowId};
+use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerEvent, TriggerId};
+use tripline_sql::change::{HookContext, Put, RowChange, RowId};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Row, Value, encode_key};
 
 use super::delta::weighted;
 use super::op::group::{Fold, Function, Total};
-use super::select::{self, normal, over_row, replace, value};
-use super::state::{GroupDetail, GroupTables, clear_table};
-use super::target::{Guard, check_cycle, check_free, check_shape};
+use super::select::{self, normal, over_row, refuse_aggregates, replace, value};
+use super::state::{GroupDetail, GroupTables, clear_table, overtaken};
+use super::target::{
+    Guard, check_cycle, check_free, check_shape, check_undecorated, known_table, progress, remember_names,
+};
 use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, boolean, table_of};
 use crate::script::ami::{Code, Expr, Scope, Val, expression, to_column};
 
@@ -36,6 +38,14 @@ impl Kind for Aggregate {
         "aggregate"
     }
 
+    fn derives(&self) -> bool {
+        true
+    }
+
+    fn manages(&self) -> bool {
+        true
+    }
+
     fn check(&self, ctx: &mut dyn HookContext, mut def: TriggerDef) -> Result<TriggerDef> {
         kind::check_options(&def, &["groupBys", "selects", "allowExternalUpdates"])?;
         kind::table_count(&def, def.tables.len() == 2, "a source and a target")?;
@@ -43,9 +53,11 @@ impl Kind for Aggregate {
         kind::required(&def, "selects")?;
         boolean(&def, "allowExternalUpdates")?;
         let catalog = ctx.catalog();
+        remember_names(&catalog, &mut def);
         let (source, target) = tables(&catalog, &def)?;
         check_cycle(&catalog, &def)?;
         check_free(&catalog, &def, &target, false)?;
+        check_undecorated(&catalog, &def, &target)?;
         let query = Query::compile(&def, &source, &target)?;
         let mut filled: Vec<usize> = query.keys.iter().map(|(place, _)| *place).collect();
         filled.extend(query.selects.iter().map(|(place, _)| *place));
@@ -75,7 +87,7 @@ impl Kind for Aggregate {
         release(ctx, def)
     }
 
-    fn toggled(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
+    fn toggled(&self, ctx: &mut dyn HookContext, _: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
         if !def.enabled {
             return release(ctx, def);
         }
@@ -108,7 +120,7 @@ impl Kind for Aggregate {
 
 fn tables(catalog: &Catalog, def: &TriggerDef) -> Result<(Arc<TableDef>, Arc<TableDef>)> {
     match def.tables.as_slice() {
-        [source, target] => Ok((table_of(catalog, *source)?, table_of(catalog, *target)?)),
+        [_, target] => Ok((known_table(catalog, def, 0)?, table_of(catalog, *target)?)),
         _ => Err(SqlError::internal("an aggregate has two tables")),
     }
 }
@@ -123,11 +135,17 @@ fn release(ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()> {
 /// Clears the target and fills it from the source (AMI-95).
 fn rebuild(ctx: &mut dyn HookContext, plan: &Arc<Plan>) -> Result<()> {
     clear_table(ctx, plan.query.target.id)?;
-    let mut run = Run::new(plan.clone(), false);
+    let mut run = Run::new(plan.clone());
+    let mut rows = 0;
     ctx.scan(plan.query.source.id, &mut |id, row| {
         run.fold(id, row, 1)?;
+        rows += 1;
+        if rows % 100_000 == 0 {
+            progress(&plan.name, &plan.query.source.name, rows);
+        }
         Ok(true)
     })?;
+    progress(&plan.name, &plan.query.source.name, rows);
     run.write(ctx)?;
     if !plan.external {
         ctx.set_maintained_by(plan.query.target.id, plan.id)?;
@@ -235,21 +253,6 @@ fn first_name(expr: &Expr) -> Expr {
     found
 }
 
-fn refuse_aggregates(expr: &Expr) -> Result<()> {
-    let mut found = None;
-    crate::script::ami::walk(expr, &mut |part| {
-        if let Expr::Call(name, ..) = part
-            && Function::by_name(name, crate::script::ami::Type::Object).is_some()
-        {
-            found = Some(name.clone());
-        }
-    });
-    match found {
-        Some(name) => Err(SqlError::new(SqlState::GROUPING_ERROR, format!("aggregate \"{name}\" cannot stand here"))),
-        None => Ok(()),
-    }
-}
-
 struct Plan {
     id: TriggerId,
     name: String,
@@ -283,8 +286,12 @@ impl RowTrigger for Trigger {
         false
     }
 
-    fn start(self: Arc<Self>, observed: bool) -> Box<dyn Running> {
-        Box::new(Run::new(self.0.clone(), observed))
+    fn folds(&self) -> bool {
+        true
+    }
+
+    fn start(self: Arc<Self>, _: bool) -> Box<dyn Running> {
+        Box::new(Run::new(self.0.clone()))
     }
 }
 
@@ -299,7 +306,6 @@ struct Group {
 /// Folds the rows of one statement.
 struct Run {
     plan: Arc<Plan>,
-    immediate: bool,
     groups: Vec<Group>,
     places: HashMap<Vec<u8>, usize>,
     locals: Vec<Val>,
@@ -318,9 +324,40 @@ struct Stored {
     totals: Vec<Total>,
 }
 
+/// What becomes of a group's state once its target row is written.
+struct State {
+    key: Value,
+    stored: Stored,
+    gone: bool,
+    /// The target row is a new one.
+    new: bool,
+    always: bool,
+}
+
+impl State {
+    fn gone(stored: Stored) -> State {
+        State { key: Value::Null, stored, gone: true, new: false, always: false }
+    }
+
+    /// `id`: the target row, if it was written.
+    fn put(self, id: Option<RowId>) -> Result<Option<Put>> {
+        let Stored { row, image, target, rows, totals } = self.stored;
+        if self.gone {
+            return Ok(Some(Put::Delete(row, image)));
+        }
+        let target = match (self.new, id) {
+            (false, _) => target,
+            (true, Some(id)) => Some(id),
+            (true, None) => return Err(SqlError::internal("a maintained row was refused")),
+        };
+        let new = Run::encode(&self.key, target, rows, &totals);
+        Ok((self.always || new != image).then_some(Put::Update(row, image, new)))
+    }
+}
+
 impl Run {
-    fn new(plan: Arc<Plan>, immediate: bool) -> Run {
-        Run { plan, immediate, groups: Vec::new(), places: HashMap::new(), locals: Vec::new(), key: Vec::new() }
+    fn new(plan: Arc<Plan>) -> Run {
+        Run { plan, groups: Vec::new(), places: HashMap::new(), locals: Vec::new(), key: Vec::new() }
     }
 
     fn fold(&mut self, id: RowId, row: &[Value], weight: i64) -> Result<()> {
@@ -374,20 +411,36 @@ impl Run {
         groups.retain(|group| {
             group.rows != 0 || group.folds.iter().zip(slots).any(|(fold, slot)| !fold.is_nothing(slot.function))
         });
-        if let [group] = groups.as_slice() {
-            let stored = self.load(ctx, &group.key)?;
-            return self.write_group(ctx, group, stored);
-        }
+        // Locked in the order of their keys; written in the order in which they were met.
         let mut order: Vec<usize> = (0..groups.len()).collect();
-        order.sort_unstable_by(|a, b| groups[*a].key.cmp(&groups[*b].key));
+        if groups.len() > 1 {
+            order.sort_unstable_by(|a, b| groups[*a].key.cmp(&groups[*b].key));
+        }
         let mut stored: Vec<Option<Stored>> = Vec::new();
         stored.resize_with(groups.len(), || None);
         for place in order {
             ctx.check_cancel()?;
-            stored[place] = self.load(ctx, &groups[place].key)?;
+            stored[place] = Some(self.lock(ctx, &groups[place].key)?);
         }
-        for (group, stored) in groups.iter().zip(stored) {
-            self.write_group(ctx, group, stored)?;
+        let mut targets = Vec::with_capacity(groups.len());
+        let mut states = Vec::with_capacity(groups.len());
+        for (group, stored) in groups.iter().zip(stored.into_iter().flatten()) {
+            let (put, state) = self.apply(ctx, group, stored)?;
+            states.push((put.is_some(), state));
+            targets.extend(put);
+        }
+        let mut ids = match targets.is_empty() {
+            true => Vec::new(),
+            false => ctx.write(self.plan.query.target.id, targets)?,
+        }
+        .into_iter();
+        let mut changes = Vec::with_capacity(states.len());
+        for (wrote, state) in states {
+            let id = if wrote { ids.next().flatten() } else { None };
+            changes.extend(state.put(id)?);
+        }
+        if !changes.is_empty() {
+            ctx.write(self.plan.state.groups.table, changes)?;
         }
         Ok(())
     }
@@ -420,14 +473,10 @@ impl Run {
         vec![key.clone(), Value::Bytea(Arc::from(bytes))]
     }
 
-    fn write_group(&mut self, ctx: &mut dyn HookContext, group: &Group, stored: Option<Stored>) -> Result<()> {
+    /// Adds what was folded of a group: what becomes of its target row, and of its state.
+    fn apply(&mut self, ctx: &mut dyn HookContext, group: &Group, mut stored: Stored) -> Result<(Option<Put>, State)> {
         let plan = self.plan.clone();
-        let place = plan.state.groups;
         let key = Value::Bytea(Arc::from(group.key.as_slice()));
-        let mut stored = match stored {
-            Some(stored) => stored,
-            None => self.open(ctx, &group.key, &key)?,
-        };
         let before = if plan.external && stored.target.is_some() {
             Some(self.results(&group.key_values, &stored.totals)?)
         } else {
@@ -445,68 +494,57 @@ impl Run {
         if stored.rows < 0 {
             return Err(SqlError::internal("a group has fewer than no rows"));
         }
-        let target = plan.query.target.id;
-        if stored.rows == 0 {
-            if let Some(id) = stored.target
-                && let Some(old) = ctx.fetch(target, id, true)?
-            {
-                ctx.delete(target, id, &old)?;
-            }
-            ctx.delete(place.table, stored.row, &stored.image)?;
-            return Ok(());
-        }
-        let results = self.results(&group.key_values, &stored.totals)?;
         let old = match stored.target {
             None => None,
             // The group's lock keeps everybody else off this row, unless others may update it.
-            Some(id) => ctx.fetch(target, id, plan.external)?.map(|old| (id, old)),
+            Some(id) => ctx.fetch(plan.query.target.id, id, plan.external)?.map(|old| (id, old)),
         };
+        if stored.rows == 0 {
+            return Ok((old.map(|(id, old)| Put::Delete(id, old)), State::gone(stored)));
+        }
+        let results = self.results(&group.key_values, &stored.totals)?;
+        // Details have changed with it: whoever reads them by an older snapshot is to notice.
+        let always = plan.state.details.is_some();
         match old {
             Some((id, old)) => {
                 let mut new = old.clone();
-                for (i, (column, value)) in results.iter().enumerate() {
+                for (i, (column, value)) in results.into_iter().enumerate() {
                     // An externally set cell stays until its own value changes (AMI-91).
-                    if before.as_ref().is_none_or(|before| before.get(i).is_none_or(|(_, was)| was != value)) {
-                        new[*column] = value.clone();
+                    if before.as_ref().is_none_or(|before| before.get(i).is_none_or(|(_, was)| *was != value)) {
+                        new[column] = value;
                     }
                 }
-                if new != old {
-                    ctx.update(target, id, &old, new)?;
-                }
+                let put = (new != old).then_some(Put::Update(id, old, new));
+                Ok((put, State { key, stored, gone: false, new: false, always }))
             }
             None => {
                 let mut new = vec![Value::Null; plan.query.target.columns.len()];
                 for (column, value) in results {
                     new[column] = value;
                 }
-                let refused = || SqlError::internal("a maintained row was refused");
-                stored.target = Some(ctx.insert(target, new)?.ok_or_else(refused)?);
+                Ok((Some(Put::Insert(new)), State { key, stored, gone: false, new: true, always }))
             }
         }
-        let new = Run::encode(&key, stored.target, stored.rows, &stored.totals);
-        if new != stored.image {
-            ctx.update(place.table, stored.row, &stored.image, new)?;
-        }
-        Ok(())
     }
 
-    /// Makes the state row of a new group; another writer may be first, then its row is waited for and taken.
-    fn open(&self, ctx: &mut dyn HookContext, bytes: &[u8], key: &Value) -> Result<Stored> {
+    /// A group's state, locked; that of a new group is made. Another writer may be first, then its row is waited for and
+    /// taken. Errors: 40001, those of a wait.
+    fn lock(&self, ctx: &mut dyn HookContext, key: &[u8]) -> Result<Stored> {
         let place = self.plan.state.groups;
-        for _ in 0..3 {
+        for _ in 0..16 {
+            if let Some(stored) = self.load(ctx, key)? {
+                return Ok(stored);
+            }
             let totals: Vec<Total> = self.plan.query.slots.iter().map(|slot| Total::new(slot.function)).collect();
-            let image = Run::encode(key, None, 0, &totals);
+            let image = Run::encode(&Value::Bytea(Arc::from(key)), None, 0, &totals);
             match ctx.insert(place.table, image.clone()) {
                 Ok(Some(row)) => return Ok(Stored { row, image, target: None, rows: 0, totals }),
                 Ok(None) => return Err(SqlError::internal("a state row was refused")),
                 Err(error) if error.state() == SqlState::UNIQUE_VIOLATION => {}
                 Err(error) => return Err(error),
             }
-            if let Some(stored) = self.load(ctx, bytes)? {
-                return Ok(stored);
-            }
         }
-        Err(SqlError::new(SqlState::SERIALIZATION_FAILURE, "could not lock a group of an aggregate"))
+        Err(overtaken("a group"))
     }
 
     /// Target columns with their values, cast to the columns' types.
@@ -534,12 +572,9 @@ impl Run {
 }
 
 impl Running for Run {
-    fn after(&mut self, ctx: &mut dyn HookContext, row: RowId, change: &RowChange) -> Result<()> {
+    fn note(&mut self, _: &mut dyn HookContext, _: TableId, row: RowId, change: &RowChange) -> Result<()> {
         for (image, weight) in weighted(change) {
             self.fold(row, image, weight).map_err(|error| self.named(error))?;
-        }
-        if self.immediate {
-            return self.write(ctx).map_err(|error| self.named(error));
         }
         Ok(())
     }

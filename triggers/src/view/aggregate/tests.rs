@@ -82,6 +82,7 @@ fn define(id: Oid, name: &str, columns: &[(String, DataType)], key_columns: usiz
         options: Vec::new(),
         maintained_by: 0,
         hidden: key_columns > 0,
+        display: Vec::new(),
         acl: Vec::new(),
         comment: None,
     }
@@ -155,6 +156,8 @@ impl HookContext for Memory {
         Ok(true)
     }
     fn move_cursor(&mut self, _: TriggerId, _: Option<Position>) {}
+
+    fn advance_cursor(&mut self, _: TriggerId, _: tripline_sql::change::Position, _: tripline_sql::change::Position) {}
     fn create_state_table(
         &mut self,
         _: TriggerId,
@@ -273,7 +276,7 @@ fn apply(memory: &mut Memory, running: &mut dyn Running, id: u64, new: Option<Ro
         (Some(old), None) => RowChange::Delete { old },
         (None, None) => return,
     };
-    running.after(memory, RowId(id), &change).unwrap();
+    running.note(memory, SOURCE, RowId(id), &change).unwrap();
 }
 
 fn statement(memory: &mut Memory, trigger: &Arc<dyn RowTrigger>, changes: Vec<(u64, Option<Row>)>) {

@@ -2,3 +2,4 @@
 
 pub(crate) mod exact;
 pub(crate) mod group;
+pub(crate) mod matches;

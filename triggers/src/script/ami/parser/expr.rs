@@ -6,11 +6,15 @@ use tripline_sql::types::Value;
 use super::{Parser, RESERVED};
 use crate::script::ami::ast::{Arith, Binary, Compare, Expr, Part, Type, Unary};
 use crate::script::ami::lexer::{Piece, Token};
+use crate::script::ami::room;
+
+/// The pieces of a string not yet read.
+type Pieces = std::iter::Peekable<std::vec::IntoIter<Piece>>;
 
 impl Parser {
     pub(super) fn expr(&mut self) -> Result<Expr> {
         self.enter()?;
-        let expr = self.assignment();
+        let expr = room(|| self.assignment());
         self.depth -= 1;
         expr
     }
@@ -93,10 +97,13 @@ impl Parser {
                 self.at += if negated { 2 } else { 1 };
                 self.expect("(")?;
                 if self.is_word("select") {
-                    return Err(SqlError::new(
-                        SqlState::FEATURE_NOT_SUPPORTED,
-                        format!("line {}: IN (select …) is not supported in scripts", self.line()),
-                    ));
+                    let line = self.line();
+                    let query = self.query()?;
+                    self.expect(")")?;
+                    self.deeper(depth, 0)?;
+                    depth = self.last;
+                    left = Expr::InQuery(Box::new(left), Box::new(query), negated, line);
+                    continue;
                 }
                 let list = self.list(")", &mut depth)?;
                 self.deeper(depth, 0)?;
@@ -140,7 +147,7 @@ impl Parser {
 
     pub(super) fn unary(&mut self) -> Result<Expr> {
         self.enter()?;
-        let expr = self.unary_inner();
+        let expr = room(|| self.unary_inner());
         self.depth -= 1;
         expr
     }
@@ -246,38 +253,7 @@ impl Parser {
             }
             Token::Template(pieces) => {
                 self.advance();
-                let mut parts = Vec::new();
-                let mut depth = 0;
-                for piece in pieces {
-                    parts.push(match piece {
-                        Piece::Text(text) => Part::Text(text),
-                        Piece::Source(source, wrap) => {
-                            let head = source.trim_start();
-                            if head.is_empty()
-                                || ["if(", "for(", "while(", "if (", "for (", "while (", "else"]
-                                    .iter()
-                                    .any(|f| head.starts_with(f))
-                            {
-                                return Err(SqlError::new(
-                                    SqlState::FEATURE_NOT_SUPPORTED,
-                                    format!(
-                                        "line {line}: flow tokens in strings (\"${{{source}}}\") are not supported"
-                                    ),
-                                ));
-                            }
-                            let mut inner = Parser::new(&source)?;
-                            inner.depth = self.depth + 1;
-                            let expr = inner.expr()?;
-                            depth = depth.max(inner.last);
-                            if !inner.at_end() {
-                                return Err(inner.unexpected());
-                            }
-                            Part::Expr(expr, wrap)
-                        }
-                    });
-                }
-                self.deeper(depth, 0)?;
-                Ok(Expr::Template(parts))
+                self.template(pieces, line)
             }
             Token::Symbol("(") => {
                 self.advance();
@@ -287,11 +263,12 @@ impl Parser {
                     return Ok(Expr::Query(Box::new(query), line));
                 }
                 let expr = self.expr()?;
-                if self.is(",") {
-                    return Err(SqlError::new(
-                        SqlState::FEATURE_NOT_SUPPORTED,
-                        format!("line {line}: tuples are not supported in scripts"),
-                    ));
+                if self.take(",") {
+                    let mut depth = self.last;
+                    let mut items = vec![expr];
+                    items.extend(self.list(")", &mut depth)?);
+                    self.deeper(depth, 0)?;
+                    return Ok(Expr::Tuple(items));
                 }
                 self.expect(")")?;
                 Ok(expr)
@@ -311,6 +288,110 @@ impl Parser {
             Token::Word(word) => self.word(word, line),
             _ => Err(self.unexpected()),
         }
+    }
+
+    /// The pieces of a string with `${}` parts (AMI-36).
+    pub(super) fn template(&mut self, pieces: Vec<Piece>, line: u32) -> Result<Expr> {
+        let mut pieces = pieces.into_iter().peekable();
+        let mut depth = 0;
+        let parts = self.parts(&mut pieces, line, &mut depth, 0)?;
+        if pieces.next().is_some() {
+            return Err(SqlError::syntax(format!("line {line}: \"${{}}\" or \"${{else}}\" without its beginning")));
+        }
+        self.deeper(depth, 0)?;
+        Ok(Expr::Template(parts))
+    }
+
+    /// Parts up to the `${}` or `${else…}` that ends them, which is left; `nested` counts the flow tokens around.
+    fn parts(&mut self, pieces: &mut Pieces, line: u32, depth: &mut u32, nested: u32) -> Result<Vec<Part>> {
+        if nested > 16 {
+            return Err(SqlError::new(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                format!("line {line}: string is nested too deeply"),
+            ));
+        }
+        let mut out = Vec::new();
+        let mut line = line;
+        while let Some(piece) = pieces.peek() {
+            let (source, wrap) = match piece {
+                Piece::Text(text) => {
+                    line += u32::try_from(text.matches('\n').count()).unwrap_or(0);
+                    out.push(Part::Text(text.clone()));
+                    pieces.next();
+                    continue;
+                }
+                Piece::Source(source, wrap) => (source.trim().to_owned(), *wrap),
+            };
+            let word: String = source.chars().take_while(char::is_ascii_alphabetic).collect();
+            match word.as_str() {
+                "" if source.is_empty() => return Ok(out),
+                "else" => return Ok(out),
+                "if" => {
+                    pieces.next();
+                    out.push(self.if_parts(pieces, &source, line, depth, nested)?);
+                }
+                "for" | "while" => {
+                    pieces.next();
+                    let mut inner = Parser::inside(&format!("{source};"), line, self.depth + 1)?;
+                    let head = inner.statement()?;
+                    if !inner.at_end() {
+                        return Err(inner.unexpected());
+                    }
+                    let body = self.parts(pieces, line, depth, nested + 1)?;
+                    self.end_of_parts(pieces, line)?;
+                    out.push(Part::Loop(Box::new(head), body));
+                }
+                _ => {
+                    pieces.next();
+                    let mut inner = Parser::inside(&source, line, self.depth + 1)?;
+                    let expr = inner.expr()?;
+                    *depth = (*depth).max(inner.last);
+                    if !inner.at_end() {
+                        return Err(inner.unexpected());
+                    }
+                    out.push(Part::Expr(expr, wrap));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn end_of_parts(&self, pieces: &mut Pieces, line: u32) -> Result<()> {
+        match pieces.next() {
+            Some(Piece::Source(source, _)) if source.trim().is_empty() => Ok(()),
+            _ => Err(SqlError::syntax(format!("line {line}: a flow token in a string has no \"${{}}\""))),
+        }
+    }
+
+    fn if_parts(&mut self, pieces: &mut Pieces, source: &str, line: u32, depth: &mut u32, nested: u32) -> Result<Part> {
+        let mut source = source.to_owned();
+        let mut branches = Vec::new();
+        loop {
+            let condition = source.strip_prefix("if").unwrap_or(&source);
+            let mut inner = Parser::inside(condition, line, self.depth + 1)?;
+            inner.expect("(")?;
+            let condition = inner.expr()?;
+            *depth = (*depth).max(inner.last);
+            inner.expect(")")?;
+            if !inner.at_end() {
+                return Err(inner.unexpected());
+            }
+            branches.push((condition, self.parts(pieces, line, depth, nested + 1)?));
+            let next = match pieces.peek() {
+                Some(Piece::Source(source, _)) => source.trim().to_owned(),
+                _ => String::new(),
+            };
+            let Some(rest) = next.strip_prefix("else") else { break };
+            pieces.next();
+            if rest.trim().is_empty() {
+                let other = self.parts(pieces, line, depth, nested + 1)?;
+                self.end_of_parts(pieces, line)?;
+                return Ok(Part::If(branches, other));
+            }
+            source = rest.trim().to_owned();
+        }
+        self.end_of_parts(pieces, line)?;
+        Ok(Part::If(branches, Vec::new()))
     }
 
     pub(super) fn map_literal(&mut self) -> Result<Expr> {

@@ -7,9 +7,12 @@ mod expr;
 mod query;
 
 use tripline_sql::error::{Result, SqlError, SqlState};
+use tripline_sql::types::Value;
 
-use crate::script::ami::ast::{Expr, Sql, Stmt, Type};
+use crate::script::ami::ast::{Expr, Part, Sent, Sql, Stmt, Type};
 use crate::script::ami::lexer::{Lexeme, Token, tokens};
+use crate::script::ami::methods::Declared;
+use crate::script::ami::room;
 
 const DEPTH_MAX: u32 = 100;
 /// Longest path through one expression tree.
@@ -118,6 +121,48 @@ pub(crate) fn assignments(source: &str) -> Result<Vec<(String, Expr)>> {
     }
 }
 
+/// Parses `expression {, expression}` (AMI-130, AMI-139).
+pub(crate) fn expressions(source: &str) -> Result<Vec<Expr>> {
+    let mut parser = Parser::new(source)?;
+    parser.sql = 1;
+    let mut out = vec![parser.expr()?];
+    while !parser.at_end() {
+        parser.expect(",")?;
+        out.push(parser.expr()?);
+    }
+    Ok(out)
+}
+
+/// As `assignments`, but an item may be a bare name, which stands for `name=name` (AMI-152).
+pub(crate) fn derived(source: &str) -> Result<Vec<(String, Expr)>> {
+    let mut parser = Parser::new(source)?;
+    parser.sql = 1;
+    let mut out = Vec::new();
+    loop {
+        let (name, line) = parser.name()?;
+        let bare = parser.at_end() || parser.is(",");
+        let expr = if bare {
+            Expr::Name(name.clone(), line)
+        } else {
+            parser.expect("=")?;
+            parser.expr()?
+        };
+        out.push((name, expr));
+        if parser.at_end() {
+            return Ok(out);
+        }
+        parser.expect(",")?;
+    }
+}
+
+/// Parses one expression, in which a single `=` compares.
+pub(crate) fn single(source: &str) -> Result<Expr> {
+    let mut parser = Parser::new(source)?;
+    parser.sql = 1;
+    let expr = parser.expr()?;
+    if parser.at_end() { Ok(expr) } else { Err(parser.unexpected()) }
+}
+
 /// Parses `type name {, type name}` (AMI-107).
 pub(crate) fn variables(source: &str) -> Result<Vec<(Type, String)>> {
     let mut parser = Parser::new(source)?;
@@ -129,13 +174,35 @@ pub(crate) fn variables(source: &str) -> Result<Vec<(Type, String)>> {
         let (word, _) = parser.name()?;
         match Type::by_name(&word) {
             Some(ty) => out.push((ty, parser.name()?.0)),
-            None => return Err(parser.error(format!("\"{word}\" is not a type"))),
+            None => {
+                return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{word}\" does not exist")));
+            }
         }
     }
     Ok(out)
 }
 
+/// Parses `type name(type argument, …) { … }` (AMI-76), with or without a last semicolon. Errors: 42601, 42704.
+pub(crate) fn method(source: &str) -> Result<Declared> {
+    let mut parser = Parser::new(source)?;
+    let (result, name, parameters) = parser.signature()?;
+    parser.expect("{")?;
+    let mut body = Vec::new();
+    while !parser.take("}") {
+        if parser.at_end() {
+            return Err(parser.unexpected());
+        }
+        parser.statement_into(&mut body)?;
+    }
+    while parser.take(";") {}
+    if !parser.at_end() {
+        return Err(parser.unexpected());
+    }
+    Ok(Declared { name, result, parameters, body })
+}
+
 struct Parser {
+    source: Vec<char>,
     tokens: Vec<Lexeme>,
     at: usize,
     /// Above 0 inside SQL clauses, where a single `=` compares.
@@ -147,7 +214,17 @@ struct Parser {
 
 impl Parser {
     fn new(source: &str) -> Result<Parser> {
-        Ok(Parser { tokens: tokens(source)?, at: 0, sql: 0, depth: 0, last: 0 })
+        Ok(Parser { source: source.chars().collect(), tokens: tokens(source)?, at: 0, sql: 0, depth: 0, last: 0 })
+    }
+
+    /// A parser of a text inside another: it starts at this line and depth.
+    fn inside(source: &str, line: u32, depth: u32) -> Result<Parser> {
+        let mut parser = Parser::new(source)?;
+        parser.depth = depth;
+        for lexeme in &mut parser.tokens {
+            lexeme.line += line.saturating_sub(1);
+        }
+        Ok(parser)
     }
 
     fn token(&self) -> &Token {
@@ -181,7 +258,7 @@ impl Parser {
             Token::End => return self.error("unexpected end of the script"),
             Token::Word(word) | Token::Quoted(word) => word.clone(),
             Token::Text(text) => format!("\\\"{text}\\\""),
-            Token::Template(_) => "template".to_owned(),
+            Token::Template(_) | Token::Raw(_) => "template".to_owned(),
             Token::Number(value) => {
                 crate::script::ami::value::to_string(&crate::script::ami::value::Val::S(value.clone()))
             }
@@ -280,6 +357,40 @@ impl Parser {
         Ok(())
     }
 
+    fn type_name(&mut self) -> Result<Type> {
+        let line = self.line();
+        let (word, _) = self.name()?;
+        Type::by_name(&word).ok_or_else(|| {
+            SqlError::new(SqlState::UNDEFINED_OBJECT, format!("line {line}: type \"{word}\" does not exist"))
+        })
+    }
+
+    /// `type name(type argument, …)`.
+    fn signature(&mut self) -> Result<(Type, String, Vec<(Type, String)>)> {
+        let result = self.type_name()?;
+        let (name, _) = self.name()?;
+        self.expect("(")?;
+        let mut parameters: Vec<(Type, String)> = Vec::new();
+        if !self.take(")") {
+            loop {
+                let ty = self.type_name()?;
+                let (argument, line) = self.name()?;
+                if parameters.iter().any(|(_, before)| *before == argument) {
+                    return Err(SqlError::new(
+                        SqlState::DUPLICATE_COLUMN,
+                        format!("line {line}: argument \"{argument}\" is declared twice"),
+                    ));
+                }
+                parameters.push((ty, argument));
+                if self.take(")") {
+                    break;
+                }
+                self.expect(",")?;
+            }
+        }
+        Ok((result, name, parameters))
+    }
+
     // Statements ------------------------------------------------------------------------------------------------
 
     fn statement_into(&mut self, out: &mut Vec<Stmt>) -> Result<()> {
@@ -297,9 +408,10 @@ impl Parser {
 
     fn statement(&mut self) -> Result<Stmt> {
         self.enter()?;
-        let statement = self.statement_inner();
+        let line = self.line();
+        let statement = room(|| self.statement_inner());
         self.depth -= 1;
-        statement
+        Ok(Stmt::At(line, Box::new(statement?)))
     }
 
     fn statement_inner(&mut self) -> Result<Stmt> {
@@ -352,6 +464,10 @@ impl Parser {
                 self.end_of_statement()?;
                 return Ok(Stmt::Throw(value, line));
             }
+            "insert" | "update" | "delete" if self.needs_engine() => {
+                let sql = self.sent_statement(true);
+                return Ok(Stmt::Sql(Box::new(sql?), line));
+            }
             "insert" | "update" | "delete" | "select" => {
                 let sql = self.sql_statement()?;
                 self.end_of_statement()?;
@@ -372,8 +488,20 @@ impl Parser {
                 self.end_of_statement()?;
                 return Ok(Stmt::Block(deletes, None));
             }
-            "alter" | "analyze" | "call" | "create" | "describe" | "disable" | "drop" | "enable" | "execute"
-            | "prepare" | "rename" | "show" | "sync" | "use" | "switch" | "do" | "concurrent" | "extern" => {
+            "use" => {
+                let sql = self.use_statement()?;
+                self.end_of_statement()?;
+                return Ok(Stmt::Sql(Box::new(sql), line));
+            }
+            "sync" | "call" => {
+                let sql = self.sent_statement(true)?;
+                return Ok(Stmt::Sql(Box::new(sql), line));
+            }
+            "alter" | "create" | "describe" | "disable" | "drop" | "enable" | "rename" | "show" => {
+                let sql = self.sent_statement(false)?;
+                return Ok(Stmt::Sql(Box::new(sql), line));
+            }
+            "analyze" | "execute" | "prepare" | "switch" | "do" | "concurrent" | "extern" => {
                 return Err(SqlError::new(
                     SqlState::FEATURE_NOT_SUPPORTED,
                     format!("line {line}: statement \"{}\" is not supported in scripts", word.to_ascii_uppercase()),
@@ -388,6 +516,114 @@ impl Parser {
         let expr = self.expr()?;
         self.end_of_statement()?;
         Ok(Stmt::Expr(expr))
+    }
+
+    /// Whether a data statement has a form that only the engine reads: joins and limits of UPDATE and DELETE, BYNAME and
+    /// LIMIT of INSERT.
+    fn needs_engine(&self) -> bool {
+        let insert = self.is_word("insert");
+        let mut depth = 0_u32;
+        for n in 1.. {
+            match self.ahead(n) {
+                Token::End | Token::Symbol(";") => return false,
+                Token::Symbol("(" | "{" | "[") => depth += 1,
+                Token::Symbol(")" | "}" | "]") if depth == 0 => return false,
+                Token::Symbol(")" | "}" | "]") => depth -= 1,
+                Token::Word(word) if depth == 0 => match word.to_ascii_lowercase().as_str() {
+                    "select" => return false,
+                    "byname" if insert => return true,
+                    "limit" => return true,
+                    "join" if !insert => return true,
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// The rest of a statement as it stands. `variables`: from its start on; else from SELECT, VALUES or WHERE on.
+    fn sent_statement(&mut self, variables: bool) -> Result<Sql> {
+        let mut parts: Vec<Sent> = Vec::new();
+        let mut text = String::new();
+        let mut open = variables;
+        let mut depth = 0_u32;
+        let mut from = self.tokens[self.at].span.0;
+        loop {
+            let lexeme = self.tokens[self.at.min(self.tokens.len() - 1)].clone();
+            match &lexeme.token {
+                Token::End | Token::Symbol(";") => break,
+                Token::Symbol("}") if depth == 0 => break,
+                Token::Symbol("{") => depth += 1,
+                Token::Symbol("}") => depth -= 1,
+                _ => {}
+            }
+            let part = match &lexeme.token {
+                Token::Word(word) => {
+                    let lower = word.to_ascii_lowercase();
+                    open |= matches!(lower.as_str(), "select" | "values" | "where");
+                    let called = matches!(self.ahead(1), Token::Symbol("(" | "."));
+                    let member = self.at > 0 && self.tokens[self.at - 1].token == Token::Symbol(".");
+                    let free = open && !called && !member && !RESERVED.contains(&lower.as_str());
+                    free.then(|| Sent::Word(word.clone()))
+                }
+                Token::Template(_) => Some(Sent::Value(self.primary()?)),
+                Token::Raw(pieces) => {
+                    let pieces = pieces.clone();
+                    self.advance();
+                    Some(Sent::Value(self.template(pieces, lexeme.line)?))
+                }
+                _ => None,
+            };
+            if let Some(part) = part {
+                text.extend(&self.source[from..lexeme.span.0]);
+                parts.push(Sent::Text(std::mem::take(&mut text)));
+                parts.push(part);
+                from = lexeme.span.1;
+            }
+            if matches!(lexeme.token, Token::Template(_) | Token::Raw(_)) {
+                continue;
+            }
+            self.advance();
+        }
+        let end = self.tokens[self.at.min(self.tokens.len() - 1)].span.0;
+        text.extend(&self.source[from..end.max(from)]);
+        parts.push(Sent::Text(text.trim_end().to_owned()));
+        self.end_of_statement()?;
+        Ok(Sql::Text(parts))
+    }
+
+    /// `use ds=name execute text`.
+    fn use_statement(&mut self) -> Result<Sql> {
+        self.advance();
+        let mut source = None;
+        while !self.take_word("execute") {
+            let (option, line) = self.name()?;
+            self.expect("=")?;
+            if !option.eq_ignore_ascii_case("ds") {
+                return Err(SqlError::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!("line {line}: unrecognized option \"{option}\" for USE"),
+                ));
+            }
+            source = Some(match self.token().clone() {
+                Token::Word(name) | Token::Quoted(name) => {
+                    self.advance();
+                    Expr::Literal(Value::text(name))
+                }
+                Token::Text(_) | Token::Template(_) => self.primary()?,
+                _ => return Err(self.unexpected()),
+            });
+        }
+        let line = self.line();
+        let (Some(source), Token::Raw(pieces)) = (source, self.token().clone()) else { return Err(self.unexpected()) };
+        self.advance();
+        let text = self.template(pieces, line)?;
+        if matches!(&text, Expr::Template(parts) if parts.iter().all(|p| matches!(p, Part::Text(t) if t.trim().is_empty())))
+        {
+            return Err(self.unexpected());
+        }
+        Ok(Sql::Use { source, text })
     }
 
     /// `if (c) s; else t`: the `;` of `s` was taken already, a further one may stand before `else`.
@@ -523,7 +759,10 @@ mod tests {
         for text in ["a = ", "if (x", "{ a=1", "foo bar", "insert into t values()", "1 +", "x ++ y"] {
             assert!(script(text).is_err(), "{text}");
         }
-        assert_eq!(script("sync into t from select 1").unwrap_err().state(), SqlState::FEATURE_NOT_SUPPORTED);
+        assert_eq!(script("analyze t").unwrap_err().state(), SqlState::FEATURE_NOT_SUPPORTED);
+        for text in ["use ds=<x> execute y", "use ds=x execute ;", "use execute y"] {
+            assert_eq!(script(text).unwrap_err().state(), SqlState::SYNTAX_ERROR, "{text}");
+        }
     }
 
     #[test]

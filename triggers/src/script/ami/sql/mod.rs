@@ -11,7 +11,7 @@ mod translate;
 pub(crate) use names::{names_of, walk};
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tripline_sql::catalog::{Catalog, TableDef};
@@ -22,6 +22,7 @@ use tripline_sql::types::{DataType, Oid, Value};
 use crate::script::ami::ast::{Sql, Type};
 use crate::script::ami::compile::{Code, find_column};
 use crate::script::ami::interp::Frame;
+use crate::script::ami::methods::{DIALECT, Methods};
 use crate::script::ami::value::{Rows, convert_value, text_of, to_column, type_of};
 
 /// OID of schema public.
@@ -30,30 +31,60 @@ pub(crate) const PUBLIC: Oid = 2200;
 /// A place in a script where SQL stands.
 #[derive(Debug)]
 pub(crate) struct Site {
-    line: u32,
     body: Body,
+}
+
+/// A part of a statement that is sent as it stands.
+#[derive(Clone, Debug)]
+pub(crate) enum SentCode {
+    /// Text.
+    Text(String),
+    /// A word and the variable that it is unless a table of the statement has a column of that name.
+    Word(String, Code),
+    /// A value.
+    Value(Code),
 }
 
 #[derive(Debug)]
 enum Body {
-    Insert { table: String, columns: Vec<String>, rows: Vec<Vec<Code>>, plan: Mutex<Option<Arc<InsertPlan>>> },
-    General { sql: Box<Sql>, outer: Vec<(String, Code, Type)>, plan: Mutex<Option<Arc<Translated>>> },
+    /// Sent as it stands.
+    Sent(Vec<SentCode>),
+    /// `use ds=… execute …`.
+    Using(Box<Code>, Box<Code>),
+    Insert {
+        table: String,
+        columns: Vec<String>,
+        rows: Vec<Vec<Code>>,
+        plan: Mutex<Option<Arc<InsertPlan>>>,
+    },
+    General {
+        sql: Box<Sql>,
+        outer: Vec<(String, Code, Type)>,
+        /// Weak: a method's own statements must not keep the set of methods alive.
+        methods: Weak<Methods>,
+        plan: Mutex<Option<Arc<Translated>>>,
+    },
 }
 
 impl Clone for Site {
     fn clone(&self) -> Self {
         let body = match &self.body {
+            Body::Sent(parts) => Body::Sent(parts.clone()),
+            Body::Using(source, text) => Body::Using(source.clone(), text.clone()),
             Body::Insert { table, columns, rows, .. } => Body::Insert {
                 table: table.clone(),
                 columns: columns.clone(),
                 rows: rows.clone(),
                 plan: Mutex::new(None),
             },
-            Body::General { sql, outer, .. } => {
-                Body::General { sql: sql.clone(), outer: outer.clone(), plan: Mutex::new(None) }
-            }
+            Body::General { sql, outer, methods, .. } => Body::General {
+                sql: sql.clone(),
+                outer: outer.clone(),
+                methods: methods.clone(),
+                plan: Mutex::new(None),
+            },
         };
-        Site { line: self.line, body }
+        Site { body }
     }
 }
 
@@ -70,23 +101,49 @@ struct InsertPlan {
 
 impl Site {
     /// An INSERT … VALUES, its expressions compiled.
-    pub(crate) fn insert(table: &str, columns: &[String], rows: Vec<Vec<Code>>, line: u32) -> Site {
+    pub(crate) fn insert(table: &str, columns: &[String], rows: Vec<Vec<Code>>) -> Site {
         let body = Body::Insert { table: table.to_owned(), columns: columns.to_vec(), rows, plan: Mutex::new(None) };
-        Site { line, body }
+        Site { body }
+    }
+
+    /// A statement that is sent as it stands.
+    pub(crate) fn sent(parts: Vec<SentCode>) -> Site {
+        Site { body: Body::Sent(parts) }
+    }
+
+    /// `use ds=source execute text`.
+    pub(crate) fn using(source: Code, text: Code) -> Site {
+        Site { body: Body::Using(Box::new(source), Box::new(text)) }
+    }
+
+    /// Whether it waits for the commit where statements can (AMI-81).
+    pub(crate) fn defers(&self) -> bool {
+        matches!(self.body, Body::Using(..))
     }
 
     /// Any other statement with the variables that its names may mean.
-    pub(crate) fn general(sql: Sql, outer: Vec<(String, Code, Type)>, line: u32) -> Site {
-        Site { line, body: Body::General { sql: Box::new(sql), outer, plan: Mutex::new(None) } }
+    pub(crate) fn general(sql: Sql, outer: Vec<(String, Code, Type)>, methods: Option<&Arc<Methods>>) -> Site {
+        let methods = methods.map_or_else(Weak::new, Arc::downgrade);
+        Site { body: Body::General { sql: Box::new(sql), outer, methods, plan: Mutex::new(None) } }
     }
 
     /// Runs it in the frame's transaction.
     pub(crate) fn run(&self, frame: &mut Frame<'_>) -> Result<Rows> {
-        let result = match &self.body {
+        match &self.body {
             Body::Insert { table, columns, rows, plan } => insert(frame, table, columns, rows, plan),
-            Body::General { sql, outer, plan } => general(frame, sql, outer, plan),
-        };
-        result.map_err(|error| error.context(format!("script line {}", self.line)))
+            Body::General { sql, outer, methods, plan } => general(frame, sql, outer, methods, plan),
+            Body::Sent(parts) => sent(frame, parts),
+            Body::Using(source, text) => using(frame, source, text),
+        }
+    }
+
+    /// Whether it gives rows.
+    pub(crate) fn selects(&self) -> bool {
+        match &self.body {
+            Body::General { sql, .. } => matches!(**sql, Sql::Select(_)),
+            Body::Sent(_) | Body::Using(..) => true,
+            Body::Insert { .. } => false,
+        }
     }
 }
 
@@ -173,6 +230,7 @@ fn insert(
             }
         }
         if plan.direct {
+            frame.context()?.check_insert(plan.table.id)?;
             frame.context()?.insert(plan.table.id, image)?;
             continue;
         }
@@ -250,6 +308,96 @@ fn plan_insert(catalog: &Catalog, name: &str, columns: &[String], values: usize)
     Ok(InsertPlan { table, targets, direct, statement: Mutex::new(None), surplus })
 }
 
+// Statements sent as they stand -------------------------------------------------------------------------------------
+
+fn rows_of(result: tripline_sql::change::QueryResult) -> Rows {
+    let columns = result.columns.iter().map(|(name, _)| Arc::from(name.as_str())).collect();
+    Rows { columns, types: result.columns.iter().map(|(_, ty)| *ty).collect(), rows: result.rows }
+}
+
+/// A statement goes through the door that clients use: the values of variables stand in it as literals.
+fn sent(frame: &mut Frame<'_>, parts: &[SentCode]) -> Result<Rows> {
+    let mut text = String::new();
+    let catalog = frame.context()?.catalog();
+    let words = |text: &str| -> Vec<String> {
+        text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+    };
+    let mut named: Vec<Arc<TableDef>> = Vec::new();
+    for part in parts {
+        let found = match part {
+            SentCode::Text(text) => words(text),
+            SentCode::Word(word, _) => vec![word.clone()],
+            SentCode::Value(_) => Vec::new(),
+        };
+        named.extend(found.iter().filter_map(|word| find_table(&catalog, word).ok()));
+    }
+    drop(catalog);
+    for part in parts {
+        match part {
+            SentCode::Text(part) => text.push_str(part),
+            SentCode::Word(word, code) => {
+                let taken = named
+                    .iter()
+                    .any(|table| find_column(table, word).is_some() || table.name.eq_ignore_ascii_case(word));
+                if taken {
+                    text.push_str(word);
+                } else {
+                    let value = frame.eval(code)?.into_sql();
+                    literal(&value, &mut text);
+                }
+            }
+            SentCode::Value(code) => {
+                let value = frame.eval(code)?.into_sql();
+                literal(&value, &mut text);
+            }
+        }
+    }
+    frame.charge(text.len())?;
+    let result = frame.context()?.query_in(DIALECT, &text, &[])?;
+    frame.charge(result.rows.len() * 64)?;
+    Ok(rows_of(result))
+}
+
+/// A value as AMI writes it.
+fn literal(value: &Value, out: &mut String) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(_) | Value::Int2(_) | Value::Int4(_) | Value::Int8(_) | Value::Numeric(_) => {
+            out.push_str(&text_of(value));
+        }
+        Value::Float8(n) if n.is_finite() => {
+            let _ = write!(out, "{n:?}");
+        }
+        Value::Float4(n) if n.is_finite() => {
+            let _ = write!(out, "{n:?}");
+        }
+        other => {
+            out.push('"');
+            for c in text_of(other).chars() {
+                match c {
+                    '"' | '\\' => {
+                        out.push('\\');
+                        out.push(c);
+                    }
+                    '\n' => out.push_str("\\n"),
+                    '\r' => out.push_str("\\r"),
+                    c => out.push(c),
+                }
+            }
+            out.push('"');
+        }
+    }
+}
+
+/// `use ds=source execute text`: on a data source (AMI-80). Errors: 42704 for an unknown one.
+fn using(frame: &mut Frame<'_>, source: &Code, text: &Code) -> Result<Rows> {
+    let source = text_of(&frame.eval(source)?.into_sql());
+    let text = text_of(&frame.eval(text)?.into_sql());
+    let result = crate::source::execute(frame.context()?, &source, &text)?;
+    frame.charge(result.rows.len() * 64)?;
+    Ok(rows_of(result))
+}
+
 // Other statements ----------------------------------------------------------------------------------------------
 
 /// A piece of translated SQL.
@@ -279,6 +427,7 @@ fn general(
     frame: &mut Frame<'_>,
     sql: &Sql,
     outer: &[(String, Code, Type)],
+    methods: &Weak<Methods>,
     kept: &Mutex<Option<Arc<Translated>>>,
 ) -> Result<Rows> {
     let catalog = frame.context()?.catalog();
@@ -289,7 +438,7 @@ fn general(
     let plan = match old.filter(current) {
         Some(plan) => plan,
         None => {
-            let plan = Arc::new(translate::Translator::new(&catalog, outer).statement(sql)?);
+            let plan = Arc::new(translate::Translator::new(&catalog, outer, methods.upgrade()).statement(sql)?);
             *kept.lock() = Some(plan.clone());
             plan
         }
@@ -328,7 +477,8 @@ fn general(
     } else {
         result.columns.iter().map(|(name, _)| Arc::from(name.as_str())).collect()
     };
-    Ok(Rows { columns, rows: result.rows })
+    let types = result.columns.iter().map(|(_, ty)| *ty).collect();
+    Ok(Rows { columns, types, rows: result.rows })
 }
 
 /// A parameter beside a value of another class is cast to that class (AMI-31).

@@ -1,17 +1,13 @@
 //! Walks over expressions, and the names that a statement uses.
 
-use crate::script::ami::ast::{Expr, Part, Query, Sql};
+use crate::script::ami::ast::{Expr, Part, Query, Sent, Sql};
 
 /// Visits an expression and everything below it, queries left out.
 pub(crate) fn walk(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
     visit(expr);
     match expr {
         Expr::Template(parts) => {
-            for part in parts {
-                if let Part::Expr(expr, _) = part {
-                    walk(expr, visit);
-                }
-            }
+            walk_parts(parts, visit);
         }
         Expr::Field(a, ..) | Expr::Unary(_, a) | Expr::Cast(_, a) | Expr::Step(a, ..) => walk(a, visit),
         Expr::Binary(_, a, b) | Expr::Index(a, b) | Expr::Assign(a, _, b, _) => {
@@ -23,7 +19,8 @@ pub(crate) fn walk(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
             walk(b, visit);
             walk(c, visit);
         }
-        Expr::Call(_, args, _) | Expr::New(_, args, _) | Expr::List(args) => {
+        Expr::InQuery(a, ..) => walk(a, visit),
+        Expr::Call(_, args, _) | Expr::New(_, args, _) | Expr::List(args) | Expr::Tuple(args) => {
             for arg in args {
                 walk(arg, visit);
             }
@@ -44,6 +41,23 @@ pub(crate) fn walk(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
     }
 }
 
+fn walk_parts(parts: &[Part], visit: &mut dyn FnMut(&Expr)) {
+    for part in parts {
+        match part {
+            Part::Text(_) => {}
+            Part::Expr(expr, _) => walk(expr, visit),
+            Part::If(branches, other) => {
+                for (condition, parts) in branches {
+                    walk(condition, visit);
+                    walk_parts(parts, visit);
+                }
+                walk_parts(other, visit);
+            }
+            Part::Loop(_, parts) => walk_parts(parts, visit),
+        }
+    }
+}
+
 /// All bare names in a statement's expressions.
 pub(crate) fn names_of(sql: &Sql, out: &mut Vec<String>) {
     let mut add = |expr: &Expr| collect(expr, out);
@@ -60,6 +74,14 @@ pub(crate) fn names_of(sql: &Sql, out: &mut Vec<String>) {
         }
         Sql::Delete { filter, .. } => filter.iter().for_each(&mut add),
         Sql::Select(query) => query_names(query, out),
+        Sql::Text(parts) => {
+            for part in parts {
+                if let Sent::Word(word) = part {
+                    out.push(word.clone());
+                }
+            }
+        }
+        Sql::Use { .. } => {}
     }
     out.sort();
     out.dedup();
@@ -69,7 +91,7 @@ fn collect(expr: &Expr, out: &mut Vec<String>) {
     let mut queries = Vec::new();
     walk(expr, &mut |part| match part {
         Expr::Name(name, _) => out.push(name.clone()),
-        Expr::Query(query, _) => queries.push((**query).clone()),
+        Expr::Query(query, _) | Expr::InQuery(_, query, ..) => queries.push((**query).clone()),
         _ => {}
     });
     for query in &queries {

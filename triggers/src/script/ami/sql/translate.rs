@@ -12,6 +12,7 @@ use super::names::walk;
 use super::{Frag, Translated, find_table, qualified, quoted, undefined_column};
 use crate::script::ami::ast::{Arith, Binary, Compare, Expr, JoinKind, Query, Sql, Type, Unary};
 use crate::script::ami::compile::{Code, Scope, expression, find_column};
+use crate::script::ami::methods::Methods;
 
 /// What kind of value a translated expression gives: decides `+`, casts and `NULLIF`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +53,12 @@ impl Class {
 pub(super) struct Translator<'a> {
     catalog: &'a Catalog,
     outer: &'a [(String, Code, Type)],
+    methods: Option<Arc<Methods>>,
     tables: Vec<Arc<TableDef>>,
     /// Tables in scope: alias and definition.
     scope: Vec<(String, Arc<TableDef>)>,
+    /// Where the tables of the innermost query begin.
+    innermost: usize,
     params: Vec<(Code, Option<Type>)>,
 }
 
@@ -65,8 +69,12 @@ fn t(text: impl Into<String>) -> Frag {
 }
 
 impl<'a> Translator<'a> {
-    pub(super) fn new(catalog: &'a Catalog, outer: &'a [(String, Code, Type)]) -> Translator<'a> {
-        Translator { catalog, outer, tables: Vec::new(), scope: Vec::new(), params: Vec::new() }
+    pub(super) fn new(
+        catalog: &'a Catalog,
+        outer: &'a [(String, Code, Type)],
+        methods: Option<Arc<Methods>>,
+    ) -> Translator<'a> {
+        Translator { catalog, outer, methods, innermost: 0, tables: Vec::new(), scope: Vec::new(), params: Vec::new() }
     }
 
     fn table(&mut self, name: &str, alias: Option<&str>) -> Result<Arc<TableDef>> {
@@ -138,6 +146,7 @@ impl<'a> Translator<'a> {
                 self.filter(" WHERE ", filter.as_ref(), &mut out)?;
             }
             Sql::Select(query) => self.query(query, &mut out, &mut columns)?,
+            Sql::Text(_) | Sql::Use { .. } => return Err(SqlError::internal("a statement that is sent as it stands")),
         }
         Ok(Translated {
             tables: self.tables,
@@ -157,6 +166,13 @@ impl<'a> Translator<'a> {
     }
 
     fn query(&mut self, query: &Query, out: &mut Vec<Frag>, columns: &mut Vec<Arc<str>>) -> Result<()> {
+        let outside = std::mem::replace(&mut self.innermost, self.scope.len());
+        let done = self.query_inner(query, out, columns);
+        self.innermost = outside;
+        done
+    }
+
+    fn query_inner(&mut self, query: &Query, out: &mut Vec<Frag>, columns: &mut Vec<Arc<str>>) -> Result<()> {
         let mark = self.scope.len();
         let mut from = Vec::new();
         for (i, item) in query.from.iter().enumerate() {
@@ -244,8 +260,21 @@ impl<'a> Translator<'a> {
 
     /// The column that a name means; a column wins over a variable (AMI-71). Errors: 42702.
     fn column(&self, table: Option<&str>, name: &str) -> Result<Option<(String, Type)>> {
+        let (outside, inside) = self.scope.split_at(self.innermost.min(self.scope.len()));
+        match self.column_of(inside, table, name)? {
+            Some(found) => Ok(Some(found)),
+            None => self.column_of(outside, table, name),
+        }
+    }
+
+    fn column_of(
+        &self,
+        scope: &[(String, Arc<TableDef>)],
+        table: Option<&str>,
+        name: &str,
+    ) -> Result<Option<(String, Type)>> {
         let mut found = None;
-        for (alias, def) in &self.scope {
+        for (alias, def) in scope {
             if table.is_some_and(|table| !alias.eq_ignore_ascii_case(table)) {
                 continue;
             }
@@ -273,7 +302,7 @@ impl<'a> Translator<'a> {
         let mut scripted = true;
         walk(expr, &mut |part| match part {
             Expr::Name(name, _) if !matches!(self.column(None, name), Ok(None)) => scripted = false,
-            Expr::Field(..) | Expr::Star | Expr::Query(..) => scripted = false,
+            Expr::Field(..) | Expr::Star | Expr::Query(..) | Expr::InQuery(..) => scripted = false,
             Expr::Call(name, ..) if aggregate(name).is_some() => scripted = false,
             _ => {}
         });
@@ -281,7 +310,7 @@ impl<'a> Translator<'a> {
     }
 
     fn compile(&mut self, expr: &Expr) -> Result<(Code, Type)> {
-        expression(expr, Scope { outer: self.outer, ..Scope::EMPTY })
+        expression(expr, Scope { outer: self.outer, methods: self.methods.as_ref(), ..Scope::EMPTY })
     }
 
     fn param(&mut self, expr: &Expr, hint: Option<Type>) -> Result<(usize, Class)> {
@@ -351,7 +380,7 @@ impl<'a> Translator<'a> {
                 let out = if whole { wrap("trunc((", frags, ")::numeric)") } else { wrap("(", frags, ")") };
                 Ok((wrap("", out, &format!("::{name}")), Class::of(*ty)))
             }
-            Expr::In(value, list, not) => {
+            Expr::In(value, list, not) if !matches!(**value, Expr::Tuple(_)) => {
                 let (value, class) = self.expr(value)?;
                 let mut out = vec![t("(")];
                 for (i, item) in list.iter().enumerate() {
@@ -366,6 +395,46 @@ impl<'a> Translator<'a> {
                         out.push(t(" IS NOT DISTINCT FROM "));
                         out.extend(self.expr(item)?.0);
                     }
+                }
+                out.push(t(if list.is_empty() { "false)" } else { ")" }));
+                Ok((if *not { wrap("(NOT ", out, ")") } else { out }, Class::Boolean))
+            }
+            Expr::InQuery(value, query, not, _) => {
+                let mut out = vec![t(if *not { "(NOT COALESCE(" } else { "COALESCE(" })];
+                let items = match &**value {
+                    Expr::Tuple(items) => items.as_slice(),
+                    value => std::slice::from_ref(value),
+                };
+                out.push(t("("));
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(t(", "));
+                    }
+                    out.extend(self.expr(item)?.0);
+                }
+                out.push(t(") IN ("));
+                self.query(query, &mut out, &mut vec![Arc::from("")])?;
+                out.push(t(if *not { "), false))" } else { "), false)" }));
+                Ok((out, Class::Boolean))
+            }
+            Expr::In(value, list, not) if matches!(**value, Expr::Tuple(_)) => {
+                let Expr::Tuple(items) = &**value else { return Err(SqlError::internal("a tuple that is none")) };
+                let mut out = vec![t("(")];
+                for (i, tuple) in list.iter().enumerate() {
+                    let Expr::Tuple(wanted) = tuple else {
+                        return Err(SqlError::syntax("IN of a tuple needs tuples"));
+                    };
+                    if wanted.len() != items.len() {
+                        return Err(SqlError::syntax("tuples of IN have different lengths"));
+                    }
+                    out.push(t(if i > 0 { " OR (" } else { "(" }));
+                    for (n, (item, wanted)) in items.iter().zip(wanted).enumerate() {
+                        if n > 0 {
+                            out.push(t(" AND "));
+                        }
+                        out.extend(self.comparison(Compare::Eq, item, wanted)?.0);
+                    }
+                    out.push(t(")"));
                 }
                 out.push(t(if list.is_empty() { "false)" } else { ")" }));
                 Ok((if *not { wrap("(NOT ", out, ")") } else { out }, Class::Boolean))

@@ -1,0 +1,12 @@
+CREATE TABLE ord_big (id bigint PRIMARY KEY, grp int, value float8);
+CREATE OR REPLACE FUNCTION f_big() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    DELETE FROM ord_big WHERE id = OLD.id;
+  END IF;
+  IF TG_OP <> 'DELETE' AND NEW.qty > 50 THEN
+    INSERT INTO ord_big VALUES (NEW.id, NEW.grp, NEW.px * NEW.qty);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER t_big AFTER INSERT OR UPDATE OR DELETE ON ord FOR EACH ROW EXECUTE FUNCTION f_big();

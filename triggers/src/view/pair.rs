@@ -1,0 +1,245 @@
+//! What JOIN and DECORATE share: two tables, the equalities of `on` (AMI-139) as keys, and expressions over rows of both.
+//!
+//! A key is the values of one side's columns brought to a type that both sides have in common, in ordered form: two rows
+//! match exactly if their keys are the same bytes. Null is a value like any other (AMI-25). A value that equals nothing
+//! (NaN, a text that is no number beside a number) makes a key that only this row has.
+
+use std::sync::Arc;
+
+use tripline_sql::catalog::TableDef;
+use tripline_sql::change::RowId;
+use tripline_sql::error::{Result, SqlError, SqlState};
+use tripline_sql::types::{DataType, Value, encode_key, oid};
+
+use super::select::{self, Named, Place};
+use crate::script::ami::{Binary, Code, Compare, Expr, Type, Val, convert_value, expressions, find_column, text_of};
+
+/// What both values of an equality are brought to (AMI-31).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Common {
+    /// They have one type.
+    Same,
+    /// Whole numbers; of a time its milliseconds.
+    Whole,
+    Floating,
+    Decimal,
+    Text,
+    /// They never meet.
+    Never,
+}
+
+fn is_whole(ty: DataType) -> bool {
+    matches!(ty.oid, oid::INT2 | oid::INT4 | oid::INT8)
+}
+
+fn is_number(ty: DataType) -> bool {
+    is_whole(ty) || matches!(ty.oid, oid::FLOAT4 | oid::FLOAT8 | oid::NUMERIC)
+}
+
+fn is_text(ty: DataType) -> bool {
+    matches!(ty.oid, oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME)
+}
+
+impl Common {
+    fn of(left: DataType, right: DataType) -> Common {
+        let has = |test: fn(DataType) -> bool| (test(left), test(right));
+        let numeric = left.oid == oid::NUMERIC || right.oid == oid::NUMERIC;
+        let time = |ty: DataType| ty.oid == oid::TIMESTAMPTZ;
+        match (has(is_number), has(is_text)) {
+            _ if left.oid == right.oid => Common::Same,
+            (_, (true, true)) => Common::Text,
+            ((true, true), _) if is_whole(left) && is_whole(right) => Common::Whole,
+            ((true, true), _) if numeric => Common::Decimal,
+            ((true, true), _) => Common::Floating,
+            // A text beside a number is read as one.
+            ((true, false), (_, true)) | ((false, true), (true, _)) => Common::Decimal,
+            ((true, false), _) if time(right) => {
+                if is_whole(left) {
+                    Common::Whole
+                } else {
+                    Common::Decimal
+                }
+            }
+            ((false, true), _) if time(left) => {
+                if is_whole(right) {
+                    Common::Whole
+                } else {
+                    Common::Decimal
+                }
+            }
+            (_, (true, false) | (false, true)) => Common::Text,
+            _ => Common::Never,
+        }
+    }
+
+    /// The value as a part of a key; none if it equals nothing.
+    fn value(self, value: &Value) -> Option<Value> {
+        if value.is_null() {
+            return Some(Value::Null);
+        }
+        let found = match self {
+            Common::Same => value.clone(),
+            Common::Whole => convert_value(Type::Long, milliseconds(value)),
+            Common::Floating => convert_value(Type::Double, value.clone()),
+            Common::Decimal => convert_value(Type::BigDecimal, convert_value(Type::Number, milliseconds(value))),
+            Common::Text => Value::text(text_of(value)),
+            Common::Never => Value::Null,
+        };
+        let not_a_number = match &found {
+            Value::Float8(n) => n.is_nan(),
+            Value::Float4(n) => n.is_nan(),
+            found => found.is_null(),
+        };
+        (!not_a_number).then_some(found)
+    }
+}
+
+fn milliseconds(value: &Value) -> Value {
+    match value {
+        Value::TimestampTz(_) => convert_value(Type::Long, value.clone()),
+        other => other.clone(),
+    }
+}
+
+/// The two tables of a view, and how their rows meet. Slots of expressions: the columns of side 0, then those of side 1.
+pub(crate) struct Pair {
+    /// Left and right; source and target.
+    pub(crate) tables: [Arc<TableDef>; 2],
+    /// Places of the columns in the two tables, and what they are brought to.
+    on: Vec<([usize; 2], Common)>,
+}
+
+/// Which table a bare column is of when both have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bare {
+    /// It is an error.
+    One,
+    /// The first one.
+    First,
+}
+
+impl Pair {
+    /// Reads `on`. Errors: 0A000 another form, 42703, 42702.
+    pub(crate) fn parse(on: &str, tables: [Arc<TableDef>; 2]) -> Result<Pair> {
+        let mut pair = Pair { tables, on: Vec::new() };
+        let form = || {
+            SqlError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "\"on\" must be equalities of a left and a right column joined by &&",
+            )
+        };
+        let mut open = expressions(on).map_err(|error| select::in_option("on", error))?;
+        let (Some(expr), true) = (open.pop(), open.is_empty()) else { return Err(form()) };
+        let mut parts = vec![&expr];
+        let mut equalities = Vec::new();
+        while let Some(part) = parts.pop() {
+            match part {
+                Expr::Binary(Binary::And, a, b) => parts.extend([&**b, &**a]),
+                Expr::Binary(Binary::Compare(Compare::Eq), a, b) => {
+                    let (Some(a), Some(b)) = (Named::of(a), Named::of(b)) else { return Err(form()) };
+                    equalities.push((a, b));
+                }
+                _ => return Err(form()),
+            }
+        }
+        for (a, b) in equalities {
+            let in_option = |error| select::in_option("on", error);
+            let (a, b) = (pair.find(&a, Bare::One).map_err(in_option)?, pair.find(&b, Bare::One).map_err(in_option)?);
+            let places = match (a.0, b.0) {
+                (0, 1) => [a.1, b.1],
+                (1, 0) => [b.1, a.1],
+                _ => return Err(form()),
+            };
+            let ty = |side: usize| pair.tables[side].columns[places[side]].ty;
+            let common = Common::of(ty(0), ty(1));
+            pair.on.push((places, common));
+        }
+        Ok(pair)
+    }
+
+    /// The side and place of a column.
+    fn find(&self, named: &Named, bare: Bare) -> Result<(usize, usize)> {
+        let at = |side: usize| find_column(&self.tables[side], &named.column).map(|place| (side, place));
+        match &named.table {
+            Some(table) => {
+                let side = self.tables.iter().position(|def| def.name.eq_ignore_ascii_case(table));
+                side.and_then(at).ok_or_else(|| select::no_column(&format!("{table}.{}", named.column)))
+            }
+            None => match (at(0), at(1)) {
+                (Some(_), Some(_)) if bare == Bare::One => Err(SqlError::new(
+                    SqlState::AMBIGUOUS_COLUMN,
+                    format!("column reference \"{}\" is ambiguous", named.column),
+                )),
+                (Some(found), _) | (None, Some(found)) => Ok(found),
+                (None, None) => Err(select::no_column(&named.column)),
+            },
+        }
+    }
+
+    /// Compiles an expression over rows of both; adds the slots that it uses. Errors: 42702, 42703, 42803 and those of
+    /// the compiler.
+    pub(crate) fn compile(&self, expr: &Expr, bare: Bare, used: &mut Vec<usize>) -> Result<Code> {
+        select::refuse_aggregates(expr)?;
+        let mut find = |named: &Named| -> Result<Place> {
+            let (side, place) = self.find(named, bare)?;
+            let ty = Type::of_column(&self.tables[side].columns[place]);
+            Ok((if side == 0 { place } else { self.tables[0].columns.len() + place }, ty))
+        };
+        Ok(select::over_slots(expr, used, &mut find)?.0)
+    }
+
+    /// The columns of `on` on a side.
+    pub(crate) fn on_columns(&self, side: usize) -> impl Iterator<Item = usize> + '_ {
+        self.on.iter().map(move |(places, _)| places[side])
+    }
+
+    /// The key of a row.
+    pub(crate) fn key(&self, side: usize, id: RowId, row: &[Value]) -> Vec<u8> {
+        let mut key = Vec::with_capacity(16);
+        for (places, common) in &self.on {
+            match common.value(row.get(places[side]).unwrap_or(&Value::Null)) {
+                Some(value) => encode_key(&value, false, false, &mut key),
+                None => return Pair::private_key(side, id),
+            }
+        }
+        key
+    }
+
+    /// A key that no other row has: no value's ordered form begins like this.
+    fn private_key(side: usize, id: RowId) -> Vec<u8> {
+        let mut key = vec![0xff, u8::from(side == 1)];
+        key.extend_from_slice(&id.0.to_be_bytes());
+        key
+    }
+
+    /// Slots of a pair of rows; an absent one is null.
+    pub(crate) fn slots(&self, rows: [Option<&[Value]>; 2]) -> Vec<Value> {
+        let width = self.tables.iter().map(|table| table.columns.len()).sum();
+        let mut slots = Vec::with_capacity(width);
+        slots.extend_from_slice(rows[0].unwrap_or_default());
+        slots.resize(self.tables[0].columns.len(), Value::Null);
+        slots.extend_from_slice(rows[1].unwrap_or_default());
+        slots.resize(width, Value::Null);
+        slots
+    }
+
+    /// Whether a change of a row on a side leaves all used columns as they were.
+    pub(crate) fn untouched(&self, side: usize, used: &[usize], old: &[Value], new: &[Value]) -> bool {
+        let offset = if side == 0 { 0 } else { self.tables[0].columns.len() };
+        let end = offset + self.tables[side].columns.len();
+        let same = |place: usize| old.get(place) == new.get(place);
+        self.on_columns(side).all(same)
+            && used.iter().filter(|slot| (offset..end).contains(slot)).all(|slot| same(slot - offset))
+    }
+}
+
+/// A target column, its type and the expression that fills it.
+pub(crate) type Cell = (usize, DataType, Code);
+
+/// Values of cells over slots, cast to the columns' types.
+pub(crate) fn fill(cells: &[Cell], slots: &[Value], row: &mut [Value], locals: &mut Vec<Val>) -> Result<()> {
+    for (place, ty, code) in cells {
+        row[*place] = crate::script::ami::to_column(select::value(code, &[], slots, locals)?, *ty)?;
+    }
+    Ok(())
+}
