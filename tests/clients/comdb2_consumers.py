@@ -284,8 +284,8 @@ async def asyncpg_client():
     async with a.transaction():
         cursor = await a.cursor("""EXEC PROCEDURE w8('{"with_id":false}')""")
         rows = []
-        for _ in range(3):
-            rows += [tuple(row) for row in await cursor.fetch(10)]
+        for _ in range(4):
+            rows += [tuple(row) for row in await cursor.fetch(1)]
     check("default consumer", rows == [("add", 1, "a"), ("add", 2, "b"), ("old", 2, "b"), ("new", 2, "z")], rows)
     await c.execute("CREATE PROCEDURE count8 VERSION 'a' $lua$ local function main(n) for i = 1, n do db:emit(i) end end $lua$")
     rows = await a.fetch("EXEC PROCEDURE count8(3) AS (n bigint)")
