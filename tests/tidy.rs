@@ -9,8 +9,24 @@ const SQL_LAYERS: &[&str] = &[
 ];
 /// Modules of `triggers`, lowest first.
 const TRIGGER_LAYERS: &[&str] = &[
-    "retry", "kind", "cursor", "script", "view", "queue", "function", "callback", "relay", "registry", "signal",
-    "fire", "feed",
+    "retry",
+    "kind",
+    "internal",
+    "source",
+    "cursor",
+    "script",
+    "view",
+    "queue",
+    "timer",
+    "function",
+    "callback",
+    "relay",
+    "registry",
+    "signal",
+    "fire",
+    "sweep",
+    "clockwork",
+    "feed",
 ];
 
 fn root() -> PathBuf {

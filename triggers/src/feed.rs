@@ -11,16 +11,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tripline_sql::catalog::{Catalog, TriggerDef, TriggerId};
+use tripline_sql::catalog::{Catalog, FunctionDef, TriggerDef, TriggerId};
 use tripline_sql::change::{CommitRecord, Position};
-use tripline_sql::engine::{Engine, ReadItem, SessionOptions};
+use tripline_sql::engine::{Engine, ReadItem};
 use tripline_sql::error::{Result, SqlError};
 use tripline_sql::session::Session;
 
+use crate::clockwork::Clockwork;
 use crate::cursor;
 use crate::fire::Fire;
+use crate::internal;
 use crate::kind::{Attachment, Delivery, Subscriber, Worker};
 use crate::registry::kind;
+use crate::script::{Limits, ami};
+use crate::sweep::Sweeper;
 
 /// Stack of a subscriber's thread: it runs statements, which may nest deeply. Reserved, not committed.
 const STACK_BYTES: usize = 64 << 20;
@@ -35,6 +39,8 @@ const NAP: Duration = Duration::from_millis(500);
 pub struct Feed {
     shared: Arc<Shared>,
     supervisor: Option<JoinHandle<()>>,
+    sweeper: Sweeper,
+    clockwork: Clockwork,
     deferred: Option<JoinHandle<()>>,
 }
 
@@ -63,13 +69,17 @@ impl Feed {
             .stack_size(STACK_BYTES)
             .spawn(move || inner.run_deferred())
             .map_err(|error| SqlError::internal(format!("no thread for deferred statements: {error}")))?;
-        Ok(Feed { shared, supervisor: Some(supervisor), deferred: Some(deferred) })
+        let sweeper = Sweeper::start(shared.engine.clone())?;
+        let clockwork = Clockwork::start(shared.engine.clone(), shared.fire.clone())?;
+        Ok(Feed { shared, supervisor: Some(supervisor), sweeper, clockwork, deferred: Some(deferred) })
     }
 
     /// Ends all subscribers after the event that each is at, and waits for them.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.fire.signal().wake();
+        self.clockwork.stop();
+        self.sweeper.stop();
         self.shared.fire.deferred().close();
         if let Some(deferred) = self.deferred.take()
             && deferred.join().is_err()
@@ -101,22 +111,7 @@ struct Running {
 
 impl Shared {
     fn session(&self, catalog: &Catalog) -> Result<Session> {
-        let catalogs = self.engine.catalogs();
-        let database = catalogs
-            .shared
-            .database(catalog.database)
-            .ok_or_else(|| SqlError::internal("a catalog without its database"))?;
-        self.engine.session(SessionOptions {
-            user: catalogs
-                .shared
-                .role(tripline_sql::catalog::BOOTSTRAP_ROLE)
-                .map_or_else(|| "admin".to_owned(), |role| role.name.clone()),
-            database: database.name.clone(),
-            parameters: Vec::new(),
-            internal: true,
-            mailbox: None,
-            client_address: String::new(),
-        })
+        internal::session(&self.engine, catalog)
     }
 
     fn start_triggers(&self) {
@@ -126,7 +121,8 @@ impl Shared {
                 .triggers()
                 .filter(|def| def.enabled && kind(&def.kind).is_some_and(|kind| kind.starts(def)))
                 .collect();
-            defs.sort_by_key(|def| (def.priority, def.id));
+            // Triggers before timers (AMI-99).
+            defs.sort_by_key(|def| (def.kind == crate::timer::KIND, def.priority, def.id));
             for def in defs {
                 let instance = self.fire.instance(def.id);
                 if instance.started.swap(true, Ordering::Relaxed) {
@@ -137,6 +133,23 @@ impl Shared {
                     tracing::error!(trigger = %def.name, %error, "a trigger's start failed");
                     *instance.last_error.lock() = Some((self.engine.env().clock.now(), "start".to_owned(), error));
                 }
+            }
+            self.start_procedures(catalog);
+        }
+    }
+
+    /// Runs what AMI procedures have to do at the server's start (AMI-77).
+    fn start_procedures(&self, catalog: &Catalog) {
+        let starts = |def: &&Arc<FunctionDef>| {
+            def.dialect == "ami" && def.options.iter().any(|(key, _)| key.eq_ignore_ascii_case("onStartupScript"))
+        };
+        for def in catalog.functions().filter(starts) {
+            let run = internal::run(&self.engine, catalog, &mut |ctx| {
+                let Some(script) = ami::procedure_startup(def, &ctx.catalog())? else { return Ok(()) };
+                script.run(ctx, &[], None, Limits::AMI).map(|_| ())
+            });
+            if let Err(error) = run {
+                tracing::error!(procedure = %def.name, %error, "a procedure's start failed");
             }
         }
     }

@@ -16,12 +16,13 @@ use tripline_sql::change::{
 };
 use tripline_sql::engine::WeakEngine;
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::Value;
+use tripline_sql::types::{Oid, Value};
 
 use crate::kind::{Attachment, Deferred, Instance, Listens, Operation, RowTrigger, Running};
 use crate::queue::Consumers;
 use crate::registry::kind;
-use crate::script::LANGUAGES;
+use crate::script::ami::Routine;
+use crate::script::{LANGUAGES, Limits};
 use crate::signal::Signal;
 
 /// The trigger layer of one engine.
@@ -34,7 +35,12 @@ pub struct Fire {
     consumers: Arc<Consumers>,
     /// Set while the feed runs.
     engine: Mutex<Option<WeakEngine>>,
+    /// Compiled procedures, good for the catalog that they were compiled against.
+    procedures: Mutex<HashMap<Oid, Procedure>>,
 }
+
+/// The catalog that a procedure was compiled against, and what came out.
+type Procedure = (Arc<Catalog>, Arc<Routine>);
 
 struct Kept {
     /// Under this catalog it is known to stand.
@@ -299,6 +305,48 @@ impl Hooks for Fire {
         }
     }
 
+    fn check_routine(&self, ctx: &mut dyn HookContext, def: FunctionDef) -> Result<FunctionDef> {
+        crate::script::ami::check_routine(ctx, def)
+    }
+
+    fn call(&self, ctx: &mut dyn HookContext, def: &Arc<FunctionDef>, args: &[Value]) -> Result<QueryResult> {
+        let catalog = ctx.catalog();
+        let kept = self.procedures.lock().get(&def.oid).filter(|(made, _)| Arc::ptr_eq(made, &catalog)).cloned();
+        let routine = match kept {
+            Some((_, routine)) => routine,
+            None => {
+                let routine = Arc::new(crate::script::ami::procedure(def, &catalog)?);
+                self.procedures.lock().insert(def.oid, (catalog, routine.clone()));
+                routine
+            }
+        };
+        let result = routine.run(ctx, args, None, Limits::AMI);
+        result
+            .map(|output| output.into_result("CALL"))
+            .map_err(|error| error.context(format!("AMI procedure \"{}\"", def.name)))
+    }
+
+    fn schedule_timer(&self, ctx: &mut dyn HookContext, timer: &TriggerDef, at: i64) -> Result<()> {
+        let state = crate::timer::state(timer, &ctx.catalog(), &self.instance(timer.id))?;
+        state.wanted.store(at.max(1), std::sync::atomic::Ordering::Release);
+        Ok(())
+    }
+
+    fn execute_at(&self, ctx: &mut dyn HookContext, source: &str, text: &str) -> Result<QueryResult> {
+        crate::source::execute(ctx, source, text)
+    }
+
+    fn timer_times(&self, timer: TriggerId) -> (Option<i64>, Option<i64>) {
+        let state = self.instances.lock().get(&timer).and_then(|instance| instance.state.lock().clone());
+        let Some(state) = state.and_then(|state| state.downcast::<crate::timer::State>().ok()) else {
+            return (None, None);
+        };
+        let time = |at: &std::sync::atomic::AtomicI64| {
+            Some(at.load(std::sync::atomic::Ordering::Acquire)).filter(|at| *at != 0)
+        };
+        (time(&state.last), time(&state.next))
+    }
+
     fn run_script(&self, ctx: &mut dyn HookContext, dialect: &str, source: &str) -> Result<QueryResult> {
         match dialect {
             "ami" => crate::script::ami::run_block(ctx, source),
@@ -340,6 +388,7 @@ impl Hooks for Fire {
     }
 
     fn catalog_changed(&self) {
+        self.procedures.lock().clear();
         // Nothing kept for tables that are gone; the others are compiled again when next written.
         self.tables.write().clear();
         self.signal.catalog_changed();

@@ -20,6 +20,8 @@
 pub mod cursor;
 pub mod feed;
 pub mod fire;
+mod clockwork;
+mod internal;
 pub mod kind;
 pub mod queue;
 pub mod registry;
@@ -27,6 +29,9 @@ pub mod relay;
 pub mod retry;
 pub mod script;
 mod signal;
+pub mod source;
+mod sweep;
+pub mod timer;
 pub mod view;
 
 pub use feed::Feed;

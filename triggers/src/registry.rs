@@ -4,6 +4,8 @@ use crate::kind::Kind;
 use crate::queue::{LuaConsumer, LuaTrigger};
 use crate::relay::Relay;
 use crate::script::ami::AmiScript;
+use crate::source::DataSource;
+use crate::timer::Timer;
 use crate::view::aggregate::Aggregate;
 use crate::view::decorate::Decorate;
 use crate::view::join::Join;
@@ -11,7 +13,7 @@ use crate::view::projection::Projection;
 
 /// All kinds.
 pub static KINDS: &[&dyn Kind] =
-    &[&AmiScript, &Aggregate, &Projection, &Join, &Decorate, &LuaTrigger, &LuaConsumer, &Relay];
+    &[&AmiScript, &Aggregate, &Projection, &Join, &Decorate, &LuaTrigger, &LuaConsumer, &Relay, &Timer, &DataSource];
 
 /// A kind by the name in `TriggerDef::kind`.
 #[must_use]

@@ -45,6 +45,9 @@ pub struct FunctionDef {
     pub strict: bool,
     /// Source text.
     pub body: String,
+    /// Further options as written.
+    #[serde(default)]
+    pub options: Vec<(String, String)>,
     /// Version, where the dialect has versions.
     #[serde(default)]
     pub version: Option<String>,

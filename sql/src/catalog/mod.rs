@@ -21,7 +21,7 @@ pub use role::{AclItem, Privilege, RoleDef};
 pub use sequence::SequenceDef;
 pub use table::{
     Column, Constraint, ConstraintKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexDef, IndexKey,
-    IndexMethod, MatchType, Persistence, TableDef, TableId,
+    IndexMethod, MatchType, Persistence, Reserved, TableDef, TableId,
 };
 pub use trigger::{Level, Timing, TriggerDef, TriggerEvent, TriggerId};
 pub use view::ViewDef;

@@ -60,6 +60,9 @@ pub struct TableDef {
     /// Internal state of a trigger: not shown in catalogs.
     #[serde(default)]
     pub hidden: bool,
+    /// Places of the columns in the order in which `*` shows them; columns beyond its end follow. Empty: as stored.
+    #[serde(default)]
+    pub display: Vec<usize>,
     /// Access privileges; empty = the owner's defaults.
     #[serde(default)]
     pub acl: Vec<AclItem>,
@@ -69,9 +72,19 @@ pub struct TableDef {
 }
 
 impl TableDef {
-    /// Columns that are not dropped, with their places in a row.
+    /// Columns that are not dropped, with their places in a row, in the order in which `*` shows them.
     pub fn live_columns(&self) -> impl Iterator<Item = (usize, &Column)> {
-        self.columns.iter().enumerate().filter(|(_, column)| !column.dropped)
+        let places = (0..self.columns.len()).map(|at| self.display.get(at).copied().unwrap_or(at));
+        places.filter_map(|place| self.columns.get(place).map(|column| (place, column))).filter(|(_, c)| !c.dropped)
+    }
+
+    /// What AMI's reserved column at this place holds (AMI-40); none for any other column.
+    #[must_use]
+    pub fn reserved(&self, place: usize) -> Option<Reserved> {
+        if self.dialect != "ami" {
+            return None;
+        }
+        self.columns.get(place).filter(|column| !column.dropped).and_then(|column| Reserved::by_name(&column.name))
     }
 
     /// Place of the live column with exactly this name.
@@ -84,6 +97,81 @@ impl TableDef {
     #[must_use]
     pub fn primary_key(&self) -> Option<&IndexDef> {
         self.indexes.iter().find(|index| index.primary)
+    }
+}
+
+/// AMI's one-letter columns that the server fills (AMI-40).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// `A`: server name.
+    Server,
+    /// `C`: insert time in ms.
+    Created,
+    /// `D`: row id, unique over all tables.
+    Id,
+    /// `E`: when the row expires.
+    Expiry,
+    /// `I`: id of the relay object.
+    Object,
+    /// `M`: last change in ms.
+    Modified,
+    /// `P`: login of the relay connection.
+    Login,
+    /// `T`: table name.
+    Table,
+    /// `V`: number of updates.
+    Version,
+    /// `W`: time of reading.
+    Now,
+}
+
+impl Reserved {
+    /// The one with exactly this name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Reserved> {
+        Some(match name {
+            "A" => Reserved::Server,
+            "C" => Reserved::Created,
+            "D" => Reserved::Id,
+            "E" => Reserved::Expiry,
+            "I" => Reserved::Object,
+            "M" => Reserved::Modified,
+            "P" => Reserved::Login,
+            "T" => Reserved::Table,
+            "V" => Reserved::Version,
+            "W" => Reserved::Now,
+            _ => return None,
+        })
+    }
+
+    /// The type it must be declared with.
+    #[must_use]
+    pub fn data_type(self) -> DataType {
+        match self {
+            Reserved::Server | Reserved::Object | Reserved::Login | Reserved::Table => DataType::TEXT,
+            Reserved::Version => DataType::INT4,
+            _ => DataType::INT8,
+        }
+    }
+
+    /// Whether no client may set it.
+    #[must_use]
+    pub fn is_server_filled(self) -> bool {
+        !matches!(self, Reserved::Expiry | Reserved::Object | Reserved::Login)
+    }
+
+    /// Whether an UPDATE may set it.
+    #[must_use]
+    pub fn is_updatable(self) -> bool {
+        self == Reserved::Expiry
+    }
+}
+
+impl IndexDef {
+    /// The value of an option; keys compare without case.
+    #[must_use]
+    pub fn option(&self, key: &str) -> Option<&str> {
+        self.options.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
     }
 }
 

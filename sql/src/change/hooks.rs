@@ -111,6 +111,10 @@ pub trait HookContext {
     fn on_commit(&mut self, _work: Box<dyn FnOnce() + Send>) -> Result<()> {
         Err(SqlError::unsupported("work after the commit here"))
     }
+    /// Runs work that may block the thread, where the front end knows of it.
+    fn block(&self, work: &mut dyn FnMut()) {
+        work();
+    }
     /// Time since the server started, for measuring.
     fn elapsed(&self) -> Duration {
         Duration::ZERO
@@ -220,9 +224,35 @@ pub trait Hooks: Send + Sync {
     fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>) -> Option<Box<dyn Attached>>;
     /// A function or procedure's text before it is stored: syntax errors as 42601.
     fn check_function(&self, def: &crate::catalog::FunctionDef) -> Result<()>;
+    /// Looks at an AMI method or procedure before it is stored and completes its arguments. Errors: 42601, 42703, 42704,
+    /// 42883 from compiling it; 42723 when a method's signature is taken.
+    fn check_routine(
+        &self,
+        _ctx: &mut dyn HookContext,
+        def: crate::catalog::FunctionDef,
+    ) -> Result<crate::catalog::FunctionDef> {
+        Err(SqlError::unsupported(format!("a routine in language \"{}\"", def.language)))
+    }
+    /// Runs an AMI procedure with values of its arguments' types; its result set, if it has one (AMI-77).
+    fn call(
+        &self,
+        _ctx: &mut dyn HookContext,
+        def: &Arc<crate::catalog::FunctionDef>,
+        _args: &[Value],
+    ) -> Result<QueryResult> {
+        Err(SqlError::unsupported(format!("CALL of a procedure in language \"{}\"", def.language)))
+    }
+    /// Has a timer run once more at this time, in microseconds since 1970 (AMI-78).
+    fn schedule_timer(&self, _ctx: &mut dyn HookContext, _timer: &TriggerDef, _at: i64) -> Result<()> {
+        Err(SqlError::unsupported("timers"))
+    }
     /// Runs a script block that a client sent, in a dialect's script language. Errors: 42601, 0A000, the script's own.
     fn run_script(&self, _ctx: &mut dyn HookContext, dialect: &str, _source: &str) -> Result<QueryResult> {
         Err(SqlError::unsupported(format!("a script block of dialect \"{dialect}\"")))
+    }
+    /// Runs a text on a data source and waits for its result (AMI-80). Errors: 42704 for an unknown one.
+    fn execute_at(&self, _ctx: &mut dyn HookContext, source: &str, _text: &str) -> Result<QueryResult> {
+        Err(SqlError::unsupported(format!("USE ds=\"{source}\" EXECUTE")))
     }
     /// What is counted of a trigger since it was created or the server started; none if nothing is.
     fn statistics(&self, _trigger: TriggerId) -> Option<TriggerStatistics> {
@@ -243,6 +273,10 @@ pub trait Hooks: Send + Sync {
         _arguments: Option<&[Value]>,
     ) -> ProcedureShape {
         ProcedureShape::default()
+    }
+    /// When a timer ran last and runs next, in microseconds since 1970.
+    fn timer_times(&self, _timer: TriggerId) -> (Option<i64>, Option<i64>) {
+        (None, None)
     }
     /// The transaction with this number is durable; wakes subscribers. Must not block.
     fn committed(&self, commit: CommitNo);

@@ -205,6 +205,10 @@ impl HookContext for HookCx<'_> {
         Ok(())
     }
 
+    fn block(&self, work: &mut dyn FnMut()) {
+        self.backend.shared.env.blocker.block(work);
+    }
+
     fn elapsed(&self) -> Duration {
         self.backend.shared.env.clock.elapsed()
     }
@@ -433,6 +437,7 @@ impl HookContext for HookCx<'_> {
             options: Vec::new(),
             maintained_by: 0,
             hidden: true,
+            display: Vec::new(),
             acl: Vec::new(),
             comment: None,
         });

@@ -9,12 +9,14 @@
 mod backend;
 mod backlog;
 mod cache;
+mod command;
 mod constraint;
 mod cte;
 
 pub mod ddl;
 mod detached;
 mod group;
+mod filled;
 mod hook;
 mod join;
 mod lock;
@@ -28,6 +30,7 @@ mod settings;
 mod shared;
 mod sort;
 pub mod statement;
+mod sync;
 pub mod system;
 mod window;
 mod write;
@@ -44,7 +47,7 @@ pub use constraint::{Deferred, run_deferred, set_constraints};
 pub use hook::HookCx;
 pub use planning::{
     Extractors, TableExpr, apply_setting, bind_table_expr, eval_arguments, explain, parse_options, parse_statement,
-    parse_text, plan, refresh_user, resolve_type, with_bind_context,
+    parse_text, plan, refresh_user, resolve_type, route, with_bind_context,
 };
 pub use privilege::{check_privileges, has_privilege};
 pub use settings::{SETTINGS, SettingKind, Settings, check_name, parse_bool, split_list};
@@ -121,6 +124,7 @@ impl Run {
                     PlanKind::Update => "UPDATE",
                     PlanKind::Delete => "DELETE",
                     PlanKind::Merge => "MERGE",
+                    PlanKind::Sync => "SYNC",
                     PlanKind::Select => "SELECT",
                 })?;
             }
@@ -132,6 +136,9 @@ impl Run {
             }
             plan = planning::plan_again(backend, &plan)?;
         };
+        for notice in &plan.notices {
+            backend.notice(notice.clone());
+        }
         Ok(Run::with_snapshot(backend, plan, params, snapshot, depth))
     }
 
@@ -140,7 +147,10 @@ impl Run {
         backend.with_txn(|txn| {
             let mut locked = Ok(());
             for (table, write) in &plan.tables {
-                let mode = if *write {
+                let mode = if *write && plan.kind == PlanKind::Sync {
+                    // It compares the whole table: nobody else may change it meanwhile.
+                    TableLockMode::ShareRowExclusive
+                } else if *write {
                     TableLockMode::RowExclusive
                 } else if plan.locks {
                     TableLockMode::RowShare
@@ -518,5 +528,6 @@ pub fn tag(kind: PlanKind, count: u64) -> String {
         PlanKind::Update => format!("UPDATE {count}"),
         PlanKind::Delete => format!("DELETE {count}"),
         PlanKind::Merge => format!("MERGE {count}"),
+        PlanKind::Sync => format!("SYNC {count}"),
     }
 }

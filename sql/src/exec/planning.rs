@@ -10,7 +10,7 @@ use super::{Backend, system};
 use crate::catalog::{Catalog, CatalogSet, IndexDef, PG_CATALOG, Relation, TableDef, TableId};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::Expr;
-use crate::parse::{self, DialectSetting, ObjectName, ParseOptions, Parsed, RawStatement};
+use crate::parse::{self, DialectSetting, ObjectName, ParseOptions, Parsed, RawStatement, Statement};
 use crate::plan::{BindContext, Node, Plan, PlanKind, PlanSource, SystemRelation, WriteTarget};
 use crate::store::{TableLockMode, WaitPolicy};
 use crate::types::{DataType, Oid, Row, Value};
@@ -40,6 +40,7 @@ pub(super) fn empty_plan() -> Arc<Plan> {
             locks: false,
             tables: Vec::new(),
             privileges: Vec::new(),
+            notices: Vec::new(),
             statement: None,
         })
     };
@@ -86,6 +87,8 @@ pub fn apply_setting(backend: &Backend, name: &str, value: Option<&str>, local: 
     }
     let shown = backend.settings.borrow_mut().set(name, value, local)?.to_string();
     match name.to_ascii_lowercase().as_str() {
+        // Texts kept were read by the rule before.
+        "dialect" => backend.plans.borrow_mut().clear(),
         "application_name" => backend.control.info.lock().application_name.clone_from(&shown),
         "lock_timeout" => {
             let millis = backend.settings.borrow().lock_timeout;
@@ -195,11 +198,30 @@ pub fn with_bind_context<T>(backend: &Backend, work: impl FnOnce(&BindContext<'_
     })
 }
 
-/// Plans a statement. What fails while DDL on one of its tables is under way is tried again once that has ended: as in
-/// PostgreSQL, which locks tables before it looks at their columns. Errors: those of planning, of a wait.
+/// Plans a statement as it was read. Errors: everything that binding finds.
+fn plan_as_read(backend: &Backend, parsed: &Parsed, types: &[Oid]) -> Result<Arc<Plan>> {
+    let plan = with_bind_context(backend, |context| crate::plan::plan(parsed, context, types).map(Arc::new));
+    plan.map_err(|mut error| {
+        if parsed.dialect == AMI {
+            // Its places are in a translation.
+            error.fields_mut().position = None;
+        }
+        error
+    })
+}
+
+/// Plans a statement. One that PostgreSQL's reading cannot name is read once more, as AMI's (AMI-3). Errors: as `route`.
 pub fn plan(backend: &Backend, parsed: &Parsed, types: &[Oid]) -> Result<Arc<Plan>> {
+    route(backend, &mut parsed.clone(), types)
+}
+
+/// As `plan`, and keeps in `parsed` the reading that was found: it is chosen once, when a statement is analysed, and a
+/// later plan of the same statement never changes it. What fails while DDL on one of its tables is under way is tried
+/// again once that has ended: as in PostgreSQL, which locks tables before it looks at their columns. Errors: those of
+/// planning, of a wait.
+pub fn route(backend: &Backend, parsed: &mut Parsed, types: &[Oid]) -> Result<Arc<Plan>> {
     loop {
-        let error = match plan_once(backend, parsed, types) {
+        let error = match route_once(backend, parsed, types) {
             Ok(plan) => return Ok(plan),
             Err(error) => error,
         };
@@ -229,21 +251,36 @@ fn catalog_moved_on(backend: &Backend, parsed: &Parsed) -> Result<bool> {
     Ok(backend.catalogs().version != version)
 }
 
-/// Plans a statement under the catalog of now. One on AMI tables whose names or operators are not PostgreSQL's is read as AMI's (AMI-3).
-fn plan_once(backend: &Backend, parsed: &Parsed, types: &[Oid]) -> Result<Arc<Plan>> {
-    let plan =
-        |parsed: &Parsed| with_bind_context(backend, |context| crate::plan::plan(parsed, context, types).map(Arc::new));
-    let error = match plan(parsed) {
-        Err(error) if parsed.dialect == POSTGRES => error,
-        result => return result,
+/// `route` under the catalog of now.
+fn route_once(backend: &Backend, parsed: &mut Parsed, types: &[Oid]) -> Result<Arc<Plan>> {
+    let error = match plan_as_read(backend, parsed, types) {
+        Err(error) => error,
+        Ok(plan) => return Ok(plan),
     };
     let raw = RawStatement { range: 0..parsed.text.len(), next: parsed.text.len(), dialect: POSTGRES };
-    let Some(other) = read_again(backend, &parsed.text, &raw, &error) else { return Err(error) };
-    plan(&other).map_err(|mut own| {
-        // Its places are in a translation.
-        own.fields_mut().position = None;
-        if parse::has_ami_mark(&parsed.text) { own } else { error }
-    })
+    let setting = parse_options(backend).dialect;
+    let other = match (parsed.dialect, setting) {
+        (POSTGRES, DialectSetting::Auto) => read_again(backend, &parsed.text, &raw, &error),
+        // AMI comes first there, and what it cannot name may be PostgreSQL's (AMI-4).
+        (AMI, _) if is_unread(&error) => {
+            let options = ParseOptions { dialect: DialectSetting::Postgres };
+            parse::parse(&parsed.text, &raw, &options).ok()
+        }
+        _ => None,
+    };
+    let Some(mut other) = other else { return Err(error) };
+    other.offset = parsed.offset;
+    match plan_as_read(backend, &other, types) {
+        Ok(plan) => {
+            *parsed = other;
+            Ok(plan)
+        }
+        // It is AMI's now, and so is what is wrong with it; where both say the same, PostgreSQL's has the place.
+        Err(own) if other.dialect == AMI && (own.state() != error.state() || parse::has_ami_mark(&parsed.text)) => {
+            Err(own)
+        }
+        Err(_) => Err(error),
+    }
 }
 
 /// Makes a plan again under the catalog of now, for parameters of the types that it had. Errors: those of `plan`.
@@ -255,30 +292,79 @@ pub(super) fn plan_again(backend: &Backend, old: &Plan) -> Result<Arc<Plan>> {
 
 /// Reads one statement of a message. Errors: those of `parse::parse`.
 pub fn parse_statement(backend: &Backend, text: &str, raw: &RawStatement, options: &ParseOptions) -> Result<Parsed> {
-    parse::parse(text, raw, options).or_else(|error| read_again(backend, text, raw, &error).ok_or(error))
+    parse::parse(text, raw, options)
+        .and_then(|parsed| unknown_type(backend, &parsed).map_or(Ok(parsed), Err))
+        .or_else(|error| second(backend, text, raw, error))
+}
+
+/// The other reading of a statement that PostgreSQL refused, or the error to report (AMI-3, step 5).
+fn second(backend: &Backend, text: &str, raw: &RawStatement, error: SqlError) -> Result<Parsed> {
+    if let Some(parsed) = read_again(backend, text, raw, &error) {
+        return Ok(parsed);
+    }
+    let own = text.get(raw.range.clone()).unwrap_or_default();
+    if is_unread(&error) && parse_options(backend).dialect == DialectSetting::Auto && parse::has_ami_mark(own) {
+        return Err(parse::ami_error(text, raw).unwrap_or(error));
+    }
+    Err(error)
+}
+
+/// A definition whose columns are of types that PostgreSQL does not know may be AMI's: 42704 before anything is done.
+fn unknown_type(backend: &Backend, parsed: &Parsed) -> Option<SqlError> {
+    let Statement::Ddl(tree) = &*parsed.statement else { return None };
+    match &**tree {
+        ast::Statement::AlterTable(alter) => alter.operations.iter().find_map(|operation| match operation {
+            ast::AlterTableOperation::AddColumn { column_def, .. } => type_error(backend, &column_def.data_type),
+            _ => None,
+        }),
+        ast::Statement::CreateTable(create) => create.columns.iter().find_map(|column| {
+            let known = ["String", "Long", "UTC", "UTCN", "Binary", "Boolean", "BigInteger", "BigDecimal", "Enum"];
+            let name = column.data_type.to_string();
+            known.iter().any(|word| name.eq_ignore_ascii_case(word)).then(|| type_error(backend, &column.data_type))?
+        }),
+        _ => None,
+    }
+}
+
+fn type_error(backend: &Backend, ty: &ast::DataType) -> Option<SqlError> {
+    // `serial` and its kin are no types, and other dialects have names of their own: definitions know them.
+    let word = ty.to_string();
+    if parse::ami_column_type(&word).is_none() || word.to_ascii_lowercase().contains("serial") {
+        return None;
+    }
+    let error = resolve_type(backend, ty).err().filter(|error| error.state() == SqlState::UNDEFINED_OBJECT)?;
+    Some(error.hint("A table with AMI's types is made by CREATE PUBLIC TABLE."))
+}
+
+fn is_unread(error: &SqlError) -> bool {
+    [
+        SqlState::SYNTAX_ERROR,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::AMBIGUOUS_FUNCTION,
+        SqlState::UNDEFINED_FUNCTION,
+    ]
+    .contains(&error.state())
 }
 
 /// Reads a text of at most one statement. Errors: those of `parse::parse_one`.
 pub fn parse_text(backend: &Backend, text: &str) -> Result<Parsed> {
     let options = parse_options(backend);
-    parse::parse_one(text, &options).or_else(|error| {
+    let read = parse::parse_one(text, &options);
+    read.and_then(|parsed| unknown_type(backend, &parsed).map_or(Ok(parsed), Err)).or_else(|error| {
         let raw = parse::split_first(text, 0, &options).ok().flatten();
         let alone = raw.filter(|raw| matches!(parse::split_first(text, raw.next, &options), Ok(None)));
-        alone.and_then(|raw| read_again(backend, text, &raw, &error)).ok_or(error)
+        match alone {
+            Some(raw) => second(backend, text, &raw, error),
+            None => Err(error),
+        }
     })
 }
 
 /// The second reading of what PostgreSQL refused with a syntax or name-resolution error: as AMI's, if every table that
 /// it names is one of AMI's (AMI-3).
 fn read_again(backend: &Backend, text: &str, raw: &RawStatement, error: &SqlError) -> Option<Parsed> {
-    let unread = [
-        SqlState::SYNTAX_ERROR,
-        SqlState::UNDEFINED_COLUMN,
-        SqlState::UNDEFINED_OBJECT,
-        SqlState::AMBIGUOUS_FUNCTION,
-        SqlState::UNDEFINED_FUNCTION,
-    ];
-    if parse_options(backend).dialect != DialectSetting::Auto || !unread.contains(&error.state()) {
+    if parse_options(backend).dialect != DialectSetting::Auto || !is_unread(error) {
         return None;
     }
     let parsed = parse::second_reading(text, raw, AMI)?;
@@ -329,6 +415,25 @@ pub fn eval_arguments(backend: &Backend, name: &str, args: &[ast::Expr], types: 
     }
     backend.end_statement(snapshot);
     result.map(|()| out)
+}
+
+/// Values of the arguments of AMI's CALL, with their types; `$n` are of the types given.
+pub(super) fn eval_any(
+    backend: &Backend,
+    args: &[ast::Expr],
+    types: &[Oid],
+    params: &[Value],
+) -> Result<Vec<(Value, DataType)>> {
+    let snapshot = backend.begin_statement(false)?;
+    let run = super::Run::with_snapshot(backend, empty_plan(), params.to_vec(), snapshot, 0);
+    let exec = super::Exec { backend, run: &run };
+    let value = |arg| {
+        let expr = with_bind_context(backend, |context| crate::plan::bind_ami_argument(context, arg, types))?;
+        Ok((exec.cx().eval(&expr, &[])?, expr.data_type()))
+    };
+    let values = args.iter().map(value).collect();
+    backend.end_statement(snapshot);
+    values
 }
 
 /// EXPLAIN: the plan as lines, or as one JSON text.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sqlparser::ast;
 
-use super::planning::{parse_text, plan};
+use super::hook::HookCx;
+use super::planning::{parse_text, route};
 use super::{Backend, CachedStatement, is_point, run_all, tag};
 use crate::catalog::{Relation, TableDef};
 use crate::change::QueryResult;
@@ -43,7 +44,7 @@ pub fn current_plan(backend: &Backend, statement: &mut CachedStatement, types: &
             return Ok(plan.clone());
         }
     }
-    let plan = plan(backend, &statement.parsed, types)?;
+    let plan = route(backend, &mut statement.parsed, types)?;
     statement.point = is_point(&plan.root);
     statement.plan = Some((plan.clone(), generation));
     Ok(plan)
@@ -66,8 +67,15 @@ pub fn prepare_text(backend: &Backend, text: &str, types: &[Oid]) -> Result<Cach
             return Ok(statement);
         }
     }
-    backend.plans.borrow_mut().put(text, types, statement.clone());
+    keep(backend, text, types, &statement);
     Ok(statement)
+}
+
+/// Keeps a statement for the next time the same text comes. A reading that another setting of `dialect` chose is not.
+pub fn keep(backend: &Backend, text: &str, types: &[Oid], statement: &CachedStatement) {
+    if super::planning::parse_options(backend).dialect == parse::DialectSetting::Auto {
+        backend.plans.borrow_mut().put(text, types, statement.clone());
+    }
 }
 
 /// Runs one statement to its end in the current transaction.
@@ -75,7 +83,7 @@ pub fn run_text(backend: &Backend, text: &str, types: &[Oid], params: &[Value], 
     let statement = prepare_text(backend, text, types)?;
     match &statement.plan {
         Some((plan, _)) => run_plan(backend, plan, params, depth),
-        None => run_utility(backend, &statement.parsed, depth),
+        None => run_utility(backend, &statement.parsed, (types, params), depth),
     }
 }
 
@@ -88,13 +96,13 @@ pub fn run_text_in(
     depth: u32,
 ) -> Result<QueryResult> {
     let options = parse::ParseOptions { dialect: parse::DialectSetting::Named(dialect) };
-    let parsed = parse::parse_one(text, &options)?;
+    let mut parsed = parse::parse_one(text, &options)?;
     if is_plannable(&parsed.statement) {
-        let plan = plan(backend, &parsed, &[])?;
+        let plan = route(backend, &mut parsed, &[])?;
         return run_plan(backend, &plan, params, depth);
     }
     let savepoint = backend.with_txn(|txn| Ok(txn.savepoint()))?;
-    let result = run_utility(backend, &parsed, depth);
+    let result = run_utility(backend, &parsed, (&[], &[]), depth);
     backend.with_txn(|txn| match result {
         Ok(result) => {
             txn.release(savepoint);
@@ -108,7 +116,7 @@ pub fn run_text_in(
 }
 
 /// Runs a plan inside a transaction that goes on after an error: what it did is undone then.
-fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -> Result<QueryResult> {
+pub(super) fn run_plan(backend: &Backend, plan: &Arc<Plan>, params: &[Value], depth: u32) -> Result<QueryResult> {
     if params.len() != plan.params.len() {
         return Err(SqlError::new(
             SqlState::PROTOCOL_VIOLATION,
@@ -146,8 +154,14 @@ pub enum Outcome {
     Rows(Vec<(String, DataType)>, Vec<Row>, String),
 }
 
-/// Runs a statement that needs no portal and no transaction control; none if it is not one of those.
-pub fn utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<Option<Outcome>> {
+/// Runs a statement that needs no portal and no transaction control; none if it is not one of those. `$n` are of these
+/// types and values.
+pub fn utility(
+    backend: &Backend,
+    parsed: &Parsed,
+    (types, params): (&[Oid], &[Value]),
+    depth: u32,
+) -> Result<Option<Outcome>> {
     let done = |tag: &str| Ok(Some(Outcome::Tag(tag.to_owned())));
     match &*parsed.statement {
         Statement::Set { scope, change } => {
@@ -182,14 +196,6 @@ pub fn utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<Option<
             let columns = ["name", "setting", "description"].map(|name| (name.to_owned(), DataType::TEXT)).to_vec();
             Ok(Some(Outcome::Rows(columns, rows, "SHOW".to_owned())))
         }
-        Statement::Script { dialect, source } => {
-            let mut ctx = super::HookCx::new(backend, depth);
-            let result = backend.shared.hooks.run_script(&mut ctx, dialect, source)?;
-            if result.columns.is_empty() {
-                return Ok(Some(Outcome::Tag(result.tag)));
-            }
-            Ok(Some(Outcome::Rows(result.columns, result.rows, result.tag)))
-        }
         Statement::Listen(channel) => {
             backend.pending.borrow_mut().listen.push((Some(channel.clone()), true));
             done("LISTEN")
@@ -203,13 +209,63 @@ pub fn utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<Option<
             done("NOTIFY")
         }
         statement if is_definition(statement) => Ok(Some(Outcome::Tag(super::ddl::execute(backend, parsed, depth)?))),
-        Statement::Call { name, args } => Err(no_procedure(backend, name, args)),
+        Statement::Call { name, args } => match as_ami_call(backend, name, parsed)? {
+            Some(call) => utility(backend, &call, (types, params), depth),
+            None => Err(no_procedure(backend, name, args)),
+        },
         Statement::LockTable { tables, mode, nowait } => {
             lock_tables(backend, tables, *mode, *nowait)?;
             done("LOCK TABLE")
         }
+        Statement::AmiCall { name, args } => {
+            super::command::call(backend, name, args, (types, params), depth).map(Some)
+        }
+        Statement::AmiExecute { source, text } => {
+            let hooks = backend.shared.hooks.clone();
+            let result = hooks.execute_at(&mut HookCx::new(backend, depth), source, text)?;
+            Ok(Some(super::command::outcome(result)))
+        }
+        Statement::Script { dialect, source } => {
+            let hooks = backend.shared.hooks.clone();
+            let result = hooks.run_script(&mut HookCx::new(backend, depth), dialect, source)?;
+            Ok(Some(super::command::outcome(result)))
+        }
         _ => Ok(None),
     }
+}
+
+/// CALL of an AMI procedure, read as AMI reads it; none if there is no such procedure.
+pub fn as_ami_call(backend: &Backend, name: &parse::ObjectName, parsed: &Parsed) -> Result<Option<Parsed>> {
+    let last = name.parts.last().map_or("", String::as_str);
+    match super::ddl::find_procedure(&*backend.catalog()?, last) {
+        Some(_) => parse::ami_form(&parsed.text).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Types of the parameters of a CALL: those declared, else the procedure's argument where one stands alone, else text.
+pub fn call_params(backend: &Backend, parsed: &Parsed, types: &[Oid]) -> Result<Vec<DataType>> {
+    let mut found: Vec<DataType> = vec![DataType::TEXT; parsed.param_count.max(types.len())];
+    let read = match &*parsed.statement {
+        Statement::Call { name, .. } => as_ami_call(backend, name, parsed)?,
+        _ => Some(parsed.clone()),
+    };
+    if let Some(Statement::AmiCall { name, args }) = read.as_ref().map(|read| &*read.statement)
+        && let Some(def) = super::ddl::find_procedure(&*backend.catalog()?, name)
+    {
+        for (arg, (_, ty)) in args.iter().zip(&def.arguments) {
+            if let ast::Expr::Value(value) = arg
+                && let ast::Value::Placeholder(text) = &value.value
+                && let Some(slot) = text[1..].parse::<usize>().ok().and_then(|n| found.get_mut(n.wrapping_sub(1)))
+            {
+                *slot = *ty;
+            }
+        }
+    }
+    for (slot, oid) in found.iter_mut().zip(types).filter(|(_, oid)| **oid != 0) {
+        *slot = DataType::new(*oid);
+    }
+    Ok(found)
 }
 
 /// PostgreSQL's own procedures do not exist yet, so no CALL finds one. Errors of the arguments come first.
@@ -227,8 +283,8 @@ fn no_procedure(backend: &Backend, name: &parse::ObjectName, args: &[ast::Expr])
     }
 }
 
-fn run_utility(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<QueryResult> {
-    match utility(backend, parsed, depth)? {
+fn run_utility(backend: &Backend, parsed: &Parsed, params: (&[Oid], &[Value]), depth: u32) -> Result<QueryResult> {
+    match utility(backend, parsed, params, depth)? {
         Some(Outcome::Tag(tag)) => Ok(QueryResult { tag, ..QueryResult::default() }),
         Some(Outcome::Rows(columns, rows, tag)) => {
             let count = rows.len() as u64;
@@ -268,6 +324,13 @@ fn is_definition(statement: &Statement) -> bool {
             | Statement::ToggleTrigger { .. }
             | Statement::AmiCreateTable(_)
             | Statement::AmiCreateIndex(_)
+            | Statement::AmiAlterTable { .. }
+            | Statement::AmiRenameTable { .. }
+            | Statement::AmiDropTable { .. }
+            | Statement::AmiDropIndex { .. }
+            | Statement::AmiCreateMethod(_)
+            | Statement::AmiDropMethod { .. }
+            | Statement::AmiCreateProcedure { .. }
             | Statement::CreateProcedure(_)
             | Statement::DropProcedure { .. }
             | Statement::PutDefaultProcedure { .. }

@@ -92,12 +92,23 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
             });
             rows.collect()
         }
+        "timer_times" => timer_times(backend)?,
         "locks" => locks(backend),
         "subscriptions" => subscriptions(backend)?,
         "log" => log(backend)?,
         "trigger_statistics" => trigger_statistics(backend)?,
         _ => Vec::new(),
     })
+}
+
+/// When timers ran last and run next: OID, milliseconds since 1970.
+fn timer_times(backend: &Backend) -> Result<Vec<Row>> {
+    let time = |micros: Option<i64>| micros.map_or(Value::Null, |micros| Value::Int8(micros.div_euclid(1000)));
+    let row = |def: &Arc<TriggerDef>| {
+        let (last, next) = backend.shared.hooks.timer_times(def.id);
+        vec![Value::Oid(def.id.0), time(last), time(next)]
+    };
+    Ok(backend.catalog()?.triggers().filter(|def| def.kind == "timer").map(row).collect())
 }
 
 /// Rows of `pg_locks` (PG-151).

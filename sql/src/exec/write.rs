@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::constraint::{self, Event};
+use super::filled::{Filled, set_all};
 use super::hook::HookCx;
 use super::{Cx, Exec, State};
 use crate::catalog::{ConstraintKind, TableDef, TableId};
@@ -43,8 +44,10 @@ pub(super) struct TableWriter {
     foreign: Vec<usize>,
     /// Foreign keys refer to it.
     is_parent: bool,
-    /// Its AMI PRIMARY index.
-    upsert: Option<Oid>,
+    /// Its AMI indexes that turn an insert of a known key into an update: the PRIMARY one, and that of `I`.
+    upsert: Vec<Oid>,
+    /// What AMI fills by itself; none for other tables.
+    filled: Option<Box<Filled>>,
 }
 
 /// What became of a row to insert.
@@ -95,7 +98,8 @@ pub(super) fn checkout(exec: &Exec<'_>, target: &Arc<WriteTarget>) -> Result<Tab
         attached,
         foreign: foreign.collect(),
         is_parent: !catalog.referencing(table.id).is_empty(),
-        upsert: table.indexes.iter().find(|index| index.upsert).map(|index| index.oid),
+        upsert: table.indexes.iter().filter(|index| index.upsert).map(|index| index.oid).collect(),
+        filled: Filled::of(&table).map(Box::new),
         target: target.clone(),
         table,
     })
@@ -204,6 +208,11 @@ impl TableWriter {
     fn before_insert(&mut self, mut row: Row, assigned: Option<&[usize]>, cx: &Cx<'_>) -> Result<Option<Row>> {
         let exec = cx.exec;
         self.generate(&mut row, cx)?;
+        let own = match &self.filled {
+            Some(filled) => filled.inserted(&self.table, &row, exec)?,
+            None => Vec::new(),
+        };
+        set_all(&mut row, &own);
         if self.has_before {
             let change = RowChange::Insert { new: row };
             let verdict = self.before(exec, &change, assigned)?;
@@ -213,6 +222,7 @@ impl TableWriter {
                 Verdict::Replace(other) => {
                     row = other;
                     row.resize(self.table.columns.len(), Value::Null);
+                    set_all(&mut row, &own);
                     self.generate(&mut row, cx)?;
                 }
                 Verdict::Skip => return Ok(None),
@@ -254,20 +264,17 @@ impl TableWriter {
         // It is an insert until its key is met: its BEFORE triggers run first, and once (AMI-117).
         let Some(mut row) = self.before_insert(row, assigned, cx)? else { return Ok(None) };
         loop {
-            if let Some(index) = self.upsert {
-                let found = exec.backend.with_txn(|txn| txn.find_conflict(&self.table, index, &row))?;
-                if let Some((id, _)) = found {
-                    match self.upsert_row(index, id, &row, assigned, cx)? {
-                        Some(result) => return Ok(result),
-                        None => continue,
-                    }
+            if let Some((index, id)) = self.find_key(&row, exec)? {
+                match self.upsert_row(index, id, &row, assigned, cx)? {
+                    Some(result) => return Ok(result),
+                    None => continue,
                 }
             }
             match self.store_row(row, cx)? {
                 Inserted::Done(id, row) => return Ok(Some((id, row))),
                 Inserted::Skipped => return Ok(None),
                 Inserted::Conflict { index, row: other, candidate } => {
-                    if self.upsert != Some(index) {
+                    if !self.upsert.contains(&index) {
                         return Err(constraint::unique_violation(cx, &self.table, index, &candidate));
                     }
                     match self.upsert_row(index, other, &candidate, assigned, cx)? {
@@ -277,6 +284,16 @@ impl TableWriter {
                 }
             }
         }
+    }
+
+    /// The row that has the key of a new one, by the first index that knows it.
+    fn find_key(&self, row: &[Value], exec: &Exec<'_>) -> Result<Option<(Oid, RowId)>> {
+        for index in &self.upsert {
+            if let Some((id, _)) = exec.backend.with_txn(|txn| txn.find_conflict(&self.table, *index, row))? {
+                return Ok(Some((*index, id)));
+            }
+        }
+        Ok(None)
     }
 
     /// Updates the row that has the key; outer `None` if it went meanwhile.
@@ -301,7 +318,8 @@ impl TableWriter {
                 new.resize(self.table.columns.len(), Value::Null);
                 for (place, value) in row.iter().enumerate() {
                     let named = assigned.is_none_or(|assigned| assigned.contains(&place));
-                    if named && !in_index(place) {
+                    let own = self.table.reserved(place).is_some_and(|reserved| reserved.is_server_filled());
+                    if named && !own && !in_index(place) {
                         new[place] = value.clone();
                     }
                 }
@@ -318,7 +336,7 @@ impl TableWriter {
     }
 
     /// Locks a row that BEFORE triggers are about to see: its newest version, or none if it is to be left out.
-    fn lock(&self, id: RowId, snapshot: &Snapshot, cx: &Cx<'_>) -> Result<LockOutcome> {
+    pub(super) fn lock(&self, id: RowId, snapshot: &Snapshot, cx: &Cx<'_>) -> Result<LockOutcome> {
         cx.exec.backend.with_txn(|txn| txn.lock_row(self.table.id, id, LockMode::Update, WaitPolicy::Wait, snapshot))
     }
 
@@ -333,6 +351,9 @@ impl TableWriter {
         cx: &Cx<'_>,
     ) -> Result<Changed> {
         let exec = cx.exec;
+        if let Some(filled) = &self.filled {
+            filled.expiry(&mut new, exec);
+        }
         self.generate(&mut new, cx)?;
         if self.has_before {
             let change = RowChange::Update { old, new };
@@ -350,6 +371,13 @@ impl TableWriter {
                 }
                 Verdict::Skip => return Ok(Changed::Skipped),
             }
+        }
+        if let Some(filled) = &self.filled {
+            // A row counts as changed only if some stored value differs (AMI-59).
+            if old == new {
+                return Ok(Changed::Done(new));
+            }
+            filled.updated(&old, &mut new, exec);
         }
         self.check(&new, cx)?;
         match exec.backend.with_txn(|txn| txn.update(&self.table, id, &old, &new, snapshot))? {
@@ -402,7 +430,7 @@ impl TableWriter {
     }
 }
 
-fn count(exec: &Exec<'_>) {
+pub(super) fn count(exec: &Exec<'_>) {
     exec.run.processed.set(exec.run.processed.get() + 1);
 }
 
@@ -431,6 +459,9 @@ fn is_root_in(body: &crate::plan::Node, node: *const ()) -> bool {
 
 /// Runs an INSERT to its end: the rows of RETURNING.
 pub(super) fn insert(input: &mut State, plan: &InsertPlan, cx: &Cx<'_>) -> Result<Vec<Row>> {
+    if let Some(sync) = &plan.sync {
+        return super::sync::run(input, plan, sync, cx);
+    }
     let exec = cx.exec;
     let mut table = checkout(exec, &plan.target)?;
     let counted = is_root(cx, std::ptr::from_ref(plan).cast());

@@ -161,9 +161,15 @@ pub fn parse(text: &str, raw: &RawStatement, options: &ParseOptions) -> Result<P
         }
     }
     if let DialectSetting::Named(name) = options.dialect
-        && let Some(parsed) = second_reading(text, raw, name)
+        && let Some(dialect) = dialect::DIALECTS.iter().find(|d| d.name() == name)
+        && let Some(read) = dialect.data(own)
     {
-        return Ok(parsed);
+        // PostgreSQL comes second; when it cannot read it either, what the first said counts.
+        return match read {
+            Ok((statement, params)) => Ok(standard::parsed(statement, own, raw.range.start, dialect.name(), params)),
+            Err(error) => parse(text, raw, &ParseOptions { dialect: DialectSetting::Postgres })
+                .map_err(|_| standard::shift(error, raw.range.start)),
+        };
     }
     if let Some(values) = fast_values::parse(own) {
         return Ok(standard::parsed(
@@ -195,8 +201,40 @@ pub fn parse(text: &str, raw: &RawStatement, options: &ParseOptions) -> Result<P
 pub fn second_reading(text: &str, raw: &RawStatement, dialect: &str) -> Option<Parsed> {
     let own = text.get(raw.range.clone())?;
     let dialect = dialect::DIALECTS.iter().find(|d| d.name() == dialect)?;
+    // Comments before the statement belong to neither reading.
     let (statement, params) = dialect.data(own)?.ok()?;
     Some(standard::parsed(statement, own, raw.range.start, dialect.name(), params))
+}
+
+/// What AMI's own grammar says about a text that neither reading accepts; none if it accepts it.
+#[must_use]
+pub fn ami_error(text: &str, raw: &RawStatement) -> Option<SqlError> {
+    let own = text.get(raw.range.clone())?;
+    dialect::ami_data(own)?.err().map(|error| standard::shift(error, raw.range.start))
+}
+
+/// Standard SQL text with AMI's operators (`ami.eq(a, b)`), as a statement of AMI: what AMI's translation gives.
+///
+/// # Errors
+/// 42601.
+pub fn ami_statement(sql: &str) -> Result<Parsed> {
+    let (statement, params) = standard::statement(sql)?;
+    Ok(standard::parsed(statement, sql, 0, "ami", params))
+}
+
+/// A text that is one of AMI's own forms.
+///
+/// # Errors
+/// 42601 with a position in it.
+pub fn ami_form(text: &str) -> Result<Parsed> {
+    let (statement, params) = dialect::ami_form(text)?;
+    Ok(standard::parsed(statement, text, 0, "ami", params))
+}
+
+/// The type of a column that AMI's type word stands for (AMI-15).
+#[must_use]
+pub fn ami_column_type(word: &str) -> Option<crate::types::DataType> {
+    dialect::ami_column_type(word)
 }
 
 /// Whether a text bears a mark that only AMI has: then AMI's own error is the one to report (AMI-3).

@@ -18,6 +18,8 @@ pub fn relations(statement: &Statement) -> Option<Vec<ObjectName>> {
         Statement::Insert(insert) => visit(&insert.insert, &mut names),
         Statement::InsertValues(insert) => names.found.push(insert.table.clone()),
         Statement::Update(tree) | Statement::Delete(tree) | Statement::Merge(tree) => visit(tree.as_ref(), &mut names),
+        Statement::AmiAlterTable { table, .. } => names.found.push(table.clone()),
+        Statement::AmiDropTable { tables, .. } => names.found.extend(tables.iter().cloned()),
         _ => return None,
     }
     let Names { mut found, defined } = names;

@@ -225,7 +225,46 @@ pub enum Statement {
     /// CREATE PUBLIC TABLE and CREATE INDEX … USE of AMI, already in neutral terms.
     AmiCreateTable(Box<AmiTableSpec>),
     AmiCreateIndex(Box<AmiIndexSpec>),
-    /// AMI data statements whose tree is a standard one after translation of operators and quotes.
+    AmiAlterTable {
+        table: ObjectName,
+        actions: Vec<AmiAlteration>,
+    },
+    AmiRenameTable {
+        table: ObjectName,
+        to: String,
+    },
+    AmiDropTable {
+        tables: Vec<ObjectName>,
+        if_exists: bool,
+        cascade: bool,
+    },
+    /// DROP INDEX i ON t {, i ON t}.
+    AmiDropIndex {
+        indexes: Vec<(String, ObjectName)>,
+        if_exists: bool,
+    },
+    AmiCreateMethod(Box<AmiMethodSpec>),
+    AmiDropMethod {
+        name: String,
+        /// AMI's type words and names.
+        arguments: Vec<(String, String)>,
+        if_exists: bool,
+    },
+    AmiCreateProcedure {
+        name: String,
+        if_not_exists: bool,
+        options: Vec<(String, String)>,
+    },
+    /// CALL of an AMI procedure or of one of the server's own (`__…`).
+    AmiCall {
+        name: String,
+        args: Vec<ast::Expr>,
+    },
+    /// USE ds=… EXECUTE ….
+    AmiExecute {
+        source: String,
+        text: String,
+    },
     CreateProcedure(Box<ProcedureSpec>),
     DropProcedure {
         name: String,
@@ -278,6 +317,22 @@ pub struct InsertStatement {
     pub conflict_predicate: Option<ast::Expr>,
     /// `ON CONFLICT (expr, …)` targets that are not plain columns, by place in the target list.
     pub conflict_exprs: Vec<ast::Expr>,
+    /// What AMI's form of it asks for.
+    pub ami: AmiInsert,
+}
+
+/// The forms of AMI's INSERT.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AmiInsert {
+    /// It is PostgreSQL's.
+    #[default]
+    No,
+    /// By place; surplus values go to the columns after the last one named (AMI-56).
+    Values,
+    /// BYNAME: the query's columns go to the columns of their names.
+    ByName,
+    /// SYNC, with the columns of ON (AMI-61).
+    Sync(Option<Vec<String>>),
 }
 
 /// A multi-row INSERT of literals.
@@ -603,6 +658,55 @@ pub struct AmiTableSpec {
     pub columns: Vec<(String, crate::types::DataType, bool, Vec<(String, String)>)>,
     pub options: Vec<(String, String)>,
     pub query: Option<Box<Parsed>>,
+}
+
+/// A type of an AMI column as written.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are its parts")]
+pub struct AmiType {
+    pub ty: crate::types::DataType,
+    pub nonull: bool,
+    /// The type word (`type`) and further words.
+    pub words: Vec<(String, String)>,
+}
+
+/// An action of AMI's ALTER TABLE (AMI-43).
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are its clauses")]
+pub enum AmiAlteration {
+    /// Without a type the column takes the value's; `value` is standard SQL over the row.
+    Add {
+        name: String,
+        ty: Option<AmiType>,
+        value: Option<String>,
+        before: Option<String>,
+    },
+    Drop {
+        name: String,
+    },
+    Rename {
+        name: String,
+        to: String,
+    },
+    Modify {
+        name: String,
+        to: String,
+        ty: AmiType,
+    },
+}
+
+/// CREATE METHOD.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are its clauses")]
+pub struct AmiMethodSpec {
+    pub name: String,
+    pub if_not_exists: bool,
+    /// AMI's type word.
+    pub returns: String,
+    /// Type word and name.
+    pub arguments: Vec<(String, String)>,
+    /// The whole declaration, `type name(type argument, …) { … }`.
+    pub body: String,
 }
 
 /// AMI CREATE INDEX.

@@ -37,6 +37,7 @@ pub fn plan(statement: &Parsed, context: &BindContext<'_>, declared: &[Oid]) -> 
         locks,
         tables,
         privileges,
+        notices: binder.notices,
         statement: Some(statement.clone()),
     })
 }
@@ -46,7 +47,7 @@ impl Binder<'_> {
     fn statement(&mut self, statement: &Statement) -> Result<((Node, Vec<OutputColumn>), PlanKind)> {
         let (bound, kind) = match statement {
             Statement::Query(query) => (self.query(query, true)?, None),
-            Statement::Insert(insert) => (self.insert(insert)?, Some(PlanKind::Insert)),
+            Statement::Insert(insert) => (self.insert(insert)?, None),
             Statement::InsertValues(insert) => (self.insert_values(insert)?, Some(PlanKind::Insert)),
             Statement::Update(update) | Statement::Delete(update) | Statement::Merge(update) => {
                 (self.modifying(update)?, None)
@@ -61,6 +62,7 @@ impl Binder<'_> {
 /// What a tree does at its top.
 fn kind_of(node: &Node) -> PlanKind {
     match node {
+        Node::Insert(plan) if plan.sync.is_some() => PlanKind::Sync,
         Node::Insert(_) => PlanKind::Insert,
         Node::Update(_) => PlanKind::Update,
         Node::Delete(_) => PlanKind::Delete,

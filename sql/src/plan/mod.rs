@@ -16,8 +16,8 @@ pub mod visit;
 use std::sync::Arc;
 
 pub use bind::{
-    BindContext, PlanSource, bind_check, bind_default, bind_generated, bind_index_expr, bind_scalar, bind_unfolded,
-    resolve_type, resolve_type_text, write_target,
+    BindContext, PlanSource, bind_ami_argument, bind_check, bind_default, bind_generated, bind_index_expr, bind_scalar,
+    bind_unfolded, resolve_type, resolve_type_text, write_target,
 };
 pub use build::plan;
 
@@ -60,6 +60,8 @@ pub struct Plan {
     pub tables: Vec<(TableId, bool)>,
     /// Privileges to check at execution: (relation OID, privilege).
     pub privileges: Vec<(Oid, crate::catalog::Privilege)>,
+    /// What the client is told at each run.
+    pub notices: Vec<crate::error::SqlError>,
     /// What it was made of, to make it again when the catalog has changed; none for writes that come from no statement.
     pub statement: Option<crate::parse::Parsed>,
 }
@@ -73,6 +75,7 @@ pub enum PlanKind {
     Update,
     Delete,
     Merge,
+    Sync,
 }
 
 /// A query inside an expression.
@@ -530,6 +533,15 @@ pub struct InsertPlan {
     pub conflict: Option<OnConflict>,
     /// RETURNING over the final row; empty = none.
     pub returning: Vec<Expr>,
+    /// AMI's SYNC: the table is to mirror the input (AMI-61).
+    pub sync: Option<SyncPlan>,
+}
+
+/// SYNC: which columns of the input decide that a row is the same one.
+#[derive(Debug, Clone)]
+pub struct SyncPlan {
+    /// Places in the input of the columns of ON; none without ON.
+    pub keys: Option<Vec<usize>>,
 }
 
 /// ON CONFLICT.

@@ -96,6 +96,7 @@ fn table(oid: Oid, name: &str, dialect: &str, columns: Vec<Column>, indexes: Vec
         options: Vec::new(),
         maintained_by: 0,
         hidden: false,
+        display: Vec::new(),
         acl: Vec::new(),
         comment: None,
     }

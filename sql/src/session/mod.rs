@@ -227,6 +227,12 @@ impl Session {
         Ok(())
     }
 
+    /// From now on nothing in this session may take longer than this (57014); none: no limit. Before `begin_internal`.
+    pub fn limit_time(&mut self, limit: Option<Duration>) {
+        let deadline = limit.map(|limit| self.backend.shared.env.clock.elapsed() + limit);
+        self.backend.deadline.set(deadline);
+    }
+
     /// Lends the door that triggers use, inside the current block.
     pub fn with_hook_context<T>(&mut self, f: &mut dyn FnMut(&mut dyn HookContext) -> Result<T>) -> Result<T> {
         if self.backend.txn.borrow().is_none() {

@@ -237,7 +237,7 @@ impl Session {
                 && before != Some(Arc::as_ptr(&plan))
                 && !matches!(&*cached.parsed.statement, Statement::InsertValues(_))
             {
-                self.backend.plans.borrow_mut().put(text, &[], cached);
+                statement::keep(&self.backend, text, &[], &cached);
             }
             Portal::plan(plan, point, Vec::new(), columns, formats, depth, text.clone())
         } else {

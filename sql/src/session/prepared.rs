@@ -100,6 +100,9 @@ impl Session {
                     let mut query = CachedStatement { parsed: (**query).clone(), plan: None, point: false };
                     params = Arc::from(statement::current_plan(&self.backend, &mut query, types)?.params.as_slice());
                 }
+                if matches!(&*cached.parsed.statement, Statement::Call { .. } | Statement::AmiCall { .. }) {
+                    params = Arc::from(statement::call_params(&self.backend, &cached.parsed, types)?);
+                }
                 columns = self.utility_columns(&cached.parsed)?;
             }
         }

@@ -167,7 +167,8 @@ impl Session {
                 if transactional {
                     self.backend.pending.borrow_mut().queried = true;
                 }
-                match statement::utility(&self.backend, &parsed, 0)? {
+                let (types, params) = std::mem::take(&mut portal.arguments);
+                match statement::utility(&self.backend, &parsed, (&types, &params), 0)? {
                     Some(outcome) => self.take_outcome(portal, outcome),
                     None => Err(SqlError::unsupported("this statement")),
                 }

@@ -104,6 +104,7 @@ fn table_def(id: TableId, indexes: Vec<IndexDef>) -> TableDef {
         options: Vec::new(),
         maintained_by: 0,
         hidden: false,
+        display: Vec::new(),
         acl: Vec::new(),
         comment: None,
     }

@@ -31,6 +31,11 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
     let catalog = catalog.ok_or_else(|| SqlError::internal("the session's database is gone"))?;
     let question = Question { bind, runtime, catalog, args };
     match kind {
+        "ami_table" => super::ami::table_name(&question.catalog, question.text(0).unwrap_or("")),
+        "ami_describe" => {
+            let (kind, name) = (question.text(0).unwrap_or(""), question.text(1).unwrap_or(""));
+            super::ami::describe(&question.catalog, kind, name)
+        }
         "pg_get_expr" => question.expression(),
         "pg_get_constraintdef" => question.constraint(),
         "pg_get_indexdef" => question.index(),

@@ -5,6 +5,7 @@
 //! here knows how a query is run; rows that only the engine knows come through `SystemContext::engine_rows`.
 
 mod access;
+mod ami;
 mod builtin;
 mod comdb2;
 mod constraints;
@@ -77,6 +78,7 @@ fn registry() -> &'static Registry {
             .collect();
         list.extend(tripline::relations());
         list.extend(comdb2::relations());
+        list.extend(ami::relations());
         let names =
             list.iter().enumerate().map(|(place, relation)| ((relation.schema, relation.name), place)).collect();
         let oids = list.iter().enumerate().map(|(place, relation)| (relation.oid, place)).collect();

@@ -76,7 +76,7 @@ pub(super) fn relations() -> Vec<SystemRelation> {
 
 fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
-    let mut defs: Vec<_> = own.triggers().collect();
+    let mut defs: Vec<_> = own.triggers().filter(|def| def.kind != "data_source").collect();
     defs.sort_by_key(|def| def.id);
     let counted = context.engine_rows("trigger_statistics")?;
     let table_name = |id| own.table(id).map(|table| table.name.clone()).unwrap_or_default();

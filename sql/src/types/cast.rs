@@ -23,6 +23,8 @@ pub enum CastContext {
     Assignment,
     /// Written as CAST or `::`. Over-long text is cut.
     Explicit,
+    /// AMI's conversion: what cannot be converted becomes null (AMI-32).
+    Lenient,
 }
 
 /// What `find_cast` found.
@@ -71,7 +73,7 @@ pub fn find_cast(from: Oid, to: Oid, context: CastContext) -> Option<CastKind> {
     let pseudo =
         |ty: Oid| type_info(ty).is_some_and(|info| info.kind == b'p') && ty != oid::RECORD && !is_record_array(ty);
     let through_text = (string(to) && context >= CastContext::Assignment && !pseudo(from))
-        || (string(from) && context == CastContext::Explicit && !pseudo(to));
+        || (string(from) && context >= CastContext::Explicit && !pseudo(to));
     through_text.then_some(CastKind::Text)
 }
 
@@ -102,6 +104,9 @@ fn integer_name(ty: Oid) -> &'static str {
 pub fn cast(value: Value, from: DataType, to: DataType, context: CastContext, style: &TextStyle) -> Result<Value> {
     if value.is_null() {
         return Ok(value);
+    }
+    if context == CastContext::Lenient {
+        return Ok(super::lenient_cast(value, from, to, style));
     }
     let converted = match find_cast(from.oid, to.oid, context) {
         Some(CastKind::Binary) if from == to => return Ok(value),

@@ -149,6 +149,7 @@ mod tests {
             options: Vec::new(),
             maintained_by: 0,
             hidden: false,
+            display: Vec::new(),
             acl: Vec::new(),
             comment: None,
         }

@@ -38,7 +38,7 @@ impl Ddl<'_> {
         Ok("ALTER TABLE".to_owned())
     }
 
-    fn table_now(&self, table: &TableDef) -> Result<Arc<TableDef>> {
+    pub(super) fn table_now(&self, table: &TableDef) -> Result<Arc<TableDef>> {
         self.catalog()?.table(table.id).cloned().ok_or_else(|| SqlError::internal("the table is gone"))
     }
 
@@ -146,7 +146,7 @@ impl Ddl<'_> {
     }
 
     /// 23502 if a row has NULL in the column.
-    fn refuse_nulls(&self, table: &TableDef, place: usize) -> Result<()> {
+    pub(super) fn refuse_nulls(&self, table: &TableDef, place: usize) -> Result<()> {
         let column = &table.columns[place].name;
         let quoted = crate::system::quote_identifier(column);
         let sql = format!("SELECT 1 FROM {} WHERE {quoted} IS NULL LIMIT 1", self.qualified(table)?);
@@ -171,7 +171,7 @@ impl Ddl<'_> {
         Ok(())
     }
 
-    fn drop_column(&self, table: &Arc<TableDef>, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
+    pub(super) fn drop_column(&self, table: &Arc<TableDef>, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
         let Some(place) = find_column(table, name) else {
             if if_exists {
                 self.notice(
@@ -233,7 +233,7 @@ impl Ddl<'_> {
     }
 
     /// AMI-45: triggers whose options name the column.
-    fn triggers_naming(&self, table: &TableDef, column: &str) -> Result<Vec<Dependent>> {
+    pub(super) fn triggers_naming(&self, table: &TableDef, column: &str) -> Result<Vec<Dependent>> {
         let catalog = self.catalog()?;
         let named = catalog.triggers_of(table.id).iter().filter(|def| {
             matches!(def.kind.as_str(), "aggregate" | "projection" | "join" | "decorate" | "relay")
@@ -242,7 +242,7 @@ impl Ddl<'_> {
         Ok(named.map(|def| Dependent::Trigger(def.id.0)).collect())
     }
 
-    fn rename_column(&self, table: &Arc<TableDef>, from: &str, to: &str) -> Result<()> {
+    pub(super) fn rename_column(&self, table: &Arc<TableDef>, from: &str, to: &str) -> Result<()> {
         let place = find_column(table, from)
             .ok_or_else(|| SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{from}\" does not exist")))?;
         if table.column_index(to).is_some() {

@@ -153,6 +153,17 @@ impl Ddl<'_> {
             .detail(format!("rule _RETURN on view {view} depends on column \"{}\"", column.name)));
         }
         let transform = self.transform(table, place, ty, using)?;
+        self.change_type_by(table, place, ty, transform)
+    }
+
+    /// As `change_type`, by AMI's rules: a cell that cannot be cast becomes null (AMI-43).
+    pub(super) fn change_type_leniently(&self, table: &Arc<TableDef>, place: usize, ty: DataType) -> Result<()> {
+        let input = Box::new(Expr::Column(place, table.columns[place].ty));
+        self.change_type_by(table, place, ty, Some(Expr::Cast { input, to: ty, context: CastContext::Lenient }))
+    }
+
+    fn change_type_by(&self, table: &Arc<TableDef>, place: usize, ty: DataType, transform: Option<Expr>) -> Result<()> {
+        let column = &table.columns[place];
         let (from, name) = (column.ty, column.name.clone());
         // The indexes that hold the column go while rows change, and are built anew from the new values.
         let touched = |index: &IndexDef| {

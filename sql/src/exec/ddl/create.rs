@@ -117,6 +117,7 @@ impl Ddl<'_> {
             options: Vec::new(),
             maintained_by: 0,
             hidden: false,
+            display: Vec::new(),
             acl: Vec::new(),
             comment: None,
         }

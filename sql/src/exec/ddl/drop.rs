@@ -73,7 +73,7 @@ impl Ddl<'_> {
             .hint(format!("Use DROP {verb} to remove {word}."))
     }
 
-    fn drop_tables(&self, names: &[ObjectName], if_exists: bool, cascade: bool) -> Result<()> {
+    pub(super) fn drop_tables(&self, names: &[ObjectName], if_exists: bool, cascade: bool) -> Result<()> {
         let mut tables: Vec<Arc<TableDef>> = Vec::new();
         for name in names {
             match self.find_relation(name)? {

@@ -6,6 +6,7 @@
 //! `Hooks` before they are stored. Nothing here binds an expression by itself: `binding` asks the planner.
 
 mod alter;
+mod ami;
 mod binding;
 mod column;
 mod comment;
@@ -36,6 +37,8 @@ use crate::error::{Result, Severity, Span, SqlError, SqlState};
 use crate::parse::{ObjectName, Parsed, Statement, fold, object_name};
 use crate::store::{TableLockMode, WaitPolicy};
 use crate::types::{Oid, Value};
+
+pub use ami::find_procedure;
 
 /// Most columns of a table, dropped ones among them.
 const COLUMNS_MAX: usize = 1600;
@@ -83,6 +86,15 @@ pub fn execute(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<String>
         }
         Statement::AmiCreateTable(spec) => ddl.ami_create_table(spec),
         Statement::AmiCreateIndex(spec) => ddl.ami_create_index(spec),
+        Statement::AmiAlterTable { table, actions } => ddl.ami_alter_table(table, actions),
+        Statement::AmiRenameTable { table, to } => ddl.ami_rename_table(table, to),
+        Statement::AmiDropTable { tables, if_exists, cascade } => ddl.ami_drop_tables(tables, *if_exists, *cascade),
+        Statement::AmiDropIndex { indexes, if_exists } => ddl.ami_drop_index(indexes, *if_exists),
+        Statement::AmiCreateMethod(spec) => ddl.ami_create_method(spec),
+        Statement::AmiDropMethod { name, arguments, if_exists } => ddl.ami_drop_method(name, arguments, *if_exists),
+        Statement::AmiCreateProcedure { name, if_not_exists, options } => {
+            ddl.ami_create_procedure(name, *if_not_exists, options)
+        }
         Statement::CreateProcedure(spec) => ddl.create_procedure(spec),
         Statement::DropProcedure { name, version, if_exists, dialect } => {
             ddl.drop_procedure(name, version.as_deref(), *if_exists, dialect)

@@ -1,4 +1,4 @@
-//! Triggers and procedures of the dialects, and AMI's tables and indexes.
+//! Triggers and procedures of the dialects.
 //!
 //! What a trigger kind demands is `Hooks`' to say: here a definition is made from what was written, shown to
 //! `Hooks::check`, stored, and shown again to `Hooks::created` in the same transaction.
@@ -9,11 +9,10 @@ use sqlparser::ast;
 
 use super::{Ddl, find_column};
 use crate::catalog::{
-    Column, Entry, EntryKey, FunctionDef, FunctionKind, IndexDef, IndexKey, IndexMethod, PUBLIC, Persistence, TableDef,
-    TriggerDef, TriggerEvent, TriggerId,
+    Entry, EntryKey, FunctionDef, FunctionKind, PUBLIC, TableDef, TriggerDef, TriggerEvent, TriggerId,
 };
 use crate::error::{Result, SqlError, SqlState};
-use crate::parse::{AmiIndexSpec, AmiTableSpec, ObjectName, ProcedureSpec, TriggerSpec, object_name};
+use crate::parse::{ObjectName, ProcedureSpec, TriggerSpec, object_name};
 use crate::types::DataType;
 
 /// The dialect whose messages about triggers have words of their own (CDB-505).
@@ -27,7 +26,7 @@ impl Ddl<'_> {
             let text = match (spec.dialect, there.kind.contains("consumer")) {
                 (COMDB2, true) => format!("consumer:{} already exists", there.name),
                 (COMDB2, false) => format!("trigger:{} already exists", there.name),
-                _ => format!("trigger \"{}\" already exists", spec.name),
+                _ => format!("{} \"{}\" already exists", what(spec.dialect), spec.name),
             };
             if spec.if_not_exists {
                 self.notice(SqlState::DUPLICATE_OBJECT, format!("{text}, skipping"));
@@ -121,7 +120,7 @@ impl Ddl<'_> {
     fn missing_trigger(&self, name: &str, dialect: &str) -> SqlError {
         let text = match dialect {
             COMDB2 => format!("no such trigger: {name}"),
-            _ => format!("trigger \"{name}\" does not exist"),
+            _ => format!("{} \"{name}\" does not exist", what(dialect)),
         };
         SqlError::new(SqlState::UNDEFINED_OBJECT, text)
     }
@@ -139,7 +138,8 @@ impl Ddl<'_> {
             match self.trigger_named(name, on, dialect)? {
                 Some(def) => found.push(def),
                 None if if_exists => {
-                    self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("trigger \"{name}\" does not exist, skipping"))
+                    let text = format!("{} \"{name}\" does not exist, skipping", what(dialect));
+                    self.notice(SqlState::SUCCESSFUL_COMPLETION, text);
                 }
                 None => return Err(self.missing_trigger(name, dialect)),
             }
@@ -206,104 +206,6 @@ impl Ddl<'_> {
         self.with_context(|context| hooks.toggled(context, &changed))
     }
 
-    pub(super) fn ami_create_table(&self, spec: &AmiTableSpec) -> Result<String> {
-        if spec.query.is_some() {
-            return Err(SqlError::unsupported("CREATE PUBLIC TABLE … AS"));
-        }
-        let catalog = self.catalog()?;
-        let taken = catalog.tables().any(|def| def.schema == PUBLIC && def.name.eq_ignore_ascii_case(&spec.name));
-        if taken || catalog.relation(PUBLIC, &spec.name).is_some() {
-            let text = format!("relation \"{}\" already exists", spec.name);
-            if spec.if_not_exists {
-                self.notice(SqlState::DUPLICATE_TABLE, format!("{text}, skipping"));
-                return Ok("CREATE TABLE".to_owned());
-            }
-            return Err(SqlError::new(SqlState::DUPLICATE_TABLE, text));
-        }
-        let mut table = self.empty_table(PUBLIC, spec.name.clone(), Persistence::Permanent);
-        "ami".clone_into(&mut table.dialect);
-        table.options.clone_from(&spec.options);
-        for (name, ty, not_null, _) in &spec.columns {
-            if table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name)) {
-                return Err(SqlError::new(
-                    SqlState::DUPLICATE_COLUMN,
-                    format!("column \"{name}\" specified more than once"),
-                ));
-            }
-            table.columns.push(ami_column(name, *ty, *not_null));
-        }
-        self.put_table(table)?;
-        Ok("CREATE TABLE".to_owned())
-    }
-
-    pub(super) fn ami_create_index(&self, spec: &AmiIndexSpec) -> Result<String> {
-        let table = self.own_table(&spec.table)?;
-        self.lock(&table)?;
-        if table.indexes.iter().any(|index| index.name == spec.name) || self.name_taken(table.schema, &spec.name) {
-            let text = format!("relation \"{}\" already exists", spec.name);
-            if spec.if_not_exists {
-                self.notice(SqlState::DUPLICATE_TABLE, format!("{text}, skipping"));
-                return Ok("CREATE INDEX".to_owned());
-            }
-            return Err(SqlError::new(SqlState::DUPLICATE_TABLE, text));
-        }
-        let constraint = spec.options.iter().find(|(key, _)| key.eq_ignore_ascii_case("constraint"));
-        let constraint = constraint.map_or_else(|| "NONE".to_owned(), |(_, value)| value.to_uppercase());
-        let (unique, upsert) = match constraint.as_str() {
-            "NONE" => (false, false),
-            "UNIQUE" => (true, false),
-            "PRIMARY" => (true, true),
-            other => {
-                return Err(SqlError::new(
-                    SqlState::INVALID_PARAMETER_VALUE,
-                    format!("invalid value \"{other}\" for option CONSTRAINT"),
-                ));
-            }
-        };
-        if upsert && table.indexes.iter().any(|index| index.upsert) {
-            return Err(SqlError::new(
-                SqlState::INVALID_TABLE_DEFINITION,
-                format!("table \"{}\" has a PRIMARY index already", table.name),
-            ));
-        }
-        let mut keys = Vec::new();
-        for (name, _) in &spec.columns {
-            let place = find_column(&table, name).ok_or_else(|| super::missing_column(&table, name))?;
-            keys.push(IndexKey {
-                column: Some(place),
-                expr: None,
-                ty: table.columns[place].ty,
-                descending: false,
-                nulls_first: false,
-                operator_class: None,
-                collation: None,
-            });
-        }
-        let mut options = spec.options.clone();
-        options.extend(spec.columns.iter().map(|(name, word)| (format!("type of {name}"), word.clone())));
-        let index = IndexDef {
-            oid: self.allocate_oid(),
-            name: spec.name.clone(),
-            method: IndexMethod::Btree,
-            keys,
-            include: Vec::new(),
-            unique,
-            // Null is a key value like any other (AMI-52).
-            nulls_not_distinct: unique,
-            primary: false,
-            predicate: None,
-            constraint: 0,
-            upsert,
-            options,
-            comment: None,
-        };
-        self.refuse_managed_unique(&table, &index)?;
-        let mut changed = (*table).clone();
-        changed.indexes.push(index);
-        self.put_table(changed)?;
-        Ok("CREATE INDEX".to_owned())
-    }
-
     /// CDB-102, 103: a version is stored under its name; the first one is the default.
     pub(super) fn create_procedure(&self, spec: &ProcedureSpec) -> Result<String> {
         let versions = self.versions_of(&spec.name, spec.dialect)?;
@@ -329,6 +231,7 @@ impl Ddl<'_> {
             volatility: Some('v'),
             strict: false,
             body: spec.body.clone(),
+            options: Vec::new(),
             version: Some(version.clone()),
             default_version: existing.map_or(!has_default, |def| def.default_version),
             owner: self.user(),
@@ -353,6 +256,9 @@ impl Ddl<'_> {
         for ast::FunctionDesc { name, args } in procedures {
             let name = object_name(name);
             let last = name.parts.last().map_or("", String::as_str);
+            if self.ami_drop_procedure(last)? {
+                continue;
+            }
             if args.is_none() && !self.versions_of(last, COMDB2)?.is_empty() {
                 self.drop_procedure(last, None, if_exists, COMDB2)?;
             } else if if_exists {
@@ -422,6 +328,15 @@ impl Ddl<'_> {
     }
 }
 
+/// What messages call a definition of this dialect.
+fn what(dialect: &str) -> &'static str {
+    match dialect {
+        "ami timer" => "timer",
+        "ami data source" => "data source",
+        _ => "trigger",
+    }
+}
+
 fn event_columns(table: &TableDef, columns: Option<&[String]>) -> Result<Option<Vec<String>>> {
     let Some(columns) = columns else { return Ok(None) };
     let mut found = Vec::new();
@@ -430,20 +345,4 @@ fn event_columns(table: &TableDef, columns: Option<&[String]>) -> Result<Option<
         found.push(table.columns[place].name.clone());
     }
     Ok(Some(found))
-}
-
-fn ami_column(name: &str, ty: DataType, not_null: bool) -> Column {
-    Column {
-        name: name.to_owned(),
-        ty,
-        not_null,
-        default: None,
-        identity: None,
-        generated: None,
-        sequence: None,
-        missing: None,
-        collation: None,
-        dropped: false,
-        comment: None,
-    }
 }

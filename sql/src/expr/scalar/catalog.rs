@@ -36,6 +36,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(13215, "_pg_numeric_precision", &[OID, INT4], INT4, |c| c.ctx.runtime.deparse("_pg_numeric_precision", c.args)),
     Function::new(13216, "_pg_numeric_precision_radix", &[OID, INT4], INT4, |c| c.ctx.runtime.deparse("_pg_numeric_precision_radix", c.args)),
     Function::new(13217, "_pg_numeric_scale", &[OID, INT4], INT4, |c| c.ctx.runtime.deparse("_pg_numeric_scale", c.args)),
+    // AMI's SHOW TABLE and DESCRIBE (AMI-64).
+    Function::new(15_201, "ami_describe", &[TEXT, TEXT], TEXT, |c| c.ctx.runtime.deparse("ami_describe", c.args)).stable(),
+    Function::new(15_202, "ami_table", &[TEXT], TEXT, |c| c.ctx.runtime.deparse("ami_table", c.args)).stable(),
     Function::new(3943, "acldefault", &[CHAR, OID], ACLITEM_ARRAY, |c| c.ctx.runtime.deparse("acldefault", c.args)),
     Function::set(1689, "aclexplode", &[ACLITEM_ARRAY], RECORD, |c| rows(c, "aclexplode")).stable().columns(&[("grantor", OID), ("grantee", OID), ("privilege_type", TEXT), ("is_grantable", BOOL)]),
     Function::new(1216, "col_description", &[OID, INT4], TEXT, |c| c.ctx.runtime.deparse("col_description", c.args)).stable(),

@@ -4,6 +4,7 @@
 //! 0, right type, OID of the function). The OIDs are PostgreSQL 15's. A body may count on its arguments' types, since
 //! resolution coerced them; the readers of `Call` here turn a broken promise into XX000 instead of a panic.
 
+mod amilike;
 mod args;
 mod array;
 mod bytes;
@@ -22,6 +23,7 @@ mod tochar;
 mod tonumber;
 mod variadic;
 
+pub use amilike::AmiPattern;
 pub(in crate::expr) use compare::compare_across;
 pub(crate) use json::to_jsonb;
 pub(in crate::expr) use json::{is_structured, json_key, to_json};
@@ -48,6 +50,7 @@ pub(super) fn all_functions() -> Vec<Function> {
         bytes::FUNCTIONS,
         pattern::FUNCTIONS,
         printf::FUNCTIONS,
+        amilike::FUNCTIONS,
         datetime::FUNCTIONS,
         array::FUNCTIONS,
         series::FUNCTIONS,

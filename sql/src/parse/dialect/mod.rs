@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::parse::Statement;
 use crate::parse::lex::{self, HeadToken};
 
+pub(crate) use ami::{column_type as ami_column_type, data as ami_data, form as ami_form};
 pub(crate) use comdb2::{Ending, ending, is_script};
 
 /// Where a claimed statement ends.

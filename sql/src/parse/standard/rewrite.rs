@@ -490,7 +490,13 @@ pub fn insert_statement(mut insert: ast::Insert) -> Result<InsertStatement> {
         }
         *columns = kept;
     }
-    Ok(InsertStatement { insert, overriding_system, conflict_predicate, conflict_exprs })
+    Ok(InsertStatement {
+        insert,
+        overriding_system,
+        conflict_predicate,
+        conflict_exprs,
+        ami: crate::parse::AmiInsert::No,
+    })
 }
 
 /// The subscripts of an assignment's target `a[1]["k"]`, as texts.

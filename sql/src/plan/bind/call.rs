@@ -39,6 +39,9 @@ impl Binder<'_> {
             [schema, name] | [_, schema, name] => (Some(schema.as_str()), name.as_str()),
             _ => return Err(SqlError::syntax("improper qualified name (too many dotted names)").at(position)),
         };
+        if schema == Some(super::ami::SCHEMA) && self.ami {
+            return self.ami_call(name, call);
+        }
         if let FunctionArguments::Subquery(query) = &call.args {
             if name == "array" {
                 return self.array_subquery(query);

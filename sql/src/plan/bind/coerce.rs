@@ -168,6 +168,9 @@ impl Binder<'_> {
 
     /// For storing into a column. Errors: 42804.
     pub(super) fn assign(&mut self, expr: Expr, column: &str, to: DataType, at: Option<&ast::Expr>) -> Result<Expr> {
+        if self.ami {
+            return self.lenient(expr, to);
+        }
         let from = expr.data_type();
         let expr = comdb2_value(expr, to);
         let coerced = self.try_coerce(expr, to, CastContext::Assignment);

@@ -12,11 +12,11 @@ use super::{BindContext, Binder, Clause, Level, bind_check, bind_default, bind_g
 use crate::catalog::{Column, ConstraintKind, Identity, IndexDef, Privilege, TableDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::Expr;
-use crate::parse::{InsertStatement, InsertValues, Literal, element_mark, insert_statement};
+use crate::parse::{AmiInsert, InsertStatement, InsertValues, Literal, element_mark, insert_statement};
 use crate::plan::visit::same;
 use crate::plan::{
-    DeletePlan, InsertPlan, JoinKind, MergeAction, MergeClause, MergePlan, Node, OnConflict, OutputColumn, UpdatePlan,
-    WriteTarget,
+    DeletePlan, InsertPlan, JoinKind, MergeAction, MergeClause, MergePlan, Node, OnConflict, OutputColumn, SyncPlan,
+    UpdatePlan, WriteTarget,
 };
 use crate::types::{CastContext, DataType, Oid, Value};
 
@@ -220,13 +220,28 @@ impl Binder<'_> {
                 self.insert_names.push((table.columns[*place].name.clone(), ident.span));
             }
         }
+        for place in &columns {
+            check_reserved(&table, *place, false)?;
+        }
         let implicit = columns.is_empty();
         if implicit {
-            columns = table.live_columns().map(|(place, _)| place).collect();
+            columns = assignable(&table);
         }
         let (input, columns) = match &insert.source {
             None => (Node::Values { rows: vec![Vec::new()] }, Vec::new()),
-            Some(source) => self.insert_source(source, &target, columns, implicit, statement.overriding_system)?,
+            Some(source) => {
+                let overriding = statement.overriding_system;
+                self.insert_source(source, &target, columns, implicit, overriding, &statement.ami)?
+            }
+        };
+        let sync = match &statement.ami {
+            AmiInsert::Sync(keys) => {
+                self.need(table.id.0, Privilege::Select);
+                self.need(table.id.0, Privilege::Update);
+                self.need(table.id.0, Privilege::Delete);
+                Some(self.sync_plan(&table, &columns, keys.as_deref())?)
+            }
+            _ => None,
         };
         let alias = insert.table_alias.as_ref().map(|alias| self.fold(&alias.alias));
         let conflict = match &insert.on {
@@ -239,7 +254,7 @@ impl Binder<'_> {
         let item = self.target_item(&table, alias, 0);
         let (returning, outputs) =
             self.returning(insert.returning.as_deref(), vec![item], table.columns.len(), &table)?;
-        let plan = InsertPlan { target, input, columns, conflict, returning };
+        let plan = InsertPlan { target, input, columns, conflict, returning, sync };
         Ok(Bound { node: Node::Insert(Box::new(plan)), columns: outputs })
     }
 
@@ -256,6 +271,7 @@ impl Binder<'_> {
         mut columns: Vec<usize>,
         implicit: bool,
         overriding: Option<bool>,
+        ami: &AmiInsert,
     ) -> Result<(Node, Vec<usize>)> {
         let table = &target.table;
         let too_many = || SqlError::syntax("INSERT has more expressions than target columns");
@@ -263,12 +279,15 @@ impl Binder<'_> {
             (source.body.as_ref(), &source.with, &source.order_by, &source.limit_clause)
         {
             let width = values.rows.first().map_or(0, |row| row.content.len());
+            if width > columns.len() && *ami == AmiInsert::Values && !implicit {
+                columns = self.ami_surplus(table, columns, width)?;
+            }
             if width > columns.len() {
                 let at = values.rows.first().and_then(|row| row.content.get(columns.len()));
                 return Err(too_many().at(at.and_then(|expr| self.expr_position(expr))));
             }
             if width < columns.len() {
-                if !implicit {
+                if !implicit || self.ami {
                     return Err(self.too_few(target, columns[width]));
                 }
                 columns.truncate(width);
@@ -278,11 +297,17 @@ impl Binder<'_> {
         }
         let bound = self.query(source, false)?;
         let width = bound.columns.len();
+        if *ami == AmiInsert::ByName {
+            columns = self.columns_by_name(table, &columns, &bound.columns)?;
+        }
+        if width > columns.len() && *ami == AmiInsert::Values && !implicit {
+            columns = self.ami_surplus(table, columns, width)?;
+        }
         if width > columns.len() {
             return Err(too_many());
         }
         if width < columns.len() {
-            if !implicit {
+            if !implicit || self.ami {
                 return Err(SqlError::syntax("INSERT has more target columns than expressions"));
             }
             columns.truncate(width);
@@ -385,7 +410,7 @@ impl Binder<'_> {
         self.writes = true;
         let target = self.write_target(&table)?;
         let mut columns: Vec<usize> = match &insert.columns {
-            None => table.live_columns().map(|(place, _)| place).collect(),
+            None => assignable(&table),
             Some(names) => {
                 let mut places = Vec::with_capacity(names.len());
                 for name in names {
@@ -396,6 +421,7 @@ impl Binder<'_> {
                             format!("column \"{name}\" specified more than once"),
                         ));
                     }
+                    check_reserved(&table, place, false)?;
                     places.push(place);
                 }
                 places
@@ -418,7 +444,14 @@ impl Binder<'_> {
             }
             rows.push(cells);
         }
-        let plan = InsertPlan { target, input: Node::Values { rows }, columns, conflict: None, returning: Vec::new() };
+        let plan = InsertPlan {
+            target,
+            input: Node::Values { rows },
+            columns,
+            conflict: None,
+            returning: Vec::new(),
+            sync: None,
+        };
         Ok(Bound { node: Node::Insert(Box::new(plan)), columns: Vec::new() })
     }
 
@@ -696,6 +729,7 @@ impl Binder<'_> {
         }
         let column = &target.table.columns[place];
         Self::check_generated(column, None, true)?;
+        check_reserved(&target.table, place, true)?;
         let expr = self.expr(ast)?;
         self.assign(expr, &column.name, column.ty, Some(ast))
     }
@@ -784,7 +818,10 @@ impl Binder<'_> {
 
     /// UPDATE.
     pub(super) fn update(&mut self, update: &ast::Update) -> Result<Bound> {
-        if update.limit.is_some() || !update.order_by.is_empty() {
+        if update.limit.is_some() && !self.ami {
+            return Err(SqlError::syntax("syntax error at or near \"LIMIT\""));
+        }
+        if !update.order_by.is_empty() {
             return Err(SqlError::unsupported("UPDATE … LIMIT"));
         }
         let ast::TableFactor::Table { name, alias, .. } = &update.table.relation else {
@@ -815,7 +852,7 @@ impl Binder<'_> {
         self.levels.pop();
         let frame = self.frames.pop().unwrap_or_default();
         let (assignments, filter) = bound?;
-        let input = filtered(node, filter.clone());
+        let input = self.write_limit(filtered(node, filter.clone()), update.limit.as_ref())?;
         let (returning, columns) = self.returning(update.returning.as_deref(), frame.items, width, &table)?;
         let plan = UpdatePlan { target, input, recheck: filter, assignments, returning };
         Ok(Bound { node: Node::Update(Box::new(plan)), columns })
@@ -823,7 +860,10 @@ impl Binder<'_> {
 
     /// DELETE.
     pub(super) fn delete(&mut self, delete: &ast::Delete) -> Result<Bound> {
-        if delete.limit.is_some() || !delete.order_by.is_empty() || !delete.tables.is_empty() {
+        if delete.limit.is_some() && !self.ami {
+            return Err(SqlError::syntax("syntax error at or near \"LIMIT\""));
+        }
+        if !delete.order_by.is_empty() || !delete.tables.is_empty() {
             return Err(SqlError::unsupported("this form of DELETE"));
         }
         let (ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from)) = &delete.from;
@@ -847,7 +887,7 @@ impl Binder<'_> {
         self.levels.pop();
         let frame = self.frames.pop().unwrap_or_default();
         let filter = filter?;
-        let input = filtered(node, filter.clone());
+        let input = self.write_limit(filtered(node, filter.clone()), delete.limit.as_ref())?;
         let (returning, columns) = self.returning(delete.returning.as_deref(), frame.items, width, &table)?;
         let plan = DeletePlan { target, input, recheck: filter, returning };
         Ok(Bound { node: Node::Delete(Box::new(plan)), columns })
@@ -868,10 +908,13 @@ impl Binder<'_> {
         joins: &[ast::Join],
         from: &[ast::TableWithJoins],
     ) -> Result<Source> {
-        if !joins.is_empty() {
+        if !joins.is_empty() && !self.ami {
             return Err(SqlError::syntax("syntax error at or near \"JOIN\""));
         }
-        let target = self.table_source(table, alias, true)?;
+        let mut target = self.table_source(table, alias, true)?;
+        for join in joins {
+            target = self.joined(target, join)?;
+        }
         if from.is_empty() {
             return Ok(target);
         }
@@ -895,6 +938,61 @@ impl Binder<'_> {
             widths,
         };
         Ok(Source { node, items, width: widths.0 + widths.1 })
+    }
+
+    /// LIMIT [skip,] n of AMI's UPDATE and DELETE counts the rows that pass WHERE (AMI-57).
+    fn write_limit(&mut self, input: Node, limit: Option<&Ast>) -> Result<Node> {
+        let (skip, limit) = match limit {
+            None => return Ok(input),
+            Some(Ast::Tuple(pair)) => (pair.first(), pair.get(1)),
+            Some(limit) => (None, Some(limit)),
+        };
+        let mut bound = |ast: Option<&Ast>, clause: Clause| -> Result<Option<Expr>> {
+            let Some(ast) = ast else { return Ok(None) };
+            let expr = self.in_clause(clause, |binder| binder.expr(ast))?;
+            self.coerce_at(expr, DataType::INT8, CastContext::Assignment, ast).map(Some)
+        };
+        let limit = bound(limit, Clause::Limit)?;
+        let offset = bound(skip, Clause::Offset)?;
+        Ok(Node::Limit { input: Box::new(input), limit, offset, ties: None })
+    }
+
+    /// BYNAME: the places of the table's columns that the query's are called after.
+    fn columns_by_name(&self, table: &TableDef, allowed: &[usize], found: &[OutputColumn]) -> Result<Vec<usize>> {
+        let mut places = Vec::with_capacity(found.len());
+        for column in found {
+            let place = self.target_column(table, &Name { quoted: false, ..Name::plain(&column.name) })?;
+            if places.contains(&place) {
+                return Err(SqlError::new(
+                    SqlState::DUPLICATE_COLUMN,
+                    format!("column \"{}\" specified more than once", column.name),
+                ));
+            }
+            if !allowed.contains(&place) {
+                check_reserved(table, place, false)?;
+            }
+            places.push(place);
+        }
+        Ok(places)
+    }
+
+    /// The columns of ON among those that SYNC compares (AMI-63).
+    fn sync_plan(&self, table: &TableDef, columns: &[usize], keys: Option<&[String]>) -> Result<SyncPlan> {
+        let Some(keys) = keys else { return Ok(SyncPlan { keys: None }) };
+        let mut places = Vec::with_capacity(keys.len());
+        for name in keys {
+            let column = self.target_column(table, &Name { quoted: false, ..Name::plain(name) })?;
+            let place = columns.iter().position(|place| *place == column).ok_or_else(|| {
+                SqlError::new(
+                    SqlState::UNDEFINED_COLUMN,
+                    format!("column \"{name}\" of ON is not among the columns that SYNC compares"),
+                )
+            })?;
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        Ok(SyncPlan { keys: Some(places) })
     }
 
     /// MERGE.
@@ -1014,6 +1112,23 @@ impl Binder<'_> {
             }
         };
         Ok(MergeClause { matched, condition, action })
+    }
+}
+
+/// The columns that an INSERT without a list fills: those that the server does not fill itself (AMI-40).
+fn assignable(table: &TableDef) -> Vec<usize> {
+    let own = |place: &usize| table.reserved(*place).is_none_or(|reserved| !reserved.is_server_filled());
+    table.live_columns().map(|(place, _)| place).filter(own).collect()
+}
+
+/// 428C9 for a reserved column that a client may not set.
+fn check_reserved(table: &TableDef, place: usize, update: bool) -> Result<()> {
+    match table.reserved(place) {
+        Some(reserved) if reserved.is_server_filled() || update && !reserved.is_updatable() => Err(SqlError::new(
+            SqlState::GENERATED_ALWAYS,
+            format!("column \"{}\" of table \"{}\" is filled by the server", table.columns[place].name, table.name),
+        )),
+        _ => Ok(()),
     }
 }
 

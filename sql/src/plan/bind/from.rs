@@ -146,12 +146,35 @@ impl Binder<'_> {
         }
     }
 
+    /// A source with one more table joined to it.
+    pub(super) fn joined(&mut self, left: Source, join: &ast::Join) -> Result<Source> {
+        let (kind, constraint, only) = join_kind(&join.join_operator)?;
+        let (mut own, mut right, lateral) = self.beside(left, |binder| binder.factor(&join.relation))?;
+        if !only {
+            return self.join(own, right, kind, constraint, lateral);
+        }
+        // AMI's ONLY keeps the rows without a partner: a mark beside each side says whether there is one.
+        let mut marks = Vec::new();
+        if matches!(kind, JoinKind::Right | JoinKind::Full) {
+            marks.push(own.width);
+            own = marked(own);
+        }
+        if matches!(kind, JoinKind::Left | JoinKind::Full) {
+            marks.push(own.width + right.width);
+            right = marked(right);
+        }
+        let Source { node, items, width } = self.join(own, right, kind, constraint, lateral)?;
+        let missing = marks
+            .into_iter()
+            .map(|place| Expr::IsNull { input: Box::new(Expr::Column(place, DataType::BOOL)), negated: false });
+        let node = Node::Filter { input: Box::new(node), predicate: Expr::Or(missing.collect()) };
+        Ok(Source { node, items, width })
+    }
+
     fn table_with_joins(&mut self, table: &TableWithJoins) -> Result<Source> {
         let mut left = self.factor(&table.relation)?;
         for join in &table.joins {
-            let (kind, constraint) = join_kind(&join.join_operator)?;
-            let (own, right, lateral) = self.beside(left, |binder| binder.factor(&join.relation))?;
-            left = self.join(own, right, kind, constraint, lateral)?;
+            left = self.joined(left, join)?;
         }
         Ok(left)
     }
@@ -846,8 +869,29 @@ fn common_names(left: &[Item], right: &[Item]) -> Vec<ast::Ident> {
     common
 }
 
-fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint)> {
-    Ok(match operator {
+/// A source with a column more that is true in each of its rows.
+fn marked(source: Source) -> Source {
+    let Source { node, items, width } = source;
+    // What the other columns are is of no matter here: they are handed on as they come.
+    let mut exprs: Vec<Expr> = (0..width).map(|place| Expr::Column(place, DataType::UNKNOWN)).collect();
+    for column in items.iter().flat_map(Item::all) {
+        if let Expr::Column(place, ty) = column.expr
+            && let Some(slot) = exprs.get_mut(place)
+        {
+            *slot = Expr::Column(place, ty);
+        }
+    }
+    exprs.push(Expr::Const(crate::types::Value::Bool(true), DataType::BOOL));
+    Source { node: Node::Project { input: Box::new(node), exprs }, items, width: width + 1 }
+}
+
+/// Kind, condition, and whether only rows without a partner are wanted (AMI's `LEFT ONLY JOIN`).
+fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint, bool)> {
+    let only = matches!(operator, JoinOperator::LeftAnti(_) | JoinOperator::RightAnti(_) | JoinOperator::Anti(_));
+    let (kind, constraint) = match operator {
+        JoinOperator::LeftAnti(constraint) => (JoinKind::Left, constraint),
+        JoinOperator::RightAnti(constraint) => (JoinKind::Right, constraint),
+        JoinOperator::Anti(constraint) => (JoinKind::Full, constraint),
         JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) | JoinOperator::CrossJoin(constraint) => {
             (JoinKind::Inner, constraint)
         }
@@ -855,5 +899,6 @@ fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint)> {
         JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => (JoinKind::Right, constraint),
         JoinOperator::FullOuter(constraint) => (JoinKind::Full, constraint),
         _ => return Err(SqlError::unsupported("this kind of join")),
-    })
+    };
+    Ok((kind, constraint, only))
 }

@@ -6,6 +6,7 @@
 //! `DEPTH_MAX` fails with 54001.
 
 mod aggregate;
+mod ami;
 mod call;
 mod coerce;
 mod dml;
@@ -37,8 +38,8 @@ use crate::types::{DataType, Oid, TextStyle};
 
 pub use self::dml::write_target;
 pub use self::text::{
-    bind_check, bind_default, bind_generated, bind_index_expr, bind_scalar, bind_unfolded, resolve_type,
-    resolve_type_text,
+    bind_ami_argument, bind_check, bind_default, bind_generated, bind_index_expr, bind_scalar, bind_unfolded,
+    resolve_type, resolve_type_text,
 };
 
 /// How deeply expressions and queries may nest.
@@ -196,6 +197,8 @@ pub(in crate::plan) struct Binder<'a> {
     lock_clauses: Vec<crate::parse::RowLock>,
     /// The columns that the INSERT being bound names, for messages.
     insert_names: Vec<(String, SqlSpan)>,
+    /// What the client is told at each run.
+    pub(in crate::plan) notices: Vec<SqlError>,
     /// Casts of constants stay, as printing needs them.
     keep_casts: bool,
     /// The statement's text, to find operators in.
@@ -236,6 +239,7 @@ impl<'a> Binder<'a> {
             lateral_base: 0,
             lock_clauses: Vec::new(),
             insert_names: Vec::new(),
+            notices: Vec::new(),
             keep_casts: false,
             text: Arc::from(""),
         })

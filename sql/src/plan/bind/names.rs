@@ -251,7 +251,12 @@ impl Binder<'_> {
             }
             E::Nested(inner) | E::Collate { expr: inner, .. } => self.own_name(inner),
             E::Function(function) => {
-                let name = self.name_parts(&function.name).pop()?;
+                let mut parts = self.name_parts(&function.name);
+                let name = parts.pop()?;
+                // An operator of AMI in translated text has no name.
+                if self.ami && parts.last().is_some_and(|schema| schema == super::ami::SCHEMA) {
+                    return None;
+                }
                 strong(&name)
             }
             E::Cast { expr, data_type, .. } => match self.own_name(expr) {

@@ -829,6 +829,9 @@ impl Binder<'_> {
         let mut targets = Vec::with_capacity(projection.len());
         for item in projection {
             match item {
+                SelectItem::UnnamedExpr(Ast::Function(call)) if self.is_star_except(call) => {
+                    targets.extend(self.star_except(call)?);
+                }
                 SelectItem::UnnamedExpr(ast) => {
                     if let Some(expanded) = self.expand_record(ast)? {
                         targets.extend(expanded);
@@ -889,6 +892,36 @@ impl Binder<'_> {
     fn target_expr(&mut self, ast: &Ast, settle: bool) -> Result<Expr> {
         let expr = self.expr(ast)?;
         if settle { self.settle_text(expr) } else { Ok(expr) }
+    }
+
+    /// `* EXCEPT (a, b)` of AMI as its translation writes it: `ami.star_except(a, b)`.
+    fn is_star_except(&self, call: &ast::Function) -> bool {
+        self.ami && self.name_parts(&call.name) == [super::ami::SCHEMA, "star_except"]
+    }
+
+    fn star_except<'t>(&mut self, call: &ast::Function) -> Result<Vec<Target<'t>>> {
+        let mut without = Vec::new();
+        for arg in self.call_args("star_except", call)?.exprs {
+            if let Ast::Identifier(ident) = arg {
+                without.push(ident.clone());
+            }
+        }
+        let all: Vec<_> = self.frame().items.iter().filter(|item| item.by_column).flat_map(Item::all).collect();
+        for ident in &without {
+            let name = Name::new(ident, self.ami);
+            if !all.iter().any(|column| name.matches(&column.name, true)) {
+                return Err(SqlError::new(
+                    SqlState::UNDEFINED_COLUMN,
+                    format!("column \"{}\" does not exist", name.folded),
+                ));
+            }
+        }
+        let kept = all
+            .into_iter()
+            .filter(|column| !without.iter().any(|ident| Name::new(ident, true).matches(&column.name, true)));
+        Ok(kept
+            .map(|column| Target { name: column.name, expr: column.expr, origin: column.origin, ast: None })
+            .collect())
     }
 
     /// `(expr).*` as the parser gives it, if it does.

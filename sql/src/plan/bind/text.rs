@@ -191,6 +191,18 @@ pub fn bind_scalar(
     Ok(crate::plan::rewrite::fold(expr, context.style))
 }
 
+/// An argument of AMI's CALL: literals and parameters (of the types declared), with AMI's operators.
+pub fn bind_ami_argument(context: &BindContext<'_>, ast: &ast::Expr, declared: &[crate::types::Oid]) -> Result<Expr> {
+    let mut binder = Binder::new(context, true, declared, 0)?;
+    binder.clause = Clause::Execute;
+    binder.positions = false;
+    binder.frames.push(Frame::default());
+    let expr = binder.expr(ast)?;
+    refuse_subqueries(&binder)?;
+    let expr = binder.settle_text(expr)?;
+    Ok(crate::plan::rewrite::fold(expr, context.style))
+}
+
 /// The type that a tree names. Errors: 42704, 22023.
 pub fn resolve_type(context: &BindContext<'_>, ty: &ast::DataType) -> Result<DataType> {
     Binder::new(context, false, &[], 0)?.data_type(ty)

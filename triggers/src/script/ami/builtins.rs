@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tripline_sql::error::{Result, Severity, SqlError, SqlState};
+use tripline_sql::expr::scalar::AmiPattern as Pattern;
 use tripline_sql::types::Value;
 
 use super::ast::{Arith, Type};
 use super::format;
 use super::interp::Frame;
-use super::pattern::Pattern;
 use super::value::{self, Rows, Val, class_name, convert_value, equals, order, to_string};
 
 /// Code of a function.

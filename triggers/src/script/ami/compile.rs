@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use tripline_sql::catalog::TableDef;
 use tripline_sql::error::{Result, SqlError, SqlState};
+use tripline_sql::expr::scalar::AmiPattern as Pattern;
 use tripline_sql::types::Value;
 
 use super::ast::{Arith, Binary, Compare, Expr, Part, Sent, Sql, Stmt, Type, Unary};
 use super::builtins::{self, BuiltinFn, MethodFn};
 use super::methods::Methods;
 use super::parser;
-use super::pattern::Pattern;
 use super::sql::{SentCode, Site};
 
 /// The five row events of an AMISCRIPT trigger, and code without a row.

@@ -99,7 +99,7 @@ impl Rest {
 
 /// One more failed call.
 impl crate::kind::Instance {
-    pub(super) fn failed(&self, at: i64, event: String, error: SqlError) {
+    pub(crate) fn failed(&self, at: i64, event: String, error: SqlError) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         *self.last_error.lock() = Some((at, event, error));
     }

@@ -17,7 +17,6 @@ mod interp;
 mod lexer;
 mod methods;
 mod parser;
-mod pattern;
 mod routine;
 mod sql;
 #[cfg(test)]
@@ -40,7 +39,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
-use tripline_sql::catalog::{Catalog, TableDef, TriggerDef, TriggerEvent, TriggerId};
+use tripline_sql::catalog::{Catalog, FunctionDef, FunctionKind, TableDef, TriggerDef, TriggerEvent, TriggerId};
 use tripline_sql::change::{HookContext, QueryResult, RowChange, RowId, Verdict};
 use tripline_sql::error::{Result, Severity, SqlError, SqlState};
 use tripline_sql::types::{Oid, Value};
@@ -380,4 +379,37 @@ pub fn run_block(ctx: &mut dyn HookContext, source: &str) -> Result<QueryResult>
     let texts = Source { option: "script", script: source, ..Source::default() };
     let output = Routine::compile(&texts, &ctx.catalog())?.run(ctx, &[], None, Limits::AMI)?;
     Ok(output.into_result("SCRIPT"))
+}
+
+/// Checks a method or procedure before it is stored, and says its arguments (AMI-76, AMI-77).
+/// Errors: 42601, 42701, 42703, 42704, 42883, each with its line; 42723 when a method's signature is taken.
+pub fn check_routine(ctx: &mut dyn HookContext, mut def: FunctionDef) -> Result<FunctionDef> {
+    let catalog = ctx.catalog();
+    if def.kind == FunctionKind::Function {
+        let signature = check_method(&catalog, &def.body)?;
+        (def.arguments, def.returns) = (signature.arguments, signature.returns);
+        return Ok(def);
+    }
+    let routine = procedure(&def, &catalog)?;
+    def.arguments = routine.arguments().map(|(name, ty)| (name.to_owned(), ty)).collect();
+    if let Some(startup) = procedure_startup(&def, &catalog)? {
+        startup.run(ctx, &[], None, Limits::AMI)?;
+    }
+    Ok(def)
+}
+
+fn procedure_option<'d>(def: &'d FunctionDef, key: &str) -> Option<&'d str> {
+    def.options.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
+}
+
+/// A procedure ready to run.
+pub(crate) fn procedure(def: &FunctionDef, catalog: &Catalog) -> Result<Routine> {
+    let arguments = procedure_option(def, "arguments").unwrap_or_default();
+    Routine::compile(&Source { option: "script", script: &def.body, arguments, variables: "" }, catalog)
+}
+
+/// What a procedure runs when it is created and when the server starts.
+pub(crate) fn procedure_startup(def: &FunctionDef, catalog: &Catalog) -> Result<Option<Routine>> {
+    let Some(script) = procedure_option(def, "onStartupScript") else { return Ok(None) };
+    Routine::compile(&Source { option: "onStartupScript", script, ..Source::default() }, catalog).map(Some)
 }

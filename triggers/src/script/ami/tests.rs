@@ -44,6 +44,7 @@ fn table(id: Oid, name: &str, columns: &[(&str, DataType)]) -> TableDef {
         options: Vec::new(),
         maintained_by: 0,
         hidden: false,
+        display: Vec::new(),
         acl: Vec::new(),
         comment: None,
     }
@@ -288,6 +289,7 @@ fn method(mock: &mut Mock, declaration: &str) -> Result<super::Signature> {
         volatility: None,
         strict: false,
         body: declaration.to_owned(),
+        options: Vec::new(),
         version: None,
         default_version: false,
         owner: 10,

@@ -319,7 +319,7 @@ pub(super) fn plain(source: &str) -> Cow<'_, str> {
             TokenKind::Name if matches!(token.text, "x" | "X") && next.is_some_and(|n| n.kind == TokenKind::Text) => {
                 special = true;
             }
-            TokenKind::Name if next.as_ref().is_some_and(|next| typed(next)) => {
+            TokenKind::Name if next.as_ref().is_some_and(typed) => {
                 special = true;
                 declared.push(token.text);
             }

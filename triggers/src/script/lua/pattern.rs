@@ -51,7 +51,7 @@ fn class(c: u8, class: u8) -> bool {
 impl Matcher<'_> {
     fn step(&mut self) -> mlua::Result<()> {
         self.steps += 1;
-        if self.steps % 4096 == 0 { Budget::spend(self.lua, 4096 / STEPS_PER_INSTRUCTION) } else { Ok(()) }
+        if self.steps.is_multiple_of(4096) { Budget::spend(self.lua, 4096 / STEPS_PER_INSTRUCTION) } else { Ok(()) }
     }
 
     /// The end of the single-character class at `p`.

@@ -82,6 +82,7 @@ fn define(id: Oid, name: &str, columns: &[(String, DataType)], key_columns: usiz
         options: Vec::new(),
         maintained_by: 0,
         hidden: key_columns > 0,
+        display: Vec::new(),
         acl: Vec::new(),
         comment: None,
     }

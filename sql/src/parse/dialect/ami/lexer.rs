@@ -38,6 +38,8 @@ pub(super) struct Lexer<'a> {
     /// Position of the next character.
     pub(super) at: usize,
     value: bool,
+    /// Values of options may be PostgreSQL's strings.
+    options: bool,
     /// A script block: `--` is its decrement, not a comment (AMI-17).
     script: bool,
 }
@@ -53,7 +55,12 @@ fn ident_part(b: u8) -> bool {
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str, at: usize) -> Lexer<'a> {
         let script = text.as_bytes().get(at) == Some(&b'{');
-        Lexer { text, bytes: text.as_bytes(), at, value: false, script }
+        Lexer { text, bytes: text.as_bytes(), at, value: false, options: true, script }
+    }
+
+    /// Of a data statement: an `=` compares or assigns, and every string is AMI's.
+    pub(super) fn data(text: &'a str) -> Lexer<'a> {
+        Lexer { options: false, ..Lexer::new(text, 0) }
     }
 
     fn peek(&self, ahead: usize) -> u8 {
@@ -96,7 +103,8 @@ impl<'a> Lexer<'a> {
         self.space()?;
         let start = self.at;
         let Some(&b) = self.bytes.get(start) else { return Ok(None) };
-        let assigns = b == b'=' && self.peek(1) != b'=' && (start == 0 || self.bytes[start - 1] != b'=');
+        let assigns =
+            self.options && b == b'=' && self.peek(1) != b'=' && (start == 0 || self.bytes[start - 1] != b'=');
         let value = std::mem::replace(&mut self.value, assigns);
         let token = match b {
             b'"' if self.peek(1) == b'"' && self.peek(2) == b'"' => {

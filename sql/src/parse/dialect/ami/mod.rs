@@ -2,6 +2,8 @@
 //!
 //! Expressions and scripts inside option values are text here; their grammar lives with the triggers that run them.
 
+mod cursor;
+mod expr;
 mod grammar;
 mod lexer;
 mod translate;
@@ -10,6 +12,7 @@ use super::{Dialect, DialectEnd};
 use crate::error::Result;
 use crate::parse::Statement;
 use crate::parse::lex::HeadToken;
+use crate::types::DataType;
 
 /// The dialect.
 pub(crate) struct Ami;
@@ -32,14 +35,24 @@ impl Dialect for Ami {
     }
 
     fn data(&self, text: &str) -> Option<Result<(Statement, usize)>> {
-        match translate::standard(text) {
-            Ok(Some(text)) => Some(crate::parse::standard::statement(&text).map_err(|mut error| {
-                // The place is one in the translation.
-                error.fields_mut().position = None;
-                error
-            })),
-            Ok(None) => None,
-            Err(error) => Some(Err(error)),
-        }
+        data(text)
     }
+}
+
+/// Reads a statement whose leading words are PostgreSQL's too; none if AMI has no such statement.
+pub(crate) fn data(text: &str) -> Option<Result<(Statement, usize)>> {
+    match grammar::definition(text).transpose() {
+        Some(found) => Some(found.map(|statement| (statement, 0))),
+        None => translate::statement(text).transpose(),
+    }
+}
+
+/// Reads one of AMI's own forms.
+pub(crate) fn form(text: &str) -> Result<(Statement, usize)> {
+    grammar::parse(text)
+}
+
+/// The type of a column that a type word stands for (AMI-15).
+pub(crate) fn column_type(word: &str) -> Option<DataType> {
+    grammar::data_type(word)
 }

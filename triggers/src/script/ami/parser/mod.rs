@@ -174,7 +174,9 @@ pub(crate) fn variables(source: &str) -> Result<Vec<(Type, String)>> {
         let (word, _) = parser.name()?;
         match Type::by_name(&word) {
             Some(ty) => out.push((ty, parser.name()?.0)),
-            None => return Err(parser.error(format!("\"{word}\" is not a type"))),
+            None => {
+                return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{word}\" does not exist")));
+            }
         }
     }
     Ok(out)

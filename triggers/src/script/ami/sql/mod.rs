@@ -389,14 +389,11 @@ fn literal(value: &Value, out: &mut String) {
     }
 }
 
-/// `use ds=source execute text`: the data source AMI is this server (AMI-80). Errors: 42704 for another.
+/// `use ds=source execute text`: on a data source (AMI-80). Errors: 42704 for an unknown one.
 fn using(frame: &mut Frame<'_>, source: &Code, text: &Code) -> Result<Rows> {
     let source = text_of(&frame.eval(source)?.into_sql());
     let text = text_of(&frame.eval(text)?.into_sql());
-    if !source.eq_ignore_ascii_case("ami") {
-        return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, format!("data source \"{source}\" does not exist")));
-    }
-    let result = frame.context()?.query_in(DIALECT, &text, &[])?;
+    let result = crate::source::execute(frame.context()?, &source, &text)?;
     frame.charge(result.rows.len() * 64)?;
     Ok(rows_of(result))
 }

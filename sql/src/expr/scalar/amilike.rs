@@ -4,27 +4,62 @@
 //! regular expression, else text to be contained, in any case, where `^` and `$` bind it to the ends, `*` is any text,
 //! `.` one character, `[…]` a set, a leading `~` makes it case-sensitive and `\` takes the next character as it is.
 
-use regex::Regex;
-use tripline_sql::error::{Result, SqlError, SqlState};
+use std::cell::RefCell;
 
-use super::builtins;
+use regex::Regex;
+
+use crate::error::{Result, SqlError, SqlState};
+use crate::expr::function::{Call, Function};
+use crate::types::Value;
+use crate::types::oid::{BOOL, TEXT};
+
+pub(super) const FUNCTIONS: &[Function] = &[Function::new(15_203, "ami_like", &[TEXT, TEXT], BOOL, |c: &Call<'_>| {
+    matches(c.text(0)?, c.text(1)?).map(Value::Bool)
+})];
+
+thread_local! {
+    /// The patterns that this thread used last, by text.
+    static KEPT: RefCell<Vec<(String, AmiPattern)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn matches(text: &str, pattern: &str) -> Result<bool> {
+    KEPT.with_borrow_mut(|kept| {
+        if let Some((_, known)) = kept.iter().find(|(known, _)| known == pattern) {
+            return Ok(known.matches(text));
+        }
+        let made = AmiPattern::new(pattern)?;
+        let found = made.matches(text);
+        if kept.len() >= 16 {
+            kept.remove(0);
+        }
+        kept.push((pattern.to_owned(), made));
+        Ok(found)
+    })
+}
+
+fn regex(pattern: &str) -> Result<Regex> {
+    regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|_| {
+        SqlError::new(SqlState::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression \"{pattern}\""))
+    })
+}
 
 /// A pattern ready to match.
 #[derive(Clone, Debug)]
-pub(crate) enum Pattern {
+#[allow(missing_docs, reason = "the names say it")]
+pub enum AmiPattern {
     Exact(String),
     Regex(Regex),
-    Not(Box<Pattern>),
-    And(Vec<Pattern>),
-    Or(Vec<Pattern>),
-    Choose(Box<Pattern>, Box<Pattern>, Box<Pattern>),
+    Not(Box<AmiPattern>),
+    And(Vec<AmiPattern>),
+    Or(Vec<AmiPattern>),
+    Choose(Box<AmiPattern>, Box<AmiPattern>, Box<AmiPattern>),
 }
 
 const DEPTH_MAX: u32 = 50;
 
-impl Pattern {
+impl AmiPattern {
     /// Reads a pattern. Errors: 2201B.
-    pub(crate) fn new(text: &str) -> Result<Pattern> {
+    pub fn new(text: &str) -> Result<AmiPattern> {
         let mut reader = Reader { chars: text.chars().collect(), at: 0, depth: 0, text };
         let pattern = reader.choice()?;
         if reader.at < reader.chars.len() {
@@ -34,14 +69,15 @@ impl Pattern {
     }
 
     /// Whether a text matches.
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
         match self {
-            Pattern::Exact(wanted) => wanted == text,
-            Pattern::Regex(regex) => regex.is_match(text),
-            Pattern::Not(inner) => !inner.matches(text),
-            Pattern::And(all) => all.iter().all(|pattern| pattern.matches(text)),
-            Pattern::Or(any) => any.iter().any(|pattern| pattern.matches(text)),
-            Pattern::Choose(condition, then, other) => {
+            AmiPattern::Exact(wanted) => wanted == text,
+            AmiPattern::Regex(regex) => regex.is_match(text),
+            AmiPattern::Not(inner) => !inner.matches(text),
+            AmiPattern::And(all) => all.iter().all(|pattern| pattern.matches(text)),
+            AmiPattern::Or(any) => any.iter().any(|pattern| pattern.matches(text)),
+            AmiPattern::Choose(condition, then, other) => {
                 if condition.matches(text) {
                     then.matches(text)
                 } else {
@@ -74,7 +110,7 @@ impl Reader<'_> {
         found
     }
 
-    fn choice(&mut self) -> Result<Pattern> {
+    fn choice(&mut self) -> Result<AmiPattern> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err(self.error());
@@ -85,7 +121,7 @@ impl Reader<'_> {
             if !self.take(':') {
                 return Err(self.error());
             }
-            Pattern::Choose(Box::new(condition), Box::new(then), Box::new(self.choice()?))
+            AmiPattern::Choose(Box::new(condition), Box::new(then), Box::new(self.choice()?))
         } else {
             condition
         };
@@ -93,23 +129,23 @@ impl Reader<'_> {
         Ok(pattern)
     }
 
-    fn either(&mut self) -> Result<Pattern> {
+    fn either(&mut self) -> Result<AmiPattern> {
         let mut any = vec![self.all()?];
         while self.take('|') {
             any.push(self.all()?);
         }
-        Ok(if any.len() == 1 { any.remove(0) } else { Pattern::Or(any) })
+        Ok(if any.len() == 1 { any.remove(0) } else { AmiPattern::Or(any) })
     }
 
-    fn all(&mut self) -> Result<Pattern> {
+    fn all(&mut self) -> Result<AmiPattern> {
         let mut all = vec![self.term()?];
         while self.take('&') {
             all.push(self.term()?);
         }
-        Ok(if all.len() == 1 { all.remove(0) } else { Pattern::And(all) })
+        Ok(if all.len() == 1 { all.remove(0) } else { AmiPattern::And(all) })
     }
 
-    fn term(&mut self) -> Result<Pattern> {
+    fn term(&mut self) -> Result<AmiPattern> {
         if self.take('!') {
             self.depth += 1;
             if self.depth > DEPTH_MAX {
@@ -117,14 +153,14 @@ impl Reader<'_> {
             }
             let inner = self.term()?;
             self.depth -= 1;
-            return Ok(Pattern::Not(Box::new(inner)));
+            return Ok(AmiPattern::Not(Box::new(inner)));
         }
         if self.take('(') {
             let inner = self.choice()?;
             return if self.take(')') { Ok(inner) } else { Err(self.error()) };
         }
         if self.take('\'') {
-            return Ok(Pattern::Exact(self.until('\'')?));
+            return Ok(AmiPattern::Exact(self.until('\'')?));
         }
         if self.take('/') {
             let pattern = self.until('/')?;
@@ -142,7 +178,7 @@ impl Reader<'_> {
                 return Err(self.error());
             }
             let flags = if options.is_empty() { String::new() } else { format!("(?{options})") };
-            return Ok(Pattern::Regex(builtins::regex(&(flags + &pattern))?));
+            return Ok(AmiPattern::Regex(regex(&(flags + &pattern))?));
         }
         self.words()
     }
@@ -163,7 +199,7 @@ impl Reader<'_> {
         Err(self.error())
     }
 
-    fn words(&mut self) -> Result<Pattern> {
+    fn words(&mut self) -> Result<AmiPattern> {
         let mut out = String::from(if self.take('~') { "(?s)" } else { "(?si)" });
         let mut first = true;
         let mut in_set = false;
@@ -200,13 +236,13 @@ impl Reader<'_> {
         if in_set {
             return Err(self.error());
         }
-        Ok(Pattern::Regex(builtins::regex(&out)?))
+        Ok(AmiPattern::Regex(regex(&out)?))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Pattern;
+    use super::AmiPattern;
 
     // AMI-35
     #[test]
@@ -233,10 +269,10 @@ mod tests {
             ("zbc", "(a)?(b):(q)", false),
             ("what?", "at?", true),
         ] {
-            assert_eq!(Pattern::new(pattern).unwrap().matches(text), expected, "{text} ~~ {pattern}");
+            assert_eq!(AmiPattern::new(pattern).expect(pattern).matches(text), expected, "{text} ~~ {pattern}");
         }
         for bad in ["(a", "'a", "/a", "[a", "a)"] {
-            assert!(Pattern::new(bad).is_err(), "{bad}");
+            assert!(AmiPattern::new(bad).is_err(), "{bad}");
         }
     }
 }

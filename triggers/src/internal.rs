@@ -1,0 +1,54 @@
+//! Sessions that no client opened: work of the server itself, each piece in a transaction of its own.
+
+use std::time::Duration;
+
+use tripline_sql::catalog::{BOOTSTRAP_ROLE, Catalog};
+use tripline_sql::change::HookContext;
+use tripline_sql::engine::{Engine, SessionOptions};
+use tripline_sql::error::{Result, SqlError};
+use tripline_sql::session::Session;
+
+/// A session of the bootstrap superuser in a database. Errors: the database is gone.
+pub(crate) fn session(engine: &Engine, catalog: &Catalog) -> Result<Session> {
+    let catalogs = engine.catalogs();
+    let database = catalogs
+        .shared
+        .database(catalog.database)
+        .ok_or_else(|| SqlError::internal("a catalog without its database"))?;
+    engine.session(SessionOptions {
+        user: catalogs.shared.role(BOOTSTRAP_ROLE).map_or_else(|| "admin".to_owned(), |role| role.name.clone()),
+        database: database.name.clone(),
+        parameters: Vec::new(),
+        internal: true,
+        mailbox: None,
+        client_address: String::new(),
+    })
+}
+
+/// Runs work in a transaction, which commits unless the work fails.
+pub(crate) fn run(
+    engine: &Engine,
+    catalog: &Catalog,
+    work: &mut dyn FnMut(&mut dyn HookContext) -> Result<()>,
+) -> Result<()> {
+    run_within(engine, catalog, None, work)
+}
+
+/// As `run`, ended with 57014 after this time.
+pub(crate) fn run_within(
+    engine: &Engine,
+    catalog: &Catalog,
+    limit: Option<Duration>,
+    work: &mut dyn FnMut(&mut dyn HookContext) -> Result<()>,
+) -> Result<()> {
+    let mut session = session(engine, catalog)?;
+    session.limit_time(limit);
+    session.begin_internal(None, None)?;
+    match session.with_hook_context(work) {
+        Ok(()) => session.commit_internal().map(|_| ()),
+        Err(error) => {
+            session.rollback_internal();
+            Err(error)
+        }
+    }
+}
