@@ -1,6 +1,6 @@
 //! Derived tables against plain SQL: random graphs of AGGREGATE, PROJECTION, JOIN and DECORATE, random changes from several
 //! sessions with rollbacks and savepoints; after every commit each target equals its definition computed afresh (AMI-95,
-//! AMI-100, AMI-102, AMI-127, AMI-141, AMI-189). A failing run prints its seed: `TRIPLINE_SEED` repeats it,
+//! AMI-100, AMI-127, AMI-141, AMI-189). A failing run prints its seed: `TRIPLINE_SEED` repeats it,
 //! `TRIPLINE_LONG=1` runs 100,000 steps.
 
 use std::fmt::Write as _;
