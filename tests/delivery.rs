@@ -16,13 +16,14 @@ use tripline_sql::types::Value;
 use tripline_triggers::feed::Feed;
 use tripline_triggers::fire::Fire;
 
+/// `#` is the schedule's number.
 const SETUP: &str = "
-CREATE TABLE t (id bigint);
-CREATE TABLE effects (id bigint PRIMARY KEY);
-CREATE PROCEDURE c VERSION 'a' $lua$
+CREATE TABLE t# (id bigint);
+CREATE TABLE effects# (id bigint PRIMARY KEY);
+CREATE PROCEDURE c# VERSION 'a' $lua$
 local function main(fails, timeout)
     db:setmaxinstructions(1000000)
-    local effects = db:table('effects')
+    local effects = db:table('effects#')
     local consumer = db:consumer()
     consumer:emit_timeout(timeout)
     local count = 0
@@ -40,7 +41,7 @@ local function main(fails, timeout)
     end
 end
 $lua$;
-CREATE LUA CONSUMER c ON (TABLE t FOR INSERT);
+CREATE LUA CONSUMER c# ON (TABLE t# FOR INSERT);
 ";
 
 struct World {
@@ -123,36 +124,36 @@ fn pull(engine: &Engine, client: &mut Client) -> Outcome {
     }
 }
 
-fn schedule(seed: u64) -> Result<(), String> {
+fn schedule(world: &mut World, seed: u64) -> Result<(), String> {
     let rng = SeededRng::new(seed);
     let below = |n: u64| rng.next_u64() % n;
     let timeout = if below(3) == 0 { 1 } else { 0 };
-    let mut world = open(&Image::default());
-    script(&world.engine, SETUP);
+    let own = |text: &str| text.replace('#', &seed.to_string());
+    script(&world.engine, &own(SETUP));
     let (mut inserted, mut head) = (0_i64, 0_i64);
     let mut clients = [Client::new(&world.engine), Client::new(&world.engine)];
     let mut trace = vec![format!("timeout {timeout}")];
     for _ in 0..24 + below(16) {
         let who = usize::try_from(below(2)).unwrap_or(0);
-        match below(12) {
-            0..3 => {
+        match below(120) % if below(10) == 0 { 120 } else { 11 } {
+            0..3 | 11..40 => {
                 let count = i64::try_from(1 + below(3)).unwrap_or(1);
                 let rows: Vec<String> = (0..count).map(|n| format!("({})", inserted + n)).collect();
                 if below(4) == 0 {
-                    script(&world.engine, &format!("BEGIN; INSERT INTO t VALUES {}; ROLLBACK", rows.join(",")));
+                    script(&world.engine, &own(&format!("BEGIN; INSERT INTO t# VALUES {}; ROLLBACK", rows.join(","))));
                     trace.push("rolled back".to_owned());
                 } else {
-                    script(&world.engine, &format!("INSERT INTO t VALUES {}", rows.join(",")));
+                    script(&world.engine, &own(&format!("INSERT INTO t# VALUES {}", rows.join(","))));
                     inserted += count;
                     trace.push(format!("insert {count}"));
                 }
             }
-            3..9 => {
+            3..9 | 40..110 => {
                 if !clients[who].open {
                     let fails = if below(5) == 0 { 1 + below(3) } else { 0 };
                     let client = &mut clients[who];
                     client.session.close_portal("p");
-                    let text = format!("EXEC PROCEDURE c({fails}, {timeout})");
+                    let text = own(&format!("EXEC PROCEDURE c#({fails}, {timeout})"));
                     client.session.parse("", &text, &[]).map_err(|error| error.to_string())?;
                     client.session.bind("p", "", Vec::new(), Vec::new()).map_err(|error| error.to_string())?;
                     (client.open, client.row, client.fails, client.seen) = (true, None, fails, 0);
@@ -213,20 +214,20 @@ fn schedule(seed: u64) -> Result<(), String> {
                 drop(clients);
                 world.feed.stop();
                 let _ = world.engine.close();
-                world = open(&image);
+                *world = open(&image);
                 clients = [Client::new(&world.engine), Client::new(&world.engine)];
             }
         }
         let mut reader = session(&world.engine);
-        let rows = reader.run("SELECT id FROM effects ORDER BY id", &[]).map_err(|error| error.to_string())?.rows;
+        let rows =
+            reader.run(&own("SELECT id FROM effects# ORDER BY id"), &[]).map_err(|error| error.to_string())?.rows;
         let found: Vec<i64> = rows.iter().filter_map(|row| row.first().and_then(Value::as_i64)).collect();
         if found != (0..head).collect::<Vec<_>>() {
             return Err(format!("effects {found:?}, {head} events are consumed\n{}", trace.join("\n")));
         }
     }
     drop(clients);
-    world.feed.stop();
-    let _ = world.engine.close();
+    script(&world.engine, &own("DROP LUA CONSUMER c#; DROP PROCEDURE c#; DROP TABLE t#; DROP TABLE effects#"));
     Ok(())
 }
 
@@ -244,12 +245,15 @@ fn delivered_is_what_the_model_expects() {
         let workers: Vec<_> = (0..2)
             .map(|_| {
                 scope.spawn(|| {
+                    // One engine for many schedules: to open one takes longer than a schedule does.
+                    let mut world = open(&Image::default());
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
                         if seed >= first + count {
+                            world.feed.stop();
                             return;
                         }
-                        if let Err(wrong) = schedule(seed) {
+                        if let Err(wrong) = schedule(&mut world, seed) {
                             panic!("seed {seed}: {wrong}");
                         }
                     }
