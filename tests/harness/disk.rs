@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -57,6 +58,15 @@ struct State {
 struct Content {
     now: Vec<u8>,
     durable: Vec<u8>,
+    /// Where the two differ, at most.
+    unsynced: Range<usize>,
+}
+
+impl Content {
+    fn changed(&mut self, range: Range<usize>) {
+        let old = &self.unsynced;
+        self.unsynced = if old.is_empty() { range } else { old.start.min(range.start)..old.end.max(range.end) };
+    }
 }
 
 const SECTOR: usize = 512;
@@ -96,7 +106,9 @@ impl CrashDisk {
     /// A disk with these files, all durable, and this fault at the n-th call (the first is 1).
     #[must_use]
     pub fn new(image: &Image, fault: Option<(u64, Fault)>) -> CrashDisk {
-        let file = |bytes: &Vec<u8>| Arc::new(Mutex::new(Content { now: bytes.clone(), durable: bytes.clone() }));
+        let file = |bytes: &Vec<u8>| {
+            Arc::new(Mutex::new(Content { now: bytes.clone(), durable: bytes.clone(), unsynced: 0..0 }))
+        };
         let now: BTreeMap<_, _> = image.iter().map(|(name, bytes)| (name.clone(), file(bytes))).collect();
         CrashDisk(Arc::new(Mutex::new(State {
             durable: now.clone(),
@@ -247,6 +259,7 @@ impl CrashFile {
             content.now.resize(at + bytes.len(), 0);
         }
         content.now[at..at + bytes.len()].copy_from_slice(bytes);
+        content.changed(at..at + bytes.len());
     }
 }
 
@@ -277,7 +290,11 @@ impl DiskFile for CrashFile {
     fn sync(&self) -> io::Result<()> {
         self.disk.0.lock().call(Needs::Nothing)?;
         let mut content = self.content.lock();
-        content.durable = content.now.clone();
+        let Content { now, durable, unsynced } = &mut *content;
+        durable.resize(now.len(), 0);
+        let range = unsynced.start.min(now.len())..unsynced.end.min(now.len());
+        durable[range.clone()].copy_from_slice(&now[range]);
+        *unsynced = 0..0;
         Ok(())
     }
 
@@ -290,7 +307,10 @@ impl DiskFile for CrashFile {
         let len = usize::try_from(len).map_err(io::Error::other)?;
         let grows = len > self.content.lock().now.len();
         self.disk.0.lock().call(if grows { Needs::Room } else { Needs::Nothing })?;
-        self.content.lock().now.resize(len, 0);
+        let mut content = self.content.lock();
+        let old = content.now.len();
+        content.now.resize(len, 0);
+        content.changed(old.min(len)..old.max(len));
         Ok(())
     }
 }
