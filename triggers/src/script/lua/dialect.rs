@@ -347,7 +347,7 @@ mod tests {
                 "declare a, b 'int' a := 5 + f(b)\nb = 2",
                 "local a, b, __type_a, __type_b = __declare(2,    'int' ) a = __convert( 5 + f(b), __type_a)\nb = 2",
             ),
-            ("declare d decimal", "local d, __type_d = __declare(1, 'decimal') "),
+            ("declare d decimal", "local d, __type_d = __declare(1,   'decimal') "),
             ("y := 1 z = 2", "y = __assign(y,  1) z = 2"),
             (
                 "local function f(a int, b) return a end",
