@@ -54,11 +54,12 @@ pub use settings::{SETTINGS, SettingKind, Settings, check_name, parse_bool, spli
 pub use shared::{Control, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus};
 pub use write::{RowInserter, Writer, insert_rows};
 
+use crate::catalog::SequenceDef;
 use crate::error::{Result, SqlState};
 use crate::expr::{EvalContext, OuterRow, SubplanId, eval, eval_predicate};
 use crate::plan::{Node, Plan, PlanKind};
 use crate::store::{Snapshot, TableLockMode, WaitPolicy};
-use crate::types::{Row, TextStyle, Value};
+use crate::types::{Oid, Row, TextStyle, Value};
 
 /// What a running statement remembers beside the states of its operators.
 #[derive(Default)]
@@ -68,6 +69,8 @@ pub struct Caches {
     ctes: HashMap<u32, cte::CteState>,
     paths: HashMap<u32, cte::Path>,
     working: HashMap<u32, Arc<Vec<Row>>>,
+    /// The sequence that nextval was called for last, its rights looked at.
+    sequence: Option<(Oid, Arc<SequenceDef>)>,
 }
 
 /// One execution of a plan: everything but the states of its operators.
