@@ -285,6 +285,8 @@ pub enum State {
     IndexScan(Box<scan::IndexScanState>),
     /// Rows computed at the first call.
     Rows(Option<std::vec::IntoIter<Row>>),
+    /// The change log.
+    Log(Box<system::LogScan>),
     /// generate_series over integers.
     Series(set::Series),
     /// Place in a WITH query's rows.
@@ -321,6 +323,7 @@ impl State {
             Node::FunctionScan { calls, ordinality: false } if set::is_integer_series(calls) => {
                 State::Series(set::Series::default())
             }
+            Node::SystemScan { relation, .. } if system::is_log(relation) => State::Log(Box::default()),
             Node::SystemScan { .. } | Node::FunctionScan { .. } => State::Rows(None),
             Node::CteScan { .. } => State::CteScan(0),
             Node::Filter { input, .. } | Node::Project { input, .. } | Node::LockRows { input, .. } => {
@@ -371,6 +374,7 @@ impl State {
                 }
                 Ok(rows.as_mut().and_then(Iterator::next))
             }
+            (State::Log(scan), Node::SystemScan { bounds, filter, .. }) => scan.next(bounds, filter.as_ref(), cx),
             (State::Series(series), Node::FunctionScan { calls, .. }) => series.next(calls, cx),
             (State::CteScan(at), Node::CteScan { cte }) => cte::scan(*cte, at, cx),
             (State::Input(input), Node::Filter { input: node, predicate }) => loop {
