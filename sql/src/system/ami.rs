@@ -268,9 +268,9 @@ fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row
             sent(def, "delivered"),
             sent(def, "dropped"),
             sent(def, "rejected"),
-            match counted.get(&def.id.0).and_then(|row| row.get(5)) {
-                Some(Value::Text(text)) => Value::Text(text.clone()),
-                _ => sent(def, "last_error"),
+            match (sent(def, "last_error"), counted.get(&def.id.0).and_then(|row| row.get(5))) {
+                (Value::Null, Some(known)) => known.clone(),
+                (own, _) => own,
             },
         ]
     };
