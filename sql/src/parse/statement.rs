@@ -653,6 +653,8 @@ pub struct EventSpec {
 #[allow(missing_docs, reason = "the fields are its clauses")]
 pub struct AmiTableSpec {
     pub name: String,
+    /// Private to the connection (AMI-50).
+    pub temporary: bool,
     pub if_not_exists: bool,
     /// Name, type, NONULL, further words.
     pub columns: Vec<(String, crate::types::DataType, bool, Vec<(String, String)>)>,

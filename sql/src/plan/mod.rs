@@ -305,7 +305,7 @@ pub enum Node {
 pub struct IndexBounds {
     /// Equality on the first columns. A NULL value gives no rows (`=`), unless listed in `nulls`.
     pub prefix: Vec<Expr>,
-    /// Places in `prefix` that stand for IS NULL.
+    /// Places in `prefix` where a NULL stands for IS NULL.
     pub nulls: Vec<usize>,
     /// Lower bound of the next column, and whether included.
     pub lower: Option<(Expr, bool)>,

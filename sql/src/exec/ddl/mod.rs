@@ -30,7 +30,7 @@ use sqlparser::ast;
 
 use super::backend::Backend;
 use super::hook::HookCx;
-use crate::catalog::{Catalog, CatalogChange, CatalogSet, Entry, EntryKey, Relation, SchemaDef, TableDef};
+use crate::catalog::{Catalog, CatalogChange, CatalogSet, Entry, EntryKey, Persistence, Relation, SchemaDef, TableDef};
 use crate::catalog::{INFORMATION_SCHEMA, PG_CATALOG, TRIPLINE};
 use crate::change::{HookContext, QueryResult};
 use crate::error::{Result, Severity, Span, SqlError, SqlState};
@@ -287,8 +287,13 @@ impl Ddl<'_> {
     fn ami_table(&self, name: &ObjectName) -> Result<Option<Arc<TableDef>>> {
         let [bare] = name.parts.as_slice() else { return Ok(None) };
         let catalog = self.catalog()?;
-        let mut found =
-            catalog.tables().filter(|def| def.dialect == "ami" && !def.hidden && def.name.eq_ignore_ascii_case(bare));
+        let same = |def: &&Arc<TableDef>| def.dialect == "ami" && !def.hidden && def.name.eq_ignore_ascii_case(bare);
+        // The session's own temporary one comes first; those of others are not there.
+        let temp = self.backend.temp_schema.get();
+        if let Some(own) = catalog.tables().filter(same).find(|def| Some(def.schema) == temp) {
+            return Ok(Some(own.clone()));
+        }
+        let mut found = catalog.tables().filter(same).filter(|def| def.persistence != Persistence::Temporary);
         let first = found.next().cloned();
         Ok(if found.next().is_some() { None } else { first })
     }
@@ -387,7 +392,7 @@ impl Ddl<'_> {
     }
 
     /// The schema of the session's temporary tables, made at first use.
-    fn temporary_schema(&self) -> Result<Oid> {
+    pub(super) fn temporary_schema(&self) -> Result<Oid> {
         if let Some(oid) = self.backend.temp_schema.get() {
             if self.catalog()?.schema(oid).is_some() {
                 return Ok(oid);

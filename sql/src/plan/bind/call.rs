@@ -42,6 +42,12 @@ impl Binder<'_> {
         if schema == Some(super::ami::SCHEMA) && self.ami {
             return self.ami_call(name, call);
         }
+        if self.ami
+            && schema.is_none()
+            && let Some(method) = self.ami_method(name, call)?
+        {
+            return Ok(method);
+        }
         if let FunctionArguments::Subquery(query) = &call.args {
             if name == "array" {
                 return self.array_subquery(query);

@@ -337,13 +337,14 @@ impl<'a> Binder<'a> {
 
     /// An AMI table by name without case, along the search path, when exactly one matches (AMI-8).
     fn find_ami_table(&self, name: &str) -> Option<Arc<TableDef>> {
-        let mut matching = self.catalog.tables().filter(|def| {
-            (self.ami || def.dialect == "ami")
-                && !def.hidden
-                && def.name.eq_ignore_ascii_case(name)
-                && self.search_path.contains(&def.schema)
-        });
-        let found = matching.next()?.clone();
-        if matching.next().is_some() { None } else { Some(found) }
+        let matching: Vec<&Arc<TableDef>> = self
+            .catalog
+            .tables()
+            .filter(|def| (self.ami || def.dialect == "ami") && !def.hidden && def.name.eq_ignore_ascii_case(name))
+            .collect();
+        let schema = self.search_path.iter().find(|schema| matching.iter().any(|def| def.schema == **schema))?;
+        let mut found = matching.into_iter().filter(|def| def.schema == *schema);
+        let first = found.next()?.clone();
+        if found.next().is_some() { None } else { Some(first) }
     }
 }

@@ -281,6 +281,13 @@ impl Binder<'_> {
             "pg_catalog" => Some(PG_CATALOG),
             "information_schema" => Some(crate::catalog::INFORMATION_SCHEMA),
             "tripline" => Some(crate::catalog::TRIPLINE),
+            // The session's own, which is on the path as soon as there is one.
+            "pg_temp" => self
+                .context
+                .search_path
+                .iter()
+                .copied()
+                .find(|oid| self.catalog.schema(*oid).is_some_and(|schema| schema.name.starts_with("pg_temp_"))),
             _ => self.catalog.schema_by_name(name).map(|schema| schema.oid),
         }
     }
