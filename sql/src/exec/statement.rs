@@ -317,6 +317,8 @@ fn is_definition(statement: &Statement) -> bool {
             | Statement::DropExtension { .. }
             | Statement::Comment { .. }
             | Statement::AlterObject { .. }
+            | Statement::AlterDomain { .. }
+            | Statement::RefreshView { .. }
             | Statement::CreateFunction(_)
             | Statement::AlterColumn { .. }
             | Statement::CreateTrigger(_)

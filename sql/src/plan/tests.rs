@@ -35,6 +35,7 @@ fn column(name: &str, ty: DataType) -> Column {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     }
 }
 
@@ -99,6 +100,7 @@ fn table(oid: Oid, name: &str, dialect: &str, columns: Vec<Column>, indexes: Vec
         display: Vec::new(),
         acl: Vec::new(),
         comment: None,
+        shape: crate::catalog::TableShape::default(),
     }
 }
 

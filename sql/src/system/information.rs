@@ -203,6 +203,7 @@ fn columns(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>
                 collation: None,
                 dropped: false,
                 comment: None,
+                domain: 0,
             };
             column_row(&owner, place, &column)
         };

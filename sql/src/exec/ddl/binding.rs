@@ -20,7 +20,7 @@ use crate::store::{ScanCursor, WriteOutcome};
 use crate::types::{CastContext, DataType, Oid, Row, Value, cast, oid};
 
 impl Ddl<'_> {
-    fn bind<T>(&self, work: impl FnOnce(&BindContext<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn bind<T>(&self, work: impl FnOnce(&BindContext<'_>) -> Result<T>) -> Result<T> {
         with_bind_context(self.backend, work)
     }
 
@@ -162,7 +162,14 @@ impl Ddl<'_> {
         self.change_type_by(table, place, ty, Some(Expr::Cast { input, to: ty, context: CastContext::Lenient }))
     }
 
-    fn change_type_by(&self, table: &Arc<TableDef>, place: usize, ty: DataType, transform: Option<Expr>) -> Result<()> {
+    /// Gives every row's column the value of `transform`, or of the assignment cast to `ty`; indexes are built anew.
+    pub(super) fn change_type_by(
+        &self,
+        table: &Arc<TableDef>,
+        place: usize,
+        ty: DataType,
+        transform: Option<Expr>,
+    ) -> Result<()> {
         let column = &table.columns[place];
         let (from, name) = (column.ty, column.name.clone());
         // The indexes that hold the column go while rows change, and are built anew from the new values.

@@ -43,6 +43,9 @@ impl Ddl<'_> {
 
     /// CREATE TABLE AS and SELECT INTO: the query's columns, then its rows.
     pub(super) fn create_table_as(&self, create: &ast::Statement, with_data: bool) -> Result<String> {
+        if let ast::Statement::CreateView(view) = create {
+            return self.create_matview(view, with_data);
+        }
         let ast::Statement::CreateTable(create) = create else {
             return Err(SqlError::internal("CREATE TABLE AS without a table"));
         };
@@ -120,6 +123,7 @@ impl Ddl<'_> {
             display: Vec::new(),
             acl: Vec::new(),
             comment: None,
+            shape: crate::catalog::TableShape::default(),
         }
     }
 
@@ -186,6 +190,7 @@ pub(super) fn plain_column(name: String, column: &OutputColumn) -> Column {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     }
 }
 

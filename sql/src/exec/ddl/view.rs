@@ -13,7 +13,7 @@ use crate::parse::{fold, object_name};
 impl Ddl<'_> {
     pub(super) fn create_view(&self, create: &ast::CreateView) -> Result<String> {
         if create.materialized {
-            return Err(SqlError::unsupported("a materialized view"));
+            return self.create_matview(create, true);
         }
         let name = object_name(&create.name);
         let persistence = if create.temporary { Persistence::Temporary } else { Persistence::Permanent };

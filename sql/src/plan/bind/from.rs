@@ -10,7 +10,7 @@ use sqlparser::ast::{FunctionArg, FunctionArgExpr, JoinConstraint, JoinOperator,
 
 use super::scope::{Frame, Item, ItemColumn, ItemColumns, Name};
 use super::{Binder, Clause};
-use crate::catalog::{Privilege, Relation, TableDef, ViewDef};
+use crate::catalog::{Privilege, Relation, TableDef, TableShape, ViewDef};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::{Expr, FunctionBody};
 use crate::plan::visit::{self, tree_exprs_mut};
@@ -401,6 +401,13 @@ impl Binder<'_> {
             Some(Relation::Table(def)) if !def.hidden => return Ok(Found::Table(def)),
             Some(Relation::View(def)) => return Ok(Found::View(def)),
             Some(Relation::Sequence(def)) => return Ok(Found::Sequence(def)),
+            Some(Relation::Table(def)) if def.is_composite() => {
+                return Err(SqlError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    format!("cannot open relation \"{}\"", def.name),
+                )
+                .detail("This operation is not supported for composite types."));
+            }
             Some(Relation::Index(def, place)) => {
                 return Err(SqlError::new(
                     SqlState::WRONG_OBJECT_TYPE,
@@ -459,6 +466,13 @@ impl Binder<'_> {
         }
         match self.find_relation(name)? {
             Found::Table(def) => {
+                if matches!(def.shape, TableShape::Materialized { populated: false, .. }) {
+                    return Err(SqlError::new(
+                        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        format!("materialized view \"{}\" has not been populated", def.name),
+                    )
+                    .hint("Use the REFRESH MATERIALIZED VIEW command."));
+                }
                 self.touch(def.id, false, Privilege::Select);
                 let row_id = row_id || self.lock_wanted(alias.map_or(&def.name, |alias| &alias.name.value));
                 self.table_source(&def, alias, row_id)
@@ -752,7 +766,7 @@ impl Binder<'_> {
         let mut scalar = false;
         for (mut call, result) in calls {
             let defined = alias.as_ref().is_some_and(|alias| alias.columns.iter().any(|c| c.data_type.is_some()));
-            let composite = self.catalog.tables().find(|table| table.row_type == result && result != 0).cloned();
+            let composite = self.catalog.table_of_row_type(result).filter(|table| table.row_type == result).cloned();
             if defined && result == oid::RECORD {
                 let mut types = Vec::new();
                 for column in alias.as_ref().map_or(&[][..], |alias| alias.columns.as_slice()) {

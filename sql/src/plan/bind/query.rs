@@ -24,7 +24,7 @@ use crate::parse::{LockStrength, RowLock as LockSpec, lock_clause};
 use crate::plan::visit::{self, aggregate_exprs_mut, same, window_exprs_mut};
 use crate::plan::{Cte, Node, OutputColumn, ProjectColumn, RowLock, SetOp, SortKey};
 use crate::store::{LockMode, WaitPolicy};
-use crate::types::{CastContext, DataType, Oid, Value, format_type, oid};
+use crate::types::{CastContext, DataType, Oid, Value, oid, shown_type};
 
 /// A bound query.
 pub(in crate::plan) struct Bound {
@@ -185,8 +185,8 @@ impl Binder<'_> {
                     format!(
                         "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
                         place + 1,
-                        format_type(column.ty),
-                        format_type(own.ty)
+                        shown_type(column.ty),
+                        shown_type(own.ty)
                     ),
                 )
                 .hint("Cast the output of the non-recursive term to the correct type."));
@@ -954,7 +954,7 @@ impl Binder<'_> {
                 .collect());
         }
         let ty = type_of(&record);
-        let table = self.catalog.tables().find(|table| table.row_type == ty && ty != 0).cloned();
+        let table = self.catalog.table_of_row_type(ty).filter(|table| table.row_type == ty).cloned();
         let Some(table) = table else {
             return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, "record type has not been registered"));
         };
@@ -1140,7 +1140,7 @@ impl Binder<'_> {
         let expr = coerced.map_err(|error| error.at(self.expr_position(ast)))?.ok_or_else(|| {
             SqlError::new(
                 SqlState::DATATYPE_MISMATCH,
-                format!("argument of {what} must be type bigint, not type {}", format_type(from)),
+                format!("argument of {what} must be type bigint, not type {}", shown_type(from)),
             )
             .at(self.expr_position(ast))
         })?;
