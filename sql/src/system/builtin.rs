@@ -239,7 +239,7 @@ fn user_type_rows(context: &dyn SystemContext, def: &TypeDef) -> [Row; 2] {
             own[25] = Value::Oid(if domain.parent == 0 { base } else { domain.parent });
             own[26] = Value::Int4(domain.base.typmod);
             if let Some(text) = &domain.default {
-                let args = [Value::from(text.as_str()), Value::Null];
+                let args = [Value::from(text.as_str()), Value::Oid(def.oid)];
                 let shown = context.runtime().deparse("pg_get_expr", &args);
                 own[29] = text.as_str().into();
                 own[30] = shown.unwrap_or_else(|_| text.as_str().into());

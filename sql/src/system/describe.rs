@@ -185,7 +185,13 @@ impl Question<'_> {
             let own = |column: &&crate::catalog::Column| column.default.as_deref() == Some(text);
             table.live_columns().map(|(_, column)| column).find(own).map(|column| column.ty)
         });
-        Ok(stored_text(self.bind, text, table.as_ref(), ty, self.pretty()).unwrap_or_else(|_| text.to_owned()).into())
+        let domain = self.oid(1).and_then(|oid| self.catalog.user_type(oid)).and_then(|def| match &def.kind {
+            TypeKind::Domain(domain) => Some(domain.base),
+            TypeKind::Enum(_) => None,
+        });
+        Ok(stored_text(self.bind, text, table.as_ref(), ty.or(domain), self.pretty())
+            .unwrap_or_else(|_| text.to_owned())
+            .into())
     }
 
     fn find_constraint(&self, oid: Oid) -> Option<(Arc<TableDef>, Constraint)> {

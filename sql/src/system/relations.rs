@@ -421,7 +421,9 @@ fn relation_attributes(relation: &Relation) -> Vec<Row> {
 fn system_attributes(relation: &SystemRelation) -> Vec<Row> {
     let columns = relation.columns.iter().enumerate();
     columns
-        .map(|(place, (name, ty))| attribute_row(&plain_attribute(relation.oid, place, name, DataType::new(*ty))))
+        .map(|(place, (name, ty))| {
+            attribute_row(&plain_attribute(relation.oid, place, name, relation.column_type(name, *ty)))
+        })
         .collect()
 }
 

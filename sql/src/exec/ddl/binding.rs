@@ -191,7 +191,7 @@ impl Ddl<'_> {
                     SqlState::DATATYPE_MISMATCH,
                     format!(
                         "default for column \"{name}\" cannot be cast automatically to type {}",
-                        crate::types::format_type(ty)
+                        crate::types::shown_type(ty)
                     ),
                 ));
             }
@@ -247,7 +247,7 @@ impl Ddl<'_> {
             if known.is_some() || column.ty.oid == ty.oid {
                 return Ok(None);
             }
-            let name = crate::types::format_type(ty);
+            let name = crate::types::shown_type(ty);
             return Err(SqlError::new(
                 SqlState::DATATYPE_MISMATCH,
                 format!("column \"{}\" cannot be cast automatically to type {name}", column.name),
@@ -267,7 +267,7 @@ impl Ddl<'_> {
                 format!(
                     "result of USING clause for column \"{}\" cannot be cast automatically to type {}",
                     column.name,
-                    crate::types::format_type(ty)
+                    crate::types::shown_type(ty)
                 ),
             ));
         }

@@ -7,7 +7,7 @@ use crate::catalog::{Column, Persistence, TableDef, TableId};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::parse::{ObjectName, fold, object_name};
 use crate::plan::OutputColumn;
-use crate::types::Oid;
+use crate::types::{Oid, USER_ARRAY};
 
 impl Ddl<'_> {
     pub(super) fn create_table(&self, create: &ast::CreateTable) -> Result<String> {
@@ -104,13 +104,14 @@ impl Ddl<'_> {
     }
 
     pub(super) fn empty_table(&self, schema: Oid, name: String, persistence: Persistence) -> TableDef {
+        let row_type = self.allocate_oid();
         TableDef {
             id: TableId(self.allocate_oid()),
             schema,
             name,
             owner: self.user(),
-            row_type: self.allocate_oid(),
-            array_type: self.allocate_oid(),
+            row_type,
+            array_type: row_type | USER_ARRAY,
             columns: Vec::new(),
             constraints: Vec::new(),
             indexes: Vec::new(),

@@ -52,7 +52,8 @@ impl Ddl<'_> {
     }
 
     pub(super) fn refresh_matview(&self, name: &ObjectName, concurrently: bool, with_data: bool) -> Result<String> {
-        let table = self.matview(name)?.ok_or_else(|| super::missing_relation(name))?;
+        let table =
+            self.matview(name, SqlState::FEATURE_NOT_SUPPORTED)?.ok_or_else(|| super::missing_relation(name))?;
         self.must_own(table.owner, "materialized view", &table.name)?;
         if concurrently {
             if !with_data {
@@ -114,7 +115,14 @@ impl Ddl<'_> {
         self.put(Entry::View(Arc::new(source)))?;
         let target = self.qualified(&open)?;
         self.query(&format!("DELETE FROM {target}"), &[])?;
-        let written = self.query(&format!("INSERT INTO {target} SELECT * FROM {from}"), &[])?;
+        let written = self.query(&format!("INSERT INTO {target} SELECT * FROM {from}"), &[]).map_err(|mut error| {
+            if error.state() == SqlState::UNIQUE_VIOLATION {
+                // PostgreSQL builds the indexes anew after the rows.
+                let name = error.fields().constraint.clone().unwrap_or_default();
+                error.fields_mut().message = format!("could not create unique index \"{name}\"");
+            }
+            error
+        })?;
         self.remove(EntryKey::View(oid))?;
         self.populated(table, true)?;
         Ok(written.count)
@@ -128,20 +136,17 @@ impl Ddl<'_> {
         self.put_table(changed).map(|_| ())
     }
 
-    /// The materialised view of this name. Errors: 42809 if it is something else.
-    fn matview(&self, name: &ObjectName) -> Result<Option<Arc<TableDef>>> {
+    /// The materialised view of this name. Errors: `state` if it is something else.
+    fn matview(&self, name: &ObjectName, state: SqlState) -> Result<Option<Arc<TableDef>>> {
         match self.find_relation(name)? {
             None => Ok(None),
             Some(Relation::Table(def)) if def.is_materialized() => Ok(Some(def)),
-            Some(_) => Err(SqlError::new(
-                SqlState::WRONG_OBJECT_TYPE,
-                format!("\"{}\" is not a materialized view", bare(name)),
-            )),
+            Some(_) => Err(SqlError::new(state, format!("\"{}\" is not a materialized view", bare(name)))),
         }
     }
 
     pub(super) fn drop_matview(&self, name: &ObjectName, if_exists: bool, cascade: bool) -> Result<()> {
-        let Some(table) = self.matview(name)? else {
+        let Some(table) = self.matview(name, SqlState::WRONG_OBJECT_TYPE)? else {
             let text = format!("materialized view \"{}\" does not exist", name.parts.join("."));
             if if_exists {
                 self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("{text}, skipping"));

@@ -292,12 +292,13 @@ impl Ddl<'_> {
     fn rename_label(&self, name: &ObjectName, from: &str, to: &str) -> Result<()> {
         let (def, mut labels) = self.own_enum(name)?;
         check_label(to)?;
-        if labels.label(to).is_some() {
-            return Err(SqlError::new(SqlState::DUPLICATE_OBJECT, format!("enum label \"{to}\" already exists")));
-        }
+        let taken = labels.label(to).is_some();
         let found = labels.labels.iter_mut().find(|(_, label)| &*label.label == from).ok_or_else(|| {
             SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("\"{from}\" is not an existing enum label"))
         })?;
+        if taken {
+            return Err(SqlError::new(SqlState::DUPLICATE_OBJECT, format!("enum label \"{to}\" already exists")));
+        }
         let old = found.1.clone();
         let new = Arc::new(EnumLabel { order: old.order, label: Arc::from(to) });
         found.1 = new.clone();
@@ -475,6 +476,14 @@ impl Ddl<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Every value of a column must be one that its domain allows. Errors: 23502, 23514 as the domain's own.
+    pub(super) fn check_domain_column(&self, table: &TableDef, place: usize) -> Result<()> {
+        let quoted = crate::system::quote_identifier(&table.columns[place].name);
+        let domain = self.type_shown(table.columns[place].domain)?;
+        let target = self.qualified(table)?;
+        self.query(&format!("SELECT count({quoted}::text::{domain}) FROM {target}"), &[]).map(|_| ())
     }
 
     /// Columns of tables whose type is this one, its array, or a domain over it.

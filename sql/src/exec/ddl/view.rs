@@ -96,7 +96,7 @@ fn check_replacement(old: &ViewDef, columns: &[crate::catalog::Column]) -> Resul
             return invalid(format!("cannot change name of view column \"{}\" to \"{}\"", before.name, after.name));
         }
         if before.ty != after.ty {
-            let (from, to) = (crate::types::format_type(before.ty), crate::types::format_type(after.ty));
+            let (from, to) = (crate::types::shown_type(before.ty), crate::types::shown_type(after.ty));
             return invalid(format!("cannot change data type of view column \"{}\" from {from} to {to}", before.name));
         }
     }

@@ -24,7 +24,7 @@ use crate::parse::names::object_name;
 use crate::parse::{Parsed, Statement};
 
 pub(crate) use cursor::{Cursor, END_OF_INPUT, at_end_of_input, near};
-pub use rewrite::{element_mark, insert_statement, is_not_null_mark, lock_clause};
+pub use rewrite::{element_mark, insert_statement, is_not_null_mark, is_star_mark, lock_clause};
 
 /// Name of this dialect in `Parsed`.
 pub(crate) const NAME: &str = "postgres";

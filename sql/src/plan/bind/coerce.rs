@@ -64,6 +64,20 @@ impl Binder<'_> {
     }
 
     fn coerce_row(&mut self, expr: Expr, to: DataType, context: CastContext) -> Result<Option<Expr>> {
+        // ARRAY[ROW(…), …] to an array of a row type, item by item.
+        let expr = match expr {
+            Expr::Array { items, nested: false, .. } => {
+                let table = self.catalog.table_of_row_type(to.oid).filter(|table| table.array_type == to.oid);
+                let Some(row) = table.map(|table| DataType::new(table.row_type)) else { return Ok(None) };
+                let mut made = Vec::with_capacity(items.len());
+                for item in items {
+                    let Some(item) = self.try_coerce(item, row, context)? else { return Ok(None) };
+                    made.push(item);
+                }
+                return Ok(Some(Expr::Array { items: made, nested: false, ty: to }));
+            }
+            other => other,
+        };
         // ROW(…) to the row type of a table, field by field.
         let Expr::Row { fields, .. } = expr else { return Ok(None) };
         let table = self.catalog.table_of_row_type(to.oid).filter(|table| table.row_type == to.oid).cloned();

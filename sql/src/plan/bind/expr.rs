@@ -9,6 +9,7 @@ use super::coerce::{is_array, type_of};
 use super::{Binder, DEPTH_MAX};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{Expr, common_type};
+use crate::parse::is_star_mark;
 use crate::types::{Array, CastContext, DataType, Value, array_type_of, element_type_of, from_text, oid, shown_type};
 
 impl Binder<'_> {
@@ -347,7 +348,7 @@ impl Binder<'_> {
         })
     }
 
-    fn access(&mut self, root: &Ast, chain: &[ast::AccessExpr]) -> Result<Expr> {
+    pub(super) fn access(&mut self, root: &Ast, chain: &[ast::AccessExpr]) -> Result<Expr> {
         let mut input = self.expr(root)?;
         let mut rest = chain;
         while let Some(first) = rest.first() {
@@ -367,6 +368,10 @@ impl Binder<'_> {
     }
 
     fn field(&mut self, input: Expr, ident: &ast::Ident) -> Result<Expr> {
+        // `f((row).*)` is `f(row)`.
+        if is_star_mark(ident) {
+            return Ok(input);
+        }
         let name = self.fold(ident);
         let missing = |kind: String| {
             SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" not found in data type {kind}"))

@@ -404,9 +404,8 @@ impl Binder<'_> {
             Some(Relation::Table(def)) if def.is_composite() => {
                 return Err(SqlError::new(
                     SqlState::WRONG_OBJECT_TYPE,
-                    format!("cannot open relation \"{}\"", def.name),
-                )
-                .detail("This operation is not supported for composite types."));
+                    format!("\"{}\" is a composite type", def.name),
+                ));
             }
             Some(Relation::Index(def, place)) => {
                 return Err(SqlError::new(
@@ -526,7 +525,7 @@ impl Binder<'_> {
         let columns: Vec<ItemColumn> = columns
             .map(|(place, (name, ty))| ItemColumn {
                 name: (*name).to_owned(),
-                expr: Expr::Column(place, DataType::new(*ty)),
+                expr: Expr::Column(place, relation.column_type(name, *ty)),
                 origin: (relation.oid, super::scope::attribute(place)),
             })
             .collect();

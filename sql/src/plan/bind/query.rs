@@ -20,7 +20,7 @@ use super::scope::{Frame, Item, Name};
 use super::{Binder, Clause, Level, SET_MARK, WINDOW_MARK};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::Expr;
-use crate::parse::{LockStrength, RowLock as LockSpec, lock_clause};
+use crate::parse::{LockStrength, RowLock as LockSpec, is_star_mark, lock_clause};
 use crate::plan::visit::{self, aggregate_exprs_mut, same, window_exprs_mut};
 use crate::plan::{Cte, Node, OutputColumn, ProjectColumn, RowLock, SetOp, SortKey};
 use crate::store::{LockMode, WaitPolicy};
@@ -930,6 +930,10 @@ impl Binder<'_> {
         match access_chain.as_slice() {
             [ast::AccessExpr::Dot(Ast::Wildcard(_))] => {
                 let record = self.expr(root)?;
+                self.record_fields(record).map(Some)
+            }
+            [fields @ .., ast::AccessExpr::Dot(Ast::Identifier(star))] if is_star_mark(star) => {
+                let record = self.access(root, fields)?;
                 self.record_fields(record).map(Some)
             }
             _ => Ok(None),
