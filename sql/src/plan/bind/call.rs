@@ -84,6 +84,10 @@ impl Binder<'_> {
             }
         }
         let mut named: Vec<(usize, &Ast)> = Vec::new();
+        let star = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+        if args.distinct && list.args.iter().any(star) {
+            return Err(SqlError::syntax("syntax error at or near \"*\""));
+        }
         for arg in &list.args {
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Prefixed { prefix, value }))
@@ -215,10 +219,11 @@ impl Binder<'_> {
                 self.explicit_cast(input, DataType::new(to)).map_err(|error| error.at(position))
             }
             Target::Aggregate(_) => Err(SqlError::internal("an aggregate called as a function")),
-            Target::Window(_) => {
-                Err(SqlError::new(SqlState::WINDOWING_ERROR, format!("window function {name} requires an OVER clause"))
-                    .at(position))
-            }
+            Target::Window(_) => Err(SqlError::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("window function {name} requires an OVER clause"),
+            )
+            .at(position)),
         }
     }
 

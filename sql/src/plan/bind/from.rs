@@ -149,6 +149,12 @@ impl Binder<'_> {
     /// A source with one more table joined to it.
     pub(super) fn joined(&mut self, left: Source, join: &ast::Join) -> Result<Source> {
         let (kind, constraint, only) = join_kind(&join.join_operator)?;
+        if matches!(constraint, JoinConstraint::None)
+            && !matches!(join.join_operator, JoinOperator::CrossJoin(_))
+            && !self.ami
+        {
+            return Err(SqlError::syntax("syntax error at end of input"));
+        }
         let (mut own, mut right, lateral) = self.beside(left, |binder| binder.factor(&join.relation))?;
         if !only {
             return self.join(own, right, kind, constraint, lateral);

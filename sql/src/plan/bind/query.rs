@@ -1139,6 +1139,16 @@ impl Binder<'_> {
         }
         let what = clause.text();
         let bound = self.in_clause(clause, |binder| binder.expr(ast))?;
+        let variable = crate::plan::visit::any(&bound, &mut |expr| {
+            matches!(expr, Expr::Column(..)) || matches!(expr, Expr::Outer { depth: 1, .. })
+        });
+        if variable {
+            return Err(SqlError::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!("argument of {what} must not contain variables"),
+            )
+            .at(self.expr_position(ast)));
+        }
         let from = bound.data_type();
         let coerced = self.try_coerce(bound, DataType::INT8, CastContext::Assignment);
         let expr = coerced.map_err(|error| error.at(self.expr_position(ast)))?.ok_or_else(|| {
