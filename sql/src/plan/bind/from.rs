@@ -401,7 +401,9 @@ impl Binder<'_> {
         }
         let mut relation = self.find_relation_in(schema, &table.folded)?;
         if relation.is_none() && !table.quoted {
-            relation = self.find_relation_in(schema, table.raw)?;
+            // AMI's names keep the case that they are written in (AMI-8); PostgreSQL's do not (PG-66).
+            let raw = self.find_relation_in(schema, table.raw)?;
+            relation = raw.filter(|found| self.ami || matches!(found, Relation::Table(def) if def.dialect == "ami"));
         }
         match relation {
             Some(Relation::Table(def)) if !def.hidden => return Ok(Found::Table(def)),
