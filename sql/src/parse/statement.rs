@@ -110,7 +110,7 @@ pub enum Statement {
     },
     AlterDomain {
         name: ObjectName,
-        action: DomainAction,
+        action: Box<DomainAction>,
     },
     /// ALTER … RENAME / OWNER TO / SET SCHEMA of things other than tables' columns.
     AlterObject {

@@ -545,7 +545,7 @@ fn alter_object(c: &mut Cursor, kind: &str) -> Result<Option<Statement>> {
         }
     }
     if kind == "DOMAIN" {
-        return domain_action(c).map(|action| Some(Statement::AlterDomain { name, action }));
+        return domain_action(c).map(|action| Some(Statement::AlterDomain { name, action: Box::new(action) }));
     }
     match kind.as_str() {
         "TABLE" | "TYPE" | "SCHEMA" => {
