@@ -164,8 +164,17 @@ impl<'a> At<'a> {
             Expr::Subscript { array, subscripts, .. } => at.subscript(array, subscripts),
             Expr::Slice { array, bounds, .. } => at.slice(array, bounds),
             Expr::Field { input, field, .. } => at.field(input, *field),
-            Expr::Subquery { kind, plan, ty } => at.subquery(kind, *plan, *ty),
-            Expr::Checked { input, domain } => at.checked(input, domain),
+            Expr::Subquery { .. } | Expr::Checked { .. } => at.rare(expr),
+        }
+    }
+
+    /// What is rare enough not to make the frame of `eval` larger, which deep expressions pay for.
+    #[inline(never)]
+    fn rare(self, expr: &Expr) -> Result<Value> {
+        match expr {
+            Expr::Subquery { kind, plan, ty } => self.subquery(kind, *plan, *ty),
+            Expr::Checked { input, domain } => self.checked(input, domain),
+            _ => Err(SqlError::internal("not a rare expression")),
         }
     }
 
