@@ -335,6 +335,12 @@ impl Consumer {
             if items.is_empty() {
                 return Ok(false);
             }
+            // Tables that were made again are watched from then on (CDB-1202): the definition is at least as new as what
+            // was read.
+            let catalogs = self.party.engine.catalogs();
+            if let Some(def) = catalogs.database(self.party.database).and_then(|all| all.trigger(self.party.def.id)) {
+                self.party.def = def.clone();
+            }
             for item in items {
                 match item {
                     ReadItem::Gap { to, .. } => self.seen = to,
@@ -684,6 +690,8 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
         })
     })?;
     let emit = blocking_emit(lua, offered, asked)?;
+    // Threads are for ordinary procedures (CDB-1033).
+    db.raw_set("create_thread", LuaValue::Nil)?;
     lua.load(API).set_name("=api").call::<()>((
         db,
         token(lua)?,
