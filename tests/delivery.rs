@@ -70,7 +70,7 @@ fn session(engine: &Engine) -> Session {
 fn script(engine: &Engine, sql: &str) {
     let mut session = session(engine);
     session.simple_begin(sql).expect("begins");
-    while let Some(step) = session.simple_next().expect("a statement") {
+    while let Some(step) = session.simple_next(false).expect("a statement") {
         if let Step::Rows(_) = step {
             while !session.fetch(0, &mut |_| Ok(())).expect("rows").done {}
         }
@@ -107,7 +107,7 @@ enum Outcome {
 /// One row-limited Execute.
 fn pull(engine: &Engine, client: &mut Client) -> Outcome {
     let mut row = None;
-    let result = client.session.execute("p").and_then(|_| {
+    let result = client.session.execute("p", false).and_then(|_| {
         client.session.pull(1, &mut |_, _, values| {
             row = values.first().and_then(Value::as_f64);
             Ok(())

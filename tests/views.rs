@@ -194,7 +194,7 @@ fn simple(session: &mut Session, sql: &str) -> Result<Vec<Row>, String> {
 fn statements(session: &mut Session, sql: &str) -> Result<Vec<Row>, SqlError> {
     session.simple_begin(sql)?;
     let mut rows = Vec::new();
-    while let Some(step) = session.simple_next()? {
+    while let Some(step) = session.simple_next(false)? {
         if let Step::Rows(_) = step {
             let mut sink = |row: &[Value]| {
                 rows.push(row.to_vec());

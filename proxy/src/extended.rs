@@ -10,7 +10,7 @@ use tripline_sql::types::Value;
 use crate::copy::CopyIn;
 use crate::decode::decode;
 use crate::encode::{format_of, put_parameter_description};
-use crate::handler::{Connection, Stop};
+use crate::handler::{Connection, Stop, wait_turn};
 use crate::message::{Fields, put_complete, put_empty};
 use crate::simple::Rows;
 
@@ -133,9 +133,16 @@ impl Connection {
         let max = u64::try_from(fields.int32()?).unwrap_or(0);
         fields.end()?;
         self.shared.metrics.statement();
-        let step = self.call(|session| session.execute(portal));
+        let mut may_wait = true;
+        let step = loop {
+            match self.call(|session| session.execute(portal, may_wait)) {
+                Ok(Step::Waits(turn)) => may_wait = wait_turn(turn).await,
+                step => break step,
+            }
+        };
         self.notices();
         match step? {
+            Step::Waits(_) => return Err(SqlError::internal("a step that is taken before").into()),
             Step::Empty => put_empty(&mut self.out, b'I'),
             Step::Done(tag) => put_complete(&mut self.out, &tag),
             Step::Rows(columns) => {

@@ -23,6 +23,7 @@ use tripline_sql::change::CommitNo;
 use tripline_sql::env::Blocker;
 use tripline_sql::error::{SqlError, SqlState};
 use tripline_sql::session::{Session, TransactionStatus};
+use tripline_sql::store::RowTurn;
 use tripline_sql::types::TextStyle;
 
 use crate::copy::CopyIn;
@@ -149,6 +150,14 @@ pub(crate) async fn serve(
     }
     // A session that panicked may panic again when it lets go of what it holds.
     let _ = std::panic::catch_unwind(AssertUnwindSafe(move || drop(connection)));
+}
+
+/// Most waits for a row are shorter. What waits longer does it in the engine, on a thread: there deadlocks are found.
+const TURN_WAIT: Duration = Duration::from_millis(50);
+
+/// Waits for a statement's turn at a row; false: for too long.
+pub(crate) async fn wait_turn(turn: RowTurn) -> bool {
+    tokio::time::timeout(TURN_WAIT, turn).await.is_ok()
 }
 
 impl Connection {

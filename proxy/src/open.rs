@@ -197,7 +197,7 @@ pub(crate) fn run_script(engine: &Engine, sql: &str) -> Result<(), SqlError> {
     let mut session = admin_session(engine)?;
     session.simple_begin(sql)?;
     let outcome = loop {
-        match session.simple_next() {
+        match session.simple_next(false) {
             Ok(None) => break Ok(()),
             Ok(Some(step)) => {
                 if let Err(error) = finish_step(&mut session, &step) {
@@ -233,7 +233,7 @@ fn finish_step(session: &mut Session, step: &Step) -> Result<(), SqlError> {
         Step::CopyIn { .. } | Step::CopyOut { .. } => {
             return Err(SqlError::unsupported("COPY from or to the client in a script"));
         }
-        Step::Empty | Step::Done(_) => {}
+        Step::Empty | Step::Done(_) | Step::Waits(_) => {}
     }
     Ok(())
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use tripline_sql::error::SqlError;
 use tripline_sql::plan::OutputColumn;
-use tripline_sql::session::{Session, Step};
+use tripline_sql::session::Step;
 
 use crate::copy::CopyIn;
 use crate::encode::{format_of, put_data_row};
-use crate::handler::{Connection, Stop};
+use crate::handler::{Connection, Stop, wait_turn};
 use crate::message::{Fields, put_complete, put_empty};
 
 /// How a fetch ended.
@@ -44,7 +44,7 @@ impl Connection {
     /// Runs the statements that are left of a simple query.
     pub(crate) async fn statements(&mut self, sql: &str) -> Result<(), Stop> {
         loop {
-            match self.call(Session::simple_next) {
+            match self.next_statement().await {
                 Ok(Some(Step::CopyIn { format, columns })) => {
                     self.begin_copy(CopyIn::Simple(sql.to_owned()), format, columns);
                     return Ok(());
@@ -59,6 +59,16 @@ impl Connection {
                     return Ok(());
                 }
                 Err(error) => return self.query_failed(error, sql),
+            }
+        }
+    }
+
+    async fn next_statement(&mut self) -> Result<Option<Step>, SqlError> {
+        let mut may_wait = true;
+        loop {
+            match self.call(|session| session.simple_next(may_wait)) {
+                Ok(Some(Step::Waits(turn))) => may_wait = wait_turn(turn).await,
+                next => return next,
             }
         }
     }
@@ -88,8 +98,8 @@ impl Connection {
                 self.procedure(0, true).await?;
             }
             Step::CopyOut { format, columns } => self.copy_out(format, columns).await?,
-            // Taken by `statements`, which alone can stop half-way.
-            Step::CopyIn { .. } => return Err(SqlError::internal("COPY input inside a step").into()),
+            // Taken by `statements`, which alone can stop half-way, and `next_statement`.
+            Step::CopyIn { .. } | Step::Waits(_) => return Err(SqlError::internal("a step that is taken before").into()),
         }
         self.flush_much().await
     }

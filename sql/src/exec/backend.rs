@@ -18,7 +18,7 @@ use crate::catalog::{Catalog, CatalogSet, TableDef, TableId, TriggerId};
 use crate::change::{Cause, CommitNo};
 use crate::error::{Result, SqlError, SqlState};
 use crate::plan::WriteTarget;
-use crate::store::{CommitOptions, Committed, Isolation, SessionLocks, Snapshot, Txn, TxnOptions};
+use crate::store::{CommitOptions, Committed, Isolation, RowTurn, SessionLocks, Snapshot, Txn, TxnOptions};
 use crate::types::Oid;
 
 /// Microseconds from 1970-01-01 to 2000-01-01.
@@ -233,6 +233,20 @@ impl Backend {
             Some(txn) => work(txn),
             None => Err(SqlError::internal("no transaction")),
         }
+    }
+
+    /// Lets the statement step aside at a row of another transaction, as long as it has written nothing.
+    pub fn step_aside(&self) {
+        if let Some(txn) = self.txn.borrow_mut().as_mut()
+            && txn.isolation() == Isolation::ReadCommitted
+        {
+            txn.step_aside(true);
+        }
+    }
+
+    /// At the end of a statement that could: the turn that it waits for, if it has stepped aside.
+    pub fn stepped_aside(&self) -> Option<RowTurn> {
+        self.txn.borrow_mut().as_mut().and_then(Txn::stepped_aside)
     }
 
     /// Takes the newest committed catalog into the transaction, if there is one.

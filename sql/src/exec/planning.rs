@@ -38,6 +38,7 @@ pub(super) fn empty_plan() -> Arc<Plan> {
             catalog_version: 0,
             writes: true,
             locks: false,
+            restartable: false,
             tables: Vec::new(),
             privileges: Vec::new(),
             notices: Vec::new(),

@@ -90,6 +90,13 @@ pub(super) fn checkout(exec: &Exec<'_>, target: &Arc<WriteTarget>) -> Result<Tab
     let replica =
         attached.is_some() && backend.settings.borrow().get("session_replication_role").as_deref() == Some("replica");
     let attached = if replica { None } else { attached };
+    if attached.as_ref().is_some_and(|attached| attached.has_before()) {
+        // What its scripts do before a row is written is not done twice.
+        backend.with_txn(|txn| {
+            txn.step_aside(false);
+            Ok(())
+        })?;
+    }
     let foreign = table.constraints.iter().enumerate();
     let foreign = foreign.filter(|(_, one)| matches!(one.kind, ConstraintKind::ForeignKey(_))).map(|(place, _)| place);
     Ok(TableWriter {

@@ -26,6 +26,7 @@ pub fn plan(statement: &Parsed, context: &BindContext<'_>, declared: &[Oid]) -> 
     for subplan in rewriter.finish() {
         made.push(Arc::new(subplan.ok_or_else(|| SqlError::internal("a subplan that was lost"))?));
     }
+    let restartable = !ami && !binder.volatile && matches!(root, Node::Update(_) | Node::Delete(_));
     Ok(Plan {
         root,
         subplans: made,
@@ -35,6 +36,7 @@ pub fn plan(statement: &Parsed, context: &BindContext<'_>, declared: &[Oid]) -> 
         catalog_version: context.catalogs.version,
         writes,
         locks,
+        restartable,
         tables,
         privileges,
         notices: binder.notices,

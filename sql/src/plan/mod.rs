@@ -56,6 +56,9 @@ pub struct Plan {
     pub writes: bool,
     /// Whether it locks rows.
     pub locks: bool,
+    /// Whether one that has not written yet can begin anew without a trace: a plain UPDATE or DELETE without volatile
+    /// functions.
+    pub restartable: bool,
     /// Tables it touches with the lock mode needed: read false, write true.
     pub tables: Vec<(TableId, bool)>,
     /// Privileges to check at execution: (relation OID, privilege).

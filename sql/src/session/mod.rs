@@ -38,6 +38,8 @@ use crate::types::{TextStyle, Value};
 struct Simple {
     text: Arc<str>,
     next: usize,
+    /// Where in it the last one began.
+    offset: u32,
     /// The statement that runs is the last one.
     last: bool,
     /// The message has several statements.
@@ -60,6 +62,8 @@ pub struct Session {
     /// Which portal `fetch` reads.
     current: Current,
     simple: Option<Simple>,
+    /// Whether the Execute at work may give `Step::Waits`.
+    may_wait: bool,
     copy: Option<CopyIn>,
     /// What was returned rests on this commit.
     hold: CommitNo,
@@ -120,6 +124,7 @@ impl Session {
             internal: None,
             current: Current::None,
             simple: None,
+            may_wait: false,
             copy: None,
             hold: CommitNo(0),
             later: CommitNo(0),

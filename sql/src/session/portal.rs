@@ -9,6 +9,7 @@ use crate::exec::statement::{self, Outcome, is_plannable};
 use crate::exec::{CachedStatement, Exec, Run, State, all_rows, finish, point, tag};
 use crate::parse::{self, CopyFormat, Parsed, Statement};
 use crate::plan::{OutputColumn, Plan, PlanKind};
+use crate::store::RowTurn;
 use crate::types::{DataType, Oid, Row, Value};
 
 /// What running a portal begins with.
@@ -29,6 +30,9 @@ pub enum Step {
     },
     /// Rows follow by `pull`, as a procedure gives them; the tag comes with the end.
     Procedure,
+    /// The statement waits for its turn at a row, without having done anything: `execute` again when it has come, or
+    /// after a short while, whichever is first.
+    Waits(RowTurn),
     /// `copy_data` is expected, then `copy_done` or `copy_fail`.
     CopyIn {
         /// Format.
@@ -78,6 +82,8 @@ pub(super) struct Portal {
     /// Rows in the tag, or the whole tag of a statement with rows that is no SELECT.
     pub(super) tag: Option<String>,
     pub(super) started: bool,
+    /// Its statement has stepped aside for others at a row, and is to begin again.
+    pub(super) aside: bool,
     /// WITH HOLD.
     pub(super) hold: bool,
     /// SQL cursor: rows seen so far, to go back to, and the place in them.
@@ -111,6 +117,7 @@ impl Portal {
             count: 0,
             tag: None,
             started: false,
+            aside: false,
             hold: false,
             seen: None,
             depth,
@@ -130,6 +137,7 @@ impl Portal {
             count: 0,
             tag: None,
             started: false,
+            aside: false,
             hold: false,
             seen: None,
             depth,
@@ -167,16 +175,28 @@ impl Session {
         self.unnamed_statement = None;
         self.unnamed_portal = None;
         let script = sql.contains("$$") && parse::is_script(sql, &crate::exec::parse_options(&self.backend));
-        self.simple = Some(Simple { text: Arc::from(sql), next: 0, last: false, several: false, script });
+        self.simple = Some(Simple { text: Arc::from(sql), next: 0, last: false, several: false, offset: 0, script });
         Ok(())
     }
 
-    /// Starts the next statement as the internal portal; none = no more. Each is parsed when its turn comes.
-    pub fn simple_next(&mut self) -> Result<Option<Step>> {
+    /// Starts the next statement as the internal portal; none = no more. Each is parsed when its turn comes. With
+    /// `may_wait` it may give `Step::Waits`, as `execute`; the next call then begins the same statement again.
+    pub fn simple_next(&mut self, may_wait: bool) -> Result<Option<Step>> {
+        self.may_wait = may_wait;
+        let next = self.simple_step();
+        self.may_wait = false;
+        next
+    }
+
+    fn simple_step(&mut self) -> Result<Option<Step>> {
+        self.current = Current::Internal;
         if let Some(mut portal) = self.internal.take() {
+            if std::mem::take(&mut portal.aside) {
+                let offset = self.simple.as_ref().map_or(0, |simple| simple.offset);
+                return self.start_internal(portal).map(Some).map_err(|error| shifted(error, offset));
+            }
             self.end_portal(&mut portal);
         }
-        self.current = Current::Internal;
         let Some(simple) = &self.simple else { return Ok(None) };
         let text = simple.text.clone();
         let (from, several) = (simple.next, simple.several);
@@ -225,6 +245,9 @@ impl Session {
             }
         };
         let offset = parsed.offset;
+        if let Some(simple) = &mut self.simple {
+            simple.offset = offset;
+        }
         let cached = CachedStatement { parsed, plan: None, point: false };
         self.start_cached(cached, &text, whole).map(Some).map_err(|error| shifted(error, offset))
     }
@@ -233,7 +256,7 @@ impl Session {
     fn start_cached(&mut self, mut cached: CachedStatement, text: &Arc<str>, whole: bool) -> Result<Step> {
         self.check_not_failed(&cached.parsed.statement)?;
         let depth = self.savepoints.len();
-        let mut portal = if is_plannable(&cached.parsed.statement) {
+        let portal = if is_plannable(&cached.parsed.statement) {
             self.ensure_transaction();
             let before = cached.plan.as_ref().map(|(plan, _)| Arc::as_ptr(plan));
             let plan = statement::current_plan(&self.backend, &mut cached, &[])?;
@@ -255,8 +278,16 @@ impl Session {
             let formats = self.empty_formats.clone();
             Portal::utility(cached.parsed, depth, formats)
         };
+        self.start_internal(portal)
+    }
+
+    fn start_internal(&mut self, mut portal: Portal) -> Result<Step> {
         let step = self.start(&mut portal)?;
         let step = match step {
+            Step::Waits(turn) => {
+                self.internal = Some(portal);
+                return Ok(Step::Waits(turn));
+            }
             Step::Rows(columns) => {
                 if portal.formats.len() != columns.len() {
                     portal.formats = expand(&[], columns.len())?;
@@ -295,8 +326,10 @@ impl Session {
         Ok((found.columns.clone(), found.formats.clone()))
     }
 
-    /// Execute: starts a portal, or continues a suspended one. Errors: 34000, 55000 for a finished command.
-    pub fn execute(&mut self, portal: &str) -> Result<Step> {
+    /// Execute: starts a portal, or continues a suspended one. With `may_wait` a statement that meets a row of another
+    /// transaction before it has done anything gives `Step::Waits`, which holds no thread. Errors: 34000, 55000 for a
+    /// finished command.
+    pub fn execute(&mut self, portal: &str, may_wait: bool) -> Result<Step> {
         let taken = if portal.is_empty() {
             self.current = Current::Unnamed;
             self.unnamed_portal.take()
@@ -305,8 +338,11 @@ impl Session {
             self.portals.remove(portal)
         };
         let mut taken = taken.ok_or_else(|| no_portal(portal))?;
-        let text = taken.text.clone();
-        self.begin_call(&text);
+        if !std::mem::take(&mut taken.aside) {
+            let text = taken.text.clone();
+            self.begin_call(&text);
+        }
+        self.may_wait = may_wait;
         let result = if taken.started {
             // The tag of each Execute counts its own rows.
             taken.count = 0;
@@ -314,6 +350,7 @@ impl Session {
         } else {
             self.start(&mut taken)
         };
+        self.may_wait = false;
         let current = self.current.clone();
         match (&result, current) {
             // COMMIT and ROLLBACK close portals while they run; theirs goes too.
@@ -324,10 +361,10 @@ impl Session {
             }
             (Ok(_), _) => {}
         }
-        if matches!(result, Ok(Step::Rows(_) | Step::CopyOut { .. } | Step::Procedure)) {
-            self.take_style();
-        } else {
-            self.end_call();
+        match result {
+            Ok(Step::Rows(_) | Step::CopyOut { .. } | Step::Procedure) => self.take_style(),
+            Ok(Step::Waits(_)) => {}
+            _ => self.end_call(),
         }
         result
     }
@@ -390,6 +427,9 @@ impl Session {
             portal.source = Source::Running { run: Box::new(run), state: Some(state), buffered: None };
             return Ok(Step::Rows(portal.columns.clone().unwrap_or_default()));
         }
+        if plan.restartable && self.may_wait {
+            self.backend.step_aside();
+        }
         let exec = Exec { backend: &self.backend, run: &run };
         let result = if is_point && query {
             point(&plan.root, &exec.cx()).map(|row| row.into_iter().collect())
@@ -400,6 +440,13 @@ impl Session {
             })
         };
         self.backend.end_statement(run.snapshot);
+        if plan.restartable
+            && let Some(turn) = self.backend.stepped_aside()
+        {
+            portal.source = Source::Plan { plan, params: run.params, point: is_point };
+            (portal.started, portal.aside) = (false, true);
+            return Ok(Step::Waits(turn));
+        }
         let rows = result?;
         if let Some(columns) = portal.columns.clone() {
             if plan.kind != PlanKind::Select {

@@ -26,8 +26,9 @@ fn try_sql(session: &mut Session, text: &str) -> Result<Vec<String>> {
     let mut out = Vec::new();
     let result = (|| {
         session.simple_begin(text)?;
-        while let Some(step) = session.simple_next()? {
+        while let Some(step) = session.simple_next(false)? {
             match step {
+                Step::Waits(_) => unreachable!("it may not wait here"),
                 Step::Rows(columns) => {
                     let style = session.text_style().clone();
                     let mut sink = |row: &[crate::types::Value]| {
@@ -210,12 +211,12 @@ fn copy_in_pieces() {
     let mut s = session(&engine);
     sql(&mut s, "CREATE TABLE t (id int, name text)");
     s.simple_begin("COPY t FROM STDIN").unwrap();
-    assert!(matches!(s.simple_next().unwrap(), Some(Step::CopyIn { columns: 2, .. })));
+    assert!(matches!(s.simple_next(false).unwrap(), Some(Step::CopyIn { columns: 2, .. })));
     for piece in ["1\ta", "bc\n2\t", "\\N\n3\tx\\ty\n\\.\n"] {
         s.copy_data(piece.as_bytes()).unwrap();
     }
     assert_eq!(s.copy_done().unwrap(), "COPY 3");
-    assert!(s.simple_next().unwrap().is_none());
+    assert!(s.simple_next(false).unwrap().is_none());
     // None if the commit was durable before it was asked for.
     let held = s.simple_end(false);
     while held.is_some_and(|commit| engine.durable() < commit) {
@@ -259,7 +260,7 @@ fn extended_protocol_runs_prepared_statements() {
     let mut seen = Vec::new();
     for id in [1, 2, 3] {
         s.bind("", "q", vec![crate::types::Value::Int4(id)], Vec::new()).unwrap();
-        assert!(matches!(s.execute("").unwrap(), Step::Rows(_)));
+        assert!(matches!(s.execute("", false).unwrap(), Step::Rows(_)));
         let fetched = s.fetch(0, &mut |row| {
             seen.push(row[0].clone());
             Ok(())
@@ -286,7 +287,7 @@ fn second_reading_of_ami_statements() {
     assert_eq!(fails(&mut s, "SELECT t.id FROM plain, Trades t WHERE t.sym == 'a'").state().as_str(), "42883");
     s.parse("p", "UPDATE Trades SET sym=\"b\" WHERE id == 2", &[]).unwrap();
     s.bind("", "p", Vec::new(), Vec::new()).unwrap();
-    assert!(matches!(s.execute("").unwrap(), Step::Done(tag) if tag == "UPDATE 1"));
+    assert!(matches!(s.execute("", false).unwrap(), Step::Done(tag) if tag == "UPDATE 1"));
     s.sync(false).unwrap();
     assert_eq!(s.run("SELECT sym FROM Trades WHERE id==2", &[]).unwrap().rows, [[crate::types::Value::text("b")]]);
     sql(&mut s, "SET dialect = postgres");

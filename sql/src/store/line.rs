@@ -5,11 +5,13 @@
 //! hands wakes one thread. A lock that is free may be taken past a line that is just waking up, which keeps a hot row
 //! busy; but the first, woken in vain often enough, has it reserved, so nobody waits for ever.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
@@ -166,6 +168,18 @@ impl Lines {
     }
 }
 
+/// The turn in a row's line of a transaction that stepped aside: ready when it is to try again.
+#[derive(Clone, Debug)]
+pub struct RowTurn(pub(super) Arc<Parker>);
+
+impl Future for RowTurn {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.poll(cx) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
 /// A place in a line, left when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -212,6 +226,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.left {
+            self.ticket.give_up();
             self.lines.leave(self.spot, &self.ticket, None);
         }
     }

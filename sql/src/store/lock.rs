@@ -258,6 +258,15 @@ impl Locks {
         result
     }
 
+    /// As `wait_in_line`, but whoever calls it sleeps somewhere else until the place's parker is woken.
+    pub(super) fn stand_in_line(&self, place: &Place, holder: Option<(&Arc<Owner>, u64)>) -> Turn {
+        let turn = place.prepare(holder);
+        if turn == Turn::Sleep {
+            self.lock_waits.fetch_add(1, Ordering::Relaxed);
+        }
+        turn
+    }
+
     fn sleep_for(&self, waiter: &Waiter<'_>, reason: For, target: Target) -> Result<()> {
         self.lock_waits.fetch_add(1, Ordering::Relaxed);
         let me = waiter.owner.id;

@@ -47,6 +47,7 @@ pub use config::{
     CursorLag, Gap, KeyExtractor, KeyExtractors, LockInfo, LockObject, Progress, SequenceState, StoreConfig, StoreStats,
 };
 pub use disk::{Disk, DiskFile, FileDisk, MemDisk};
+pub use line::RowTurn;
 pub use lock::SessionLocks;
 pub use log::DurableWait;
 pub use outcome::{

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -48,32 +49,49 @@ pub(super) struct Owner {
     parked: Mutex<Vec<Arc<Parker>>>,
 }
 
-/// Where one thread sleeps.
+/// Where one thread sleeps, or one task.
 #[derive(Debug, Default)]
 pub(super) struct Parker {
-    woken: Mutex<bool>,
+    /// Whether it was woken, and the task that sleeps here.
+    woken: Mutex<(bool, Option<Waker>)>,
     changed: Condvar,
 }
 
 impl Parker {
     /// Forgets that it was woken.
     pub(super) fn reset(&self) {
-        *self.woken.lock() = false;
+        self.woken.lock().0 = false;
     }
 
-    /// Wakes the thread; one that does not sleep yet will not.
+    /// Wakes the thread or task; one that does not sleep yet will not.
     pub(super) fn unpark(&self) {
-        *self.woken.lock() = true;
+        let task = {
+            let mut woken = self.woken.lock();
+            woken.0 = true;
+            woken.1.take()
+        };
         self.changed.notify_one();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    /// Whether it was woken; if not, the task is woken when it is.
+    pub(super) fn poll(&self, cx: &Context<'_>) -> bool {
+        let mut woken = self.woken.lock();
+        if !woken.0 {
+            woken.1 = Some(cx.waker().clone());
+        }
+        woken.0
     }
 
     /// Sleeps until it is woken or the time is over; true if it was woken.
     pub(super) fn park(&self, time: Duration) -> bool {
         let mut woken = self.woken.lock();
-        if !*woken {
+        if !woken.0 {
             self.changed.wait_for(&mut woken, time);
         }
-        *woken
+        woken.0
     }
 }
 

@@ -29,7 +29,7 @@ use crate::types::Oid;
 
 use super::heap::{self, COMMANDS_MAX, View, WriteChunk, short_id};
 use super::index::IndexStore;
-use super::line::{Place, Spot, Want};
+use super::line::{Place, RowTurn, Spot, Want};
 use super::lock::{Blocked, DDL_TABLE as DDL, Locks, SessionLocks, TableLocks, Target, Waiter};
 use super::log::Urge;
 use super::outcome::{
@@ -120,8 +120,14 @@ pub struct Txn {
     /// Where cursors that it moves must stand until then.
     advances: Vec<(TriggerId, Position)>,
     pub(super) writer: TriggerId,
-    lock_timeout: Option<Duration>,
+    pub(super) lock_timeout: Option<Duration>,
     deadline: Option<Duration>,
+    /// Whether the running statement may step aside: the number of writes before it, as it may only before its first.
+    pub(super) steps_aside: Option<usize>,
+    /// Whether it has just done so.
+    pub(super) stepped_aside: bool,
+    /// Where it stands meanwhile.
+    pub(super) aside: Option<Place>,
     /// Newest commit seen that was not durable.
     pub(super) saw: u64,
     pub(super) wrote: bool,
@@ -171,6 +177,9 @@ impl Txn {
             writer: TriggerId::CLIENT,
             lock_timeout: None,
             deadline: None,
+            steps_aside: None,
+            stepped_aside: false,
+            aside: None,
             saw: 0,
             wrote: false,
             locked: false,
@@ -223,6 +232,22 @@ impl Txn {
     /// When waits for locks end with 57014, by the clock's `elapsed`: the end of `statement_timeout`.
     pub fn set_deadline(&mut self, deadline: Option<Duration>) {
         self.deadline = deadline;
+    }
+
+    /// Whether a statement may step aside from now on: until it has written, a wait for a row another transaction holds
+    /// fails instead, with the transaction in the row's line. `stepped_aside` tells so; the statement is begun again, at
+    /// the latest when its turn comes. A wait with a lock timeout never steps aside.
+    pub fn step_aside(&mut self, may: bool) {
+        self.steps_aside = may.then_some(self.writes.len());
+    }
+
+    /// At a statement's end: the turn that it waits for, if it has stepped aside; else it has ended, and stands nowhere.
+    pub fn stepped_aside(&mut self) -> Option<RowTurn> {
+        self.steps_aside = None;
+        if !std::mem::take(&mut self.stepped_aside) {
+            self.aside = None;
+        }
+        self.aside.as_ref().map(|place| RowTurn(place.ticket.parker().clone()))
     }
 
     /// The catalogs of all databases as this transaction sees them.

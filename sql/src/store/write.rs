@@ -13,7 +13,7 @@ use crate::types::{Oid, Row, Value, encode_row};
 
 use super::heap::{self, Version, write_stamp};
 use super::index::{IndexStore, Key};
-use super::line::{Place, Spot, Want};
+use super::line::{Place, Spot, Turn, Want};
 use super::lock::{RowLock, Target};
 use super::outcome::{
     InsertOutcome, Isolation, LockMode, LockOutcome, Snapshot, TableLockMode, WaitPolicy, WriteOutcome,
@@ -63,8 +63,8 @@ impl RowWaits {
         RowWaits { table, row, mode, place: None }
     }
 
-    /// Waits for the holder, in the row's line if it may. Errors: those of a wait.
-    fn wait(&mut self, txn: &Txn, holder: Option<(&Arc<Owner>, u64)>, in_line: bool) -> Result<()> {
+    /// Waits for the holder, in the row's line if it may. Errors: those of a wait; any if the transaction steps aside.
+    fn wait(&mut self, txn: &mut Txn, holder: Option<(&Arc<Owner>, u64)>, in_line: bool) -> Result<()> {
         let target = Target::Transaction;
         if let Some((owner, epoch)) = holder
             && !in_line
@@ -78,10 +78,22 @@ impl RowWaits {
         {
             return Ok(());
         }
+        if self.place.is_none() && txn.aside.as_ref().is_some_and(|place| place.spot == Spot::Row(self.table, self.row))
+        {
+            self.place = txn.aside.take();
+        }
         let locks = &txn.inner.locks;
         let place = self.place.get_or_insert_with(|| {
             Place::join(&locks.lines, Spot::Row(self.table, self.row), &txn.owner, Want::Row(self.mode))
         });
+        if txn.steps_aside == Some(txn.writes.len()) && txn.lock_timeout.is_none() {
+            if locks.stand_in_line(place, holder) == Turn::Now {
+                return Ok(());
+            }
+            txn.aside = self.place.take();
+            (txn.steps_aside, txn.stepped_aside) = (None, true);
+            return Err(SqlError::internal("a statement that stepped aside"));
+        }
         locks.wait_in_line(&txn.waiter(), place, holder, target)
     }
 

@@ -189,7 +189,7 @@ pub(in crate::plan) struct Binder<'a> {
     pub(in crate::plan) privileges: Vec<(Oid, Privilege)>,
     pub(in crate::plan) writes: bool,
     pub(in crate::plan) locks: bool,
-    volatile: bool,
+    pub(in crate::plan) volatile: bool,
     view_depth: usize,
     /// Frames from here up are left sides of the joins of the FROM clause being bound.
     lateral_base: usize,
