@@ -478,10 +478,13 @@ impl Session {
     }
 
     /// Commits as `commit_internal` does, but what the client is sent before the procedure's end need not wait until the
-    /// commit is durable: for the consumption of events alone. A crash may undo it; the events come again then.
+    /// commit is durable: for the consumption of events alone. A crash may undo it; the events come again then. It is not
+    /// worth a sync of its own: it is written with the next commit, a moment later at most.
     pub fn commit_consumption(&mut self) -> Result<()> {
         let hold = self.hold;
+        self.backend.lazy.set(true);
         let result = self.commit_internal();
+        self.backend.lazy.set(false);
         self.later = self.later.max(self.hold);
         self.hold = hold;
         result.map(|_| ())
