@@ -280,7 +280,11 @@ impl Session {
         let limit = if max == 0 { BATCH } else { max.min(BATCH) };
         let mut rows = 0;
         while rows < limit {
-            let progress = match call.held.take() {
+            let waits = match call.held.take() {
+                None if call.columns.is_some() && !call.ended => call.run.ready(),
+                held => held,
+            };
+            let progress = match waits {
                 Some((row, blocking)) => Progress::Row { row, blocking },
                 None => self.step(call)?,
             };
@@ -289,8 +293,10 @@ impl Session {
                     if undescribed {
                         return Err(undeclared());
                     }
-                    let columns = call.columns.clone().unwrap_or_default();
-                    sink(&columns, formats, &row)?;
+                    match &call.columns {
+                        Some(columns) => sink(columns, formats, &row)?,
+                        None => sink(&Arc::default(), formats, &row)?,
+                    }
                     rows += 1;
                     if blocking {
                         return Ok((rows, Pause::Blocked));
