@@ -6,6 +6,9 @@ use std::time::Duration;
 use tripline_proxy::config::{self, Action, Config, LoadError};
 use tripline_proxy::{STACK_BYTES, StartError, demo, log, run};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();
     let loaded = match config::load(std::env::args(), &env, &|path| std::fs::read_to_string(path)) {

@@ -99,7 +99,9 @@ impl Connection {
             }
             Step::CopyOut { format, columns } => self.copy_out(format, columns).await?,
             // Taken by `statements`, which alone can stop half-way, and `next_statement`.
-            Step::CopyIn { .. } | Step::Waits(_) => return Err(SqlError::internal("a step that is taken before").into()),
+            Step::CopyIn { .. } | Step::Waits(_) => {
+                return Err(SqlError::internal("a step that is taken before").into());
+            }
         }
         self.flush_much().await
     }

@@ -79,10 +79,10 @@ pub struct Backend {
     pub settings: RefCell<Settings>,
     /// Notices not yet taken.
     pub notices: RefCell<Vec<SqlError>>,
-    /// currval by sequence.
+    /// currval by sequence, but of the last one.
     pub sequence_values: RefCell<HashMap<Oid, i64>>,
-    /// The sequence of lastval.
-    pub last_sequence: Cell<Option<Oid>>,
+    /// The sequence of lastval, with its currval.
+    pub last_sequence: Cell<Option<(Oid, i64)>>,
     /// State of random() after setseed.
     pub seed: Cell<Option<u64>>,
     /// Start of the transaction, microseconds since 2000.
@@ -250,6 +250,15 @@ impl Backend {
     /// At the end of a statement that could: the turn that it waits for, if it has stepped aside.
     pub fn stepped_aside(&self) -> Option<RowTurn> {
         self.txn.borrow_mut().as_mut().and_then(Txn::stepped_aside)
+    }
+
+    /// Notes what nextval or setval gave: for currval and lastval.
+    pub fn sequence_gave(&self, sequence: Oid, value: i64) {
+        if let Some((other, known)) = self.last_sequence.replace(Some((sequence, value)))
+            && other != sequence
+        {
+            self.sequence_values.borrow_mut().insert(other, known);
+        }
     }
 
     /// Takes the newest committed catalog into the transaction, if there is one.

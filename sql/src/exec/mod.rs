@@ -54,11 +54,12 @@ pub use settings::{SETTINGS, SettingKind, Settings, check_name, parse_bool, spli
 pub use shared::{Control, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus};
 pub use write::{RowInserter, Writer, insert_rows};
 
+use crate::catalog::SequenceDef;
 use crate::error::{Result, SqlState};
 use crate::expr::{EvalContext, OuterRow, SubplanId, eval, eval_predicate};
 use crate::plan::{Node, Plan, PlanKind};
 use crate::store::{Snapshot, TableLockMode, WaitPolicy};
-use crate::types::{Row, TextStyle, Value};
+use crate::types::{Oid, Row, TextStyle, Value};
 
 /// What a running statement remembers beside the states of its operators.
 #[derive(Default)]
@@ -68,6 +69,8 @@ pub struct Caches {
     ctes: HashMap<u32, cte::CteState>,
     paths: HashMap<u32, cte::Path>,
     working: HashMap<u32, Arc<Vec<Row>>>,
+    /// The sequence that nextval was called for last, its rights looked at.
+    sequence: Option<(Oid, Arc<SequenceDef>)>,
 }
 
 /// One execution of a plan: everything but the states of its operators.
@@ -282,6 +285,8 @@ pub enum State {
     IndexScan(Box<scan::IndexScanState>),
     /// Rows computed at the first call.
     Rows(Option<std::vec::IntoIter<Row>>),
+    /// The change log.
+    Log(Box<system::LogScan>),
     /// generate_series over integers.
     Series(set::Series),
     /// Place in a WITH query's rows.
@@ -318,6 +323,7 @@ impl State {
             Node::FunctionScan { calls, ordinality: false } if set::is_integer_series(calls) => {
                 State::Series(set::Series::default())
             }
+            Node::SystemScan { relation, .. } if system::is_log(relation) => State::Log(Box::default()),
             Node::SystemScan { .. } | Node::FunctionScan { .. } => State::Rows(None),
             Node::CteScan { .. } => State::CteScan(0),
             Node::Filter { input, .. } | Node::Project { input, .. } | Node::LockRows { input, .. } => {
@@ -368,6 +374,7 @@ impl State {
                 }
                 Ok(rows.as_mut().and_then(Iterator::next))
             }
+            (State::Log(scan), Node::SystemScan { bounds, filter, .. }) => scan.next(bounds, filter.as_ref(), cx),
             (State::Series(series), Node::FunctionScan { calls, .. }) => series.next(calls, cx),
             (State::CteScan(at), Node::CteScan { cte }) => cte::scan(*cte, at, cx),
             (State::Input(input), Node::Filter { input: node, predicate }) => loop {

@@ -181,21 +181,30 @@ impl Runtime for Exec<'_> {
     }
 
     fn next_value(&self, sequence: Oid) -> Result<i64> {
-        let def = self.sequence(sequence, Privilege::Usage)?;
-        self.backend.check_writable("nextval()")?;
-        let (value, covered) = self.backend.shared.store.next_value(sequence, &def)?;
+        let mut caches = self.run.caches.borrow_mut();
+        let def = match &caches.sequence {
+            Some((known, def)) if *known == sequence => def,
+            _ => {
+                let def = self.sequence(sequence, Privilege::Usage)?;
+                self.backend.check_writable("nextval()")?;
+                &caches.sequence.insert((sequence, def)).1
+            }
+        };
+        let (value, covered) = self.backend.shared.store.next_value(sequence, def)?;
         self.backend.with_txn(|txn| {
             txn.rests_on(covered);
             Ok(())
         })?;
-        self.backend.sequence_values.borrow_mut().insert(sequence, value);
-        self.backend.last_sequence.set(Some(sequence));
+        self.backend.sequence_gave(sequence, value);
         Ok(value)
     }
 
     fn current_value(&self, sequence: Oid) -> Result<i64> {
         let def = self.sequence(sequence, Privilege::Select)?;
-        let known = self.backend.sequence_values.borrow().get(&sequence).copied();
+        let known = match self.backend.last_sequence.get() {
+            Some((last, value)) if last == sequence => Some(value),
+            _ => self.backend.sequence_values.borrow().get(&sequence).copied(),
+        };
         known.ok_or_else(|| {
             SqlError::new(
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -206,7 +215,7 @@ impl Runtime for Exec<'_> {
 
     fn last_value(&self) -> Result<i64> {
         match self.backend.last_sequence.get() {
-            Some(sequence) => self.current_value(sequence),
+            Some((sequence, _)) => self.current_value(sequence),
             None => Err(SqlError::new(
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "lastval is not yet defined in this session",
@@ -238,8 +247,7 @@ impl Runtime for Exec<'_> {
             Ok(())
         })?;
         if called {
-            self.backend.sequence_values.borrow_mut().insert(sequence, value);
-            self.backend.last_sequence.set(Some(sequence));
+            self.backend.sequence_gave(sequence, value);
         }
         Ok(value)
     }

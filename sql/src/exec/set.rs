@@ -55,7 +55,7 @@ pub(super) fn computed_rows(node: &Node, cx: &Cx<'_>) -> Result<Vec<Row>> {
             }
             Ok(out)
         }
-        Node::SystemScan { relation, keys, filter } => {
+        Node::SystemScan { relation, keys, filter, .. } => {
             let mut values = Vec::with_capacity(keys.len());
             for (column, expr) in keys {
                 values.push((*column, cx.eval(expr, &[])?));

@@ -1,13 +1,15 @@
 //! Where catalog relations come from: a registry that the layer with their code fills, and what only the engine knows.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Backend, Exec};
+use super::{Backend, Cx, Exec};
 use crate::catalog::{Catalog, TableDef, TableId, Timing, TriggerDef};
-use crate::change::{CommitNo, Position, RowChange};
+use crate::change::{CommitNo, CommitRecord, Position, RowChange};
 use crate::error::Result;
+use crate::expr::{CompareOp, Expr};
 use crate::plan::SystemRelation;
-use crate::store::{LockInfo, LockObject, ReadItem};
+use crate::store::{LockInfo, LockObject, LogReader, ReadItem};
 use crate::types::{Array, Interval, Jsonb, Oid, Row, Value};
 
 /// A catalog relation by schema (none: pg_catalog's) and name.
@@ -95,7 +97,6 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
         "timer_times" => timer_times(backend)?,
         "locks" => locks(backend),
         "subscriptions" => subscriptions(backend)?,
-        "log" => log(backend)?,
         "trigger_statistics" => trigger_statistics(backend)?,
         _ => Vec::new(),
     })
@@ -227,61 +228,115 @@ fn subscriptions(backend: &Backend) -> Result<Vec<Row>> {
     rows
 }
 
-/// Newest commits that `tripline.log` shows.
-const LOG_COMMITS_MAX: u64 = 10_000;
+/// Whether it is `tripline.log`, whose rows are read as they are asked for: there may be more than fit into memory.
+pub(super) fn is_log(relation: &SystemRelation) -> bool {
+    relation.schema == crate::catalog::TRIPLINE && relation.name == "log"
+}
 
-/// Rows of `tripline.log`: the row changes of this database in its newest commits.
-fn log(backend: &Backend) -> Result<Vec<Row>> {
-    let store = &backend.shared.store;
-    let (catalog, durable) = (backend.catalog()?, store.durable());
-    let from = CommitNo(durable.0.saturating_sub(LOG_COMMITS_MAX));
-    let mut reader = store.reader(Position::end_of(from));
-    let count = |number: u64| Value::Int8(i64::try_from(number).unwrap_or(i64::MAX));
-    let mut rows = Vec::new();
-    loop {
-        let items = reader.next(256)?;
-        if items.is_empty() {
-            return Ok(rows);
-        }
-        for item in items {
-            let ReadItem::Record(record) = item else { continue };
-            if record.commit > durable {
-                return Ok(rows);
-            }
-            if record.database != backend.database {
+/// Log records read at a time.
+const LOG_BATCH: usize = 64;
+
+/// A scan of `tripline.log`: the row changes of this database in the durable commits that the log still has, oldest
+/// first. Conditions on the commit limit what is read.
+#[derive(Default)]
+pub struct LogScan {
+    reader: Option<LogReader>,
+    /// The last commit to show.
+    last: CommitNo,
+    rows: VecDeque<Row>,
+}
+
+impl LogScan {
+    fn begin(&mut self, bounds: &[(CompareOp, Expr)], cx: &Cx<'_>) -> Result<LogReader> {
+        let store = &cx.exec.backend.shared.store;
+        let (mut first, mut last) = (1, i64::try_from(store.durable().0).unwrap_or(i64::MAX));
+        for (op, bound) in bounds {
+            let bound = cx.eval(bound, &[])?;
+            let (Value::Int2(_) | Value::Int4(_) | Value::Int8(_), Some(bound)) = (&bound, bound.as_i64()) else {
                 continue;
-            }
-            for change in &record.changes {
-                let table = catalog.table(change.table).filter(|table| !table.hidden);
-                let image = |row: Option<&Row>| match (row, table) {
-                    (Some(row), Some(table)) => image(table, row, backend),
-                    _ => Value::Null,
-                };
-                let op = match change.change {
-                    RowChange::Insert { .. } => "insert",
-                    RowChange::Update { .. } => "update",
-                    RowChange::Delete { .. } => "delete",
-                };
-                rows.push(vec![
-                    count(record.commit.0),
-                    Value::Int8(i64::from(change.ordinal)),
-                    Value::TimestampTz(record.committed_at.saturating_sub(super::EPOCH_MICROS)),
-                    count(record.txn.0),
-                    count(record.origin),
-                    record.cause.map_or(Value::Null, |cause| count(cause.position.commit.0)),
-                    record.cause.map_or(Value::Null, |cause| Value::Int8(i64::from(cause.position.ordinal))),
-                    Value::Int4(record.cause.map_or(0, |cause| i32::from(cause.hops))),
-                    Value::Oid(change.writer.0),
-                    Value::Oid(change.table.0),
-                    table.map_or(Value::Null, |table| Value::text(&table.name)),
-                    Value::text(op),
-                    count(change.row_id.0),
-                    image(change.change.old()),
-                    image(change.change.new_row()),
-                ]);
+            };
+            match op {
+                CompareOp::Equal => (first, last) = (first.max(bound), last.min(bound)),
+                CompareOp::Greater => first = first.max(bound.saturating_add(1)),
+                CompareOp::GreaterEqual => first = first.max(bound),
+                CompareOp::Less => last = last.min(bound.saturating_sub(1)),
+                CompareOp::LessEqual => last = last.min(bound),
+                CompareOp::NotEqual => {}
             }
         }
-        backend.check_cancel()?;
+        let number = |commit: i64| CommitNo(u64::try_from(commit).unwrap_or(0));
+        self.last = if first > last { CommitNo(0) } else { number(last) };
+        Ok(store.reader(Position::end_of(number(first - 1))))
+    }
+
+    pub(super) fn next(
+        &mut self,
+        bounds: &[(CompareOp, Expr)],
+        filter: Option<&Expr>,
+        cx: &Cx<'_>,
+    ) -> Result<Option<Row>> {
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.begin(bounds, cx)?,
+        };
+        loop {
+            while let Some(row) = self.rows.pop_front() {
+                if filter.map_or(Ok(true), |filter| cx.test(filter, &row))? {
+                    self.reader = Some(reader);
+                    return Ok(Some(row));
+                }
+                cx.exec.tick()?;
+            }
+            let items = if reader.position().commit < self.last { reader.next(LOG_BATCH)? } else { Vec::new() };
+            let catalog = cx.exec.backend.catalog()?;
+            let records = items.iter().filter_map(|item| match item {
+                ReadItem::Record(record) if record.commit <= self.last => Some(record),
+                _ => None,
+            });
+            records.for_each(|record| log_rows(cx.exec.backend, &catalog, record, &mut self.rows));
+            if items.is_empty() {
+                self.reader = Some(reader);
+                return Ok(None);
+            }
+            cx.exec.tick()?;
+        }
+    }
+}
+
+/// The rows of one commit.
+fn log_rows(backend: &Backend, catalog: &Catalog, record: &CommitRecord, rows: &mut VecDeque<Row>) {
+    if record.database != backend.database {
+        return;
+    }
+    let count = |number: u64| Value::Int8(i64::try_from(number).unwrap_or(i64::MAX));
+    for change in &record.changes {
+        let table = catalog.table(change.table).filter(|table| !table.hidden);
+        let image = |row: Option<&Row>| match (row, table) {
+            (Some(row), Some(table)) => image(table, row, backend),
+            _ => Value::Null,
+        };
+        let op = match change.change {
+            RowChange::Insert { .. } => "insert",
+            RowChange::Update { .. } => "update",
+            RowChange::Delete { .. } => "delete",
+        };
+        rows.push_back(vec![
+            count(record.commit.0),
+            Value::Int8(i64::from(change.ordinal)),
+            Value::TimestampTz(record.committed_at.saturating_sub(super::EPOCH_MICROS)),
+            count(record.txn.0),
+            count(record.origin),
+            record.cause.map_or(Value::Null, |cause| count(cause.position.commit.0)),
+            record.cause.map_or(Value::Null, |cause| Value::Int8(i64::from(cause.position.ordinal))),
+            Value::Int4(record.cause.map_or(0, |cause| i32::from(cause.hops))),
+            Value::Oid(change.writer.0),
+            Value::Oid(change.table.0),
+            table.map_or(Value::Null, |table| Value::text(&table.name)),
+            Value::text(op),
+            count(change.row_id.0),
+            image(change.change.old()),
+            image(change.change.new_row()),
+        ]);
     }
 }
 

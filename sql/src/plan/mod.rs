@@ -22,7 +22,7 @@ pub use bind::{
 pub use build::plan;
 
 use crate::catalog::{TableDef, TableId};
-use crate::expr::{AggregateFunction, Expr, Function, SubplanId, WindowFunction};
+use crate::expr::{AggregateFunction, CompareOp, Expr, Function, SubplanId, WindowFunction};
 use crate::store::{LockMode, WaitPolicy};
 use crate::types::{DataType, Oid};
 
@@ -133,6 +133,8 @@ pub enum Node {
     SystemScan {
         /// The relation.
         relation: &'static SystemRelation,
+        /// Bounds of the first column, `column op expression`; the filter still holds them all.
+        bounds: Vec<(CompareOp, Expr)>,
         /// Equality conditions `column = expression` pushed down (oid and name look-ups); the filter still holds them all.
         keys: Vec<(usize, Expr)>,
         /// Condition.

@@ -247,7 +247,8 @@ pub fn node_exprs_mut(node: &mut Node, visit: &mut dyn FnMut(&mut Expr)) {
             ranges.iter_mut().for_each(|range| bounds_mut(range, visit));
             filter.iter_mut().for_each(visit);
         }
-        Node::SystemScan { keys, filter, .. } => {
+        Node::SystemScan { bounds, keys, filter, .. } => {
+            bounds.iter_mut().for_each(|(_, expr)| visit(expr));
             keys.iter_mut().for_each(|(_, expr)| visit(expr));
             filter.iter_mut().for_each(visit);
         }

@@ -293,3 +293,34 @@ fn second_reading_of_ami_statements() {
     sql(&mut s, "SET dialect = postgres");
     assert_eq!(fails(&mut s, "SELECT id FROM Trades WHERE id == 1").state().as_str(), "42883");
 }
+
+// The whole log can be read, from any commit on.
+#[test]
+fn the_log_has_every_commit() {
+    let engine = engine();
+    let mut s = session(&engine);
+    sql(&mut s, "CREATE TABLE t (id int PRIMARY KEY)");
+    for n in 0..11_000 {
+        sql(&mut s, &format!("INSERT INTO t VALUES ({n})"));
+    }
+    let one = |s: &mut Session, text: &str| sql(s, text)[0].parse::<i64>().unwrap();
+    let all = "SELECT count(*) FROM tripline.log WHERE table_name = 't'";
+    assert_eq!(one(&mut s, all), 11_000);
+    let first = one(&mut s, "SELECT commit FROM tripline.log WHERE after->>'id' = '3'");
+    for (condition, expected) in [
+        (format!("commit > {first}"), 10_996),
+        (format!("{first} <= commit"), 10_997),
+        (format!("commit < {first}"), 3),
+        (format!("commit <= {first} AND commit >= {first} - 1"), 2),
+        (format!("commit = {first}"), 1),
+        (format!("commit BETWEEN {first} AND {first} + 9"), 10),
+        (format!("commit > {first} AND commit < {first}"), 0),
+        ("commit < 0".to_owned(), 0),
+        ("commit > 9223372036854775806".to_owned(), 0),
+        (format!("commit > {first}.5"), 10_996),
+    ] {
+        assert_eq!(one(&mut s, &format!("{all} AND {condition}")), expected, "{condition}");
+    }
+    let next = format!("SELECT after->>'id' FROM tripline.log WHERE commit > {first} ORDER BY commit LIMIT 2");
+    assert_eq!(sql(&mut s, &next)[..2], ["4", "5"]);
+}

@@ -18,6 +18,8 @@ use parking_lot::Mutex;
 use crate::env::Rng;
 use crate::error::{SqlError, SqlState};
 
+use super::direct::Direct;
+
 /// A directory of files, named by paths relative to it with `/` between the parts.
 pub trait Disk: Send + Sync + fmt::Debug {
     /// Opens an existing file for reading and writing. Errors: `NotFound`.
@@ -46,11 +48,16 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes all bytes at an offset.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// As `write_at`, for what goes on where the last such write ended and is synced next. Up to the end of a block of
+    /// 4,096 bytes zeros may follow it.
+    fn append_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_at(bytes, offset)
+    }
     /// Makes what was written durable (fdatasync).
     fn sync(&self) -> io::Result<()>;
     /// Gives a new file this length, with space for it: zeros, written or only promised by the file system.
     fn reserve(&self, len: u64) -> io::Result<()> {
-        zero(self, len)
+        zero(self, len, &|| ())
     }
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
@@ -83,12 +90,12 @@ impl FileDisk {
 
 impl Disk for FileDisk {
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(OsFile(OpenOptions::new().read(true).write(true).open(self.path(name))?)))
+        Ok(Arc::new(OsFile::new(OpenOptions::new().read(true).write(true).open(self.path(name))?)))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(self.path(name))?;
-        Ok(Arc::new(OsFile(file)))
+        Ok(Arc::new(OsFile::new(file)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -137,16 +144,34 @@ impl Disk for FileDisk {
 }
 
 #[derive(Debug)]
-struct OsFile(File);
+struct OsFile {
+    file: File,
+    /// Set up at the first append; none where it cannot be.
+    direct: Mutex<Option<Option<Direct>>>,
+}
 
-/// Writes zeros from the beginning of a file.
-pub(super) fn zero<F: DiskFile + ?Sized>(file: &F, len: u64) -> io::Result<()> {
-    let zeros = vec![0; 1 << 20];
+impl OsFile {
+    fn new(file: File) -> OsFile {
+        OsFile { file, direct: Mutex::default() }
+    }
+}
+
+/// Longer appends go through the page cache, which writes while it still copies.
+const DIRECT_MAX: usize = 1 << 20;
+
+/// Writes zeros from the beginning of a file, each part synced before the next; `pause` is called in between.
+pub(super) fn zero<F: DiskFile + ?Sized>(file: &F, len: u64, pause: &dyn Fn()) -> io::Result<()> {
+    let zeros = vec![0; 512 << 10];
     let mut at = 0;
     while at < len {
         let n = (len - at).min(zeros.len() as u64);
         file.write_at(&zeros[..usize::try_from(n).unwrap_or(0)], at)?;
         at += n;
+        if at < len {
+            // Many megabytes at once would keep others from the disk for as long.
+            file.sync()?;
+            pause();
+        }
     }
     Ok(())
 }
@@ -155,7 +180,7 @@ impl DiskFile for OsFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < buffer.len() {
-            match self.0.read_at(&mut buffer[done..], offset + done as u64) {
+            match self.file.read_at(&mut buffer[done..], offset + done as u64) {
                 Ok(0) => break,
                 Ok(n) => done += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -166,26 +191,40 @@ impl DiskFile for OsFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn append_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if bytes.len() <= DIRECT_MAX {
+            let mut direct = self.direct.lock();
+            let direct = direct.get_or_insert_with(|| Direct::open(&self.file));
+            if let Some(writer) = direct {
+                if writer.append(&self.file, bytes, offset)? {
+                    return Ok(());
+                }
+                *direct = None;
+            }
+        }
+        self.write_at(bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn reserve(&self, len: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::empty(), 0, len) {
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => zero(self, len),
+        match rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::empty(), 0, len) {
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => zero(self, len, &|| ()),
             done => Ok(done?),
         }
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 }
 

@@ -105,6 +105,15 @@ pub(super) type Entry = (Key, u64);
 struct IntTree {
     keys: BTreeSet<(i64, u64)>,
     nulls: BTreeSet<u64>,
+    /// No key is greater: what comes in rising order need not look whether it is there.
+    most: Option<i64>,
+}
+
+impl IntTree {
+    fn insert(&mut self, key: i64, row: u64) {
+        self.keys.insert((key, row));
+        self.most = self.most.max(Some(key));
+    }
 }
 
 #[derive(Debug)]
@@ -284,7 +293,7 @@ impl IndexStore {
     pub(super) fn insert(&self, key: Key, row: u64) {
         match (&self.tree, key) {
             (Tree::Int(tree), Key::Int(n)) => {
-                tree.write().keys.insert((n, row));
+                tree.write().insert(n, row);
             }
             (Tree::Int(tree), _) => {
                 tree.write().nulls.insert(row);
@@ -343,11 +352,12 @@ impl IndexStore {
         match (&self.tree, key) {
             (Tree::Int(tree), Key::Int(n)) => {
                 let mut tree = tree.write();
-                others.extend(
-                    tree.keys.range((*n, 0)..=(*n, u64::MAX)).map(|(_, other)| *other).filter(|other| *other != row),
-                );
+                if tree.most.is_none_or(|most| *n <= most) {
+                    let same = tree.keys.range((*n, 0)..=(*n, u64::MAX)).map(|(_, other)| *other);
+                    others.extend(same.filter(|other| *other != row));
+                }
                 if others.is_empty() {
-                    tree.keys.insert((*n, row));
+                    tree.insert(*n, row);
                 }
             }
             _ => {
@@ -565,7 +575,8 @@ impl IndexStore {
                     }
                 }
                 keys.sort_unstable();
-                *tree.write() = IntTree { keys: keys.into_iter().collect(), nulls };
+                let most = keys.last().map(|(key, _)| *key);
+                *tree.write() = IntTree { keys: keys.into_iter().collect(), nulls, most };
             }
             Tree::Bytes(tree) => {
                 let keys = entries.into_iter().filter_map(|(key, row)| match key {

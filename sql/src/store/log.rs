@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -29,7 +29,7 @@ use crate::error::{Result, SqlError, SqlState};
 
 use super::disk::{Disk, io_error};
 use super::record::{self, HEADER};
-use super::segment::{SEGMENT_HEADER, Segment};
+use super::segment::{Fill, SEGMENT_HEADER, Segment};
 
 /// Records not yet written may have this many bytes together before commits wait.
 const PENDING_MAX: u64 = 64 << 20;
@@ -43,6 +43,9 @@ const ALONE_MAX: u32 = 32;
 const LAZY_MAX: Duration = Duration::from_millis(10);
 /// A committer does not lead while syncs take longer than this: its thread has other sessions to serve.
 const LEAD_MAX: Duration = Duration::from_millis(1);
+
+/// Rest after each part of a segment that is made ahead of need.
+const PREPARE_PAUSE: Duration = Duration::from_millis(4);
 
 /// A record in memory: for the flusher, then for readers.
 pub(super) struct LogRecord {
@@ -123,6 +126,8 @@ pub(super) struct Log {
     prepare: Condvar,
     /// commits for a segment or for room.
     room: Condvar,
+    /// Whether one waits for a segment.
+    hurry: AtomicBool,
     newest: AtomicU64,
     durable: AtomicU64,
     failure: OnceLock<SqlError>,
@@ -185,6 +190,7 @@ impl Log {
             work: Condvar::new(),
             prepare: Condvar::new(),
             room: Condvar::new(),
+            hurry: AtomicBool::new(false),
             newest: AtomicU64::new(start.newest),
             durable: AtomicU64::new(start.newest),
             failure: OnceLock::new(),
@@ -265,6 +271,7 @@ impl Log {
             }
             let attempts = tail.attempts;
             tail.wanted = tail.wanted.max(need).max(self.segment_bytes);
+            self.hurry.store(true, Ordering::Relaxed);
             self.prepare.notify_one();
             self.wait_for_room(&mut tail, |tail| tail.attempts != attempts);
             if let (Some(error), true) = (&tail.attempt_error, tail.attempts != attempts) {
@@ -461,17 +468,17 @@ impl Log {
                     buffer.extend_from_slice(body);
                 }
                 if large || buffer.len() >= WRITE_BYTES {
-                    segment.file.write_at(buffer, start).map_err(fail)?;
+                    segment.file.append_at(buffer, start).map_err(fail)?;
                     start += buffer.len() as u64;
                     buffer.clear();
                 }
                 if large {
-                    segment.file.write_at(body, start).map_err(fail)?;
+                    segment.file.append_at(body, start).map_err(fail)?;
                     start += body.len() as u64;
                 }
             }
             if !buffer.is_empty() {
-                segment.file.write_at(buffer, start).map_err(fail)?;
+                segment.file.append_at(buffer, start).map_err(fail)?;
             }
             segment.file.sync().map_err(fail)?;
             self.syncs.fetch_add(1, Ordering::Relaxed);
@@ -527,6 +534,13 @@ impl Log {
         self.room.notify_all();
     }
 
+    /// Between parts of a segment in the making: the disk serves commits too, unless they wait for this one.
+    fn pause(&self) {
+        if !self.hurry.load(Ordering::Relaxed) {
+            std::thread::sleep(PREPARE_PAUSE);
+        }
+    }
+
     /// The preparer's thread: makes the next segment ahead of need, out of retired ones where it can.
     pub(super) fn run_preparer(&self) {
         let mut tail = self.tail.lock();
@@ -543,9 +557,13 @@ impl Log {
                 let old = fits.map(|place| tail.retired.remove(place));
                 let made = parking_lot::MutexGuard::unlocked(&mut tail, || match &old {
                     Some(old) => old.recycle(self.disk.as_ref(), number),
-                    None => Segment::create(self.disk.as_ref(), number, wanted, wanted > self.segment_bytes),
+                    None if wanted > self.segment_bytes => {
+                        Segment::create(self.disk.as_ref(), number, wanted, Fill::Reserved)
+                    }
+                    None => Segment::create(self.disk.as_ref(), number, wanted, Fill::Zeros(&|| self.pause())),
                 });
                 tail.attempts += 1;
+                self.hurry.store(false, Ordering::Relaxed);
                 tail.attempt_error = None;
                 match made {
                     Ok(segment) => tail.spares.push_back(Arc::new(segment)),
@@ -579,6 +597,7 @@ impl Log {
     pub(super) fn stop(&self) {
         let mut tail = self.tail.lock();
         tail.stop = true;
+        self.hurry.store(true, Ordering::Relaxed);
         self.work.notify_all();
         self.prepare.notify_all();
         self.room.notify_all();

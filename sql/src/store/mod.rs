@@ -19,6 +19,7 @@
 mod checkpoint;
 mod config;
 mod ddl;
+mod direct;
 mod disk;
 mod heap;
 mod index;

@@ -20,7 +20,7 @@ use super::heap::{self, CHUNK};
 use super::index::IndexStore;
 use super::log::{Log, LogStart};
 use super::record::{self, Entries, Entry, HEADER, StoredChange};
-use super::segment::{DIR, SEGMENT_HEADER, Segment, damaged};
+use super::segment::{DIR, Fill, SEGMENT_HEADER, Segment, damaged};
 use super::sequence::Sequences;
 use super::store::Found;
 use super::table::{Parts, Shape, TableStore};
@@ -79,7 +79,12 @@ pub(super) fn recover(
         }
     }
     if segments.is_empty() {
-        segments.push(Arc::new(Segment::create(disk.as_ref(), next_number, config.log_segment_bytes, false)?));
+        segments.push(Arc::new(Segment::create(
+            disk.as_ref(),
+            next_number,
+            config.log_segment_bytes,
+            Fill::Zeros(&|| ()),
+        )?));
         next_number += 1;
     }
     disk.sync_dir(DIR).map_err(fail)?;

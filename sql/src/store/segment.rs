@@ -29,6 +29,14 @@ pub(super) const SEGMENT_HEADER: u64 = 64;
 const MAGIC: &[u8; 8] = b"TRIPLOG1";
 const MARK_EVERY: u64 = 1 << 20;
 
+/// What a new segment is full of.
+pub(super) enum Fill<'a> {
+    /// Zeros, so that a sync need not write where its blocks are; in parts, with a call after each but the last.
+    Zeros(&'a dyn Fn()),
+    /// Nothing yet: one large record is about to fill it.
+    Reserved,
+}
+
 /// A segment in use or ready for it.
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -62,16 +70,19 @@ impl Segment {
         Segment { number, name: name_of(number), size, file, first: AtomicU64::new(0), marks: Mutex::default() }
     }
 
-    /// Makes a new file, durable with its name. Full of zeros, so that a sync need not write where its blocks are; or
-    /// `reserved` only, for a segment that one large record is about to fill. Errors: 53100, 58030.
-    pub(super) fn create(disk: &dyn Disk, number: u64, size: u64, reserved: bool) -> Result<Segment> {
+    /// Makes a new file, durable with its name. Errors: 53100, 58030.
+    pub(super) fn create(disk: &dyn Disk, number: u64, size: u64, fill: Fill<'_>) -> Result<Segment> {
         let name = name_of(number);
         let fail = |error| {
             let _ = disk.remove(&name);
             io_error(disk, "create", &name, &error)
         };
         let file = disk.create(&name).map_err(fail)?;
-        if reserved { file.reserve(size) } else { zero(&*file, size) }.map_err(fail)?;
+        match fill {
+            Fill::Zeros(pause) => zero(&*file, size, pause),
+            Fill::Reserved => file.reserve(size),
+        }
+        .map_err(fail)?;
         file.write_at(&header(number, size), 0).map_err(fail)?;
         file.sync().map_err(fail)?;
         disk.sync_dir(DIR).map_err(fail)?;

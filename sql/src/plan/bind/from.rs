@@ -522,7 +522,11 @@ impl Binder<'_> {
         if alias.is_none() {
             item.schema = Some(relation.schema);
         }
-        Ok(Source { node: Node::SystemScan { relation, keys: Vec::new(), filter: None }, items: vec![item], width })
+        Ok(Source {
+            node: Node::SystemScan { relation, bounds: Vec::new(), keys: Vec::new(), filter: None },
+            items: vec![item],
+            width,
+        })
     }
 
     /// A sequence's row: last_value, log_cnt, is_called.

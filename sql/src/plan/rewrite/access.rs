@@ -62,22 +62,26 @@ impl Rewriter<'_> {
                     }
                 }
             }
-            Node::SystemScan { relation, mut keys, filter } => {
+            Node::SystemScan { relation, mut bounds, mut keys, filter } => {
                 let mut all = Vec::new();
                 if let Some(filter) = filter {
                     conjuncts(filter, &mut all);
                 }
                 all.extend(terms);
                 for term in &all {
-                    if let Expr::Compare { op: CompareOp::Equal, left, right } = term {
-                        for (column, bound) in [(left, right), (right, left)] {
-                            if let (Expr::Column(place, _), true) = (column.as_ref(), is_bound(bound)) {
+                    let Expr::Compare { op, left, right } = term else { continue };
+                    for (op, column, bound) in [(*op, left, right), (mirrored(*op), right, left)] {
+                        if let (Expr::Column(place, _), true) = (column.as_ref(), is_bound(bound)) {
+                            if op == CompareOp::Equal {
                                 keys.push((*place, bound.as_ref().clone()));
+                            }
+                            if *place == 0 {
+                                bounds.push((op, bound.as_ref().clone()));
                             }
                         }
                     }
                 }
-                Node::SystemScan { relation, keys, filter: all_of(all) }
+                Node::SystemScan { relation, bounds, keys, filter: all_of(all) }
             }
             other => other,
         }
