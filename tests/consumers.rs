@@ -70,7 +70,9 @@ fn each_execute_is_a_request() {
     // The unnamed portal goes with the next Query.
     assert!(raw.run("SELECT 2").starts_with("T(?column?) D(2)"));
     assert_eq!(raw.execute("", 1).sync().ask(), "E(34000) Z(I)");
-    eventually("given back", || other.run("SELECT state FROM comdb2_trigger_status WHERE name = 'w'").contains("D(unassigned)"));
+    eventually("given back", || {
+        other.run("SELECT state FROM comdb2_trigger_status WHERE name = 'w'").contains("D(unassigned)")
+    });
     assert_eq!(depth(&mut other, "w"), "1");
 }
 
@@ -79,7 +81,8 @@ fn each_execute_is_a_request() {
 #[test]
 fn a_streaming_execution_sends_before_it_waits() {
     let (server, mut other) = set_up(SETUP);
-    other.run("CREATE TABLE s (i int); CREATE PROCEDURE n VERSION 'a' $lua$
+    other.run(
+        "CREATE TABLE s (i int); CREATE PROCEDURE n VERSION 'a' $lua$
 local function main(times)
   local c = db:consumer()
   db:num_columns(1) db:column_name('i', 1) db:column_type('int', 1)
@@ -93,7 +96,8 @@ local function main(times)
     db:commit()
   end
 end
-$lua$; CREATE LUA CONSUMER n ON (TABLE s FOR INSERT)");
+$lua$; CREATE LUA CONSUMER n ON (TABLE s FOR INSERT)",
+    );
     let mut raw = Raw::login(server.address());
     raw.query("EXEC PROCEDURE n(2)").go();
     assert_eq!(raw.next(3), "T(i) D(-1) N(00000)");
@@ -117,7 +121,8 @@ $lua$; CREATE LUA CONSUMER n ON (TABLE s FOR INSERT)");
 // CDB-1028: the client goes while the procedure sends: it ends, and what it had not committed is undone.
 #[test]
 fn a_client_that_goes_ends_its_procedure() {
-    let (server, mut other) = set_up("CREATE TABLE kept (i int); CREATE PROCEDURE endless VERSION 'a' $lua$
+    let (server, mut other) = set_up(
+        "CREATE TABLE kept (i int); CREATE PROCEDURE endless VERSION 'a' $lua$
 local function main()
   db:setmaxinstructions(1000000000)
   db:exec('INSERT INTO kept VALUES (1)')
@@ -125,12 +130,15 @@ local function main()
   db:exec('INSERT INTO kept VALUES (2)')
   while true do db:emit(string.rep('x', 1000)) end
 end
-$lua$");
+$lua$",
+    );
     let mut raw = Raw::login(server.address());
     raw.query("EXEC PROCEDURE endless()").go();
     assert!(raw.next(3).starts_with("T($0) D("));
     drop(raw);
-    eventually("ended", || other.run("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'EXEC%'").contains("D(0)"));
+    eventually("ended", || {
+        other.run("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'EXEC%'").contains("D(0)")
+    });
     assert!(other.run("SELECT i FROM kept").contains("D(1) C(SELECT 1)"));
     // Nothing is locked.
     assert_eq!(other.run("DROP TABLE kept"), "C(DROP TABLE) Z(I)");
@@ -139,7 +147,8 @@ $lua$");
 // CDB-513: a trigger that sleeps starts within 100 ms of the commit.
 #[test]
 fn an_idle_trigger_wakes_at_once() {
-    let (_server, mut raw) = set_up("CREATE TABLE t (i int); CREATE TABLE seen (late double precision);
+    let (_server, mut raw) = set_up(
+        "CREATE TABLE t (i int); CREATE TABLE seen (late double precision);
 CREATE TABLE sent (at timestamptz);
 CREATE PROCEDURE q VERSION 'a' $lua$
 local function main(e)
@@ -147,7 +156,8 @@ local function main(e)
   return rc
 end
 $lua$;
-CREATE LUA TRIGGER q ON (TABLE t FOR INSERT)");
+CREATE LUA TRIGGER q ON (TABLE t FOR INSERT)",
+    );
     let mut best = f64::MAX;
     for n in 1..=5 {
         std::thread::sleep(Duration::from_millis(150));
@@ -175,7 +185,8 @@ async fn connect(server: &Server) -> Client {
 
 /// A file of the client programs: a script as the manual types it.
 fn script(name: &str) -> String {
-    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)).expect("a script")
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name))
+        .expect("a script")
 }
 
 // CDB-308, CDB-901, CDB-909, 13.2: the manual's watch, through row-limited Execute of tokio-postgres.

@@ -49,14 +49,15 @@ pub struct Backlogs(Mutex<HashMap<TriggerId, Backlog>>);
 fn wants(def: &TriggerDef, change: &LoggedChange) -> bool {
     // Rewritten rows are nobody's events, and a TRUNCATE is none of the queues (CDB-611).
     let passed = change.writer == TriggerId::DDL || change.writer == TriggerId::TRUNCATE && def.dialect == "comdb2";
-    !passed && def.events.iter().any(|event| {
-        event.table == change.table
-            && match change.change {
-                RowChange::Insert { .. } => event.insert.is_some(),
-                RowChange::Update { .. } => event.update.is_some(),
-                RowChange::Delete { .. } => event.delete.is_some(),
-            }
-    })
+    !passed
+        && def.events.iter().any(|event| {
+            event.table == change.table
+                && match change.change {
+                    RowChange::Insert { .. } => event.insert.is_some(),
+                    RowChange::Update { .. } => event.update.is_some(),
+                    RowChange::Delete { .. } => event.delete.is_some(),
+                }
+        })
 }
 
 impl Backlog {

@@ -206,7 +206,11 @@ pub fn ended_by_line(
     if options.dialect != DialectSetting::Named("comdb2") || error.state() != SqlState::SYNTAX_ERROR {
         return None;
     }
-    let at = error.fields().position.map(|span| span.0 as usize).filter(|at| *at > raw.range.start && *at < raw.range.end)?;
+    let at = error
+        .fields()
+        .position
+        .map(|span| span.0 as usize)
+        .filter(|at| *at > raw.range.start && *at < raw.range.end)?;
     let before = text.get(..at)?.trim_end_matches([' ', '\t', '\r']);
     let stop = before.strip_suffix('\n').map(str::trim_end).map(str::len).filter(|stop| *stop > raw.range.start)?;
     let word: String = text[at..].chars().take_while(char::is_ascii_alphabetic).collect();

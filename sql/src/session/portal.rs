@@ -235,7 +235,9 @@ impl Session {
         let parsed = match crate::exec::parse_statement(&self.backend, &text, &raw, &options) {
             Ok(parsed) => parsed,
             Err(error) => {
-                let Some((raw, parsed)) = parse::ended_by_line(&text, &raw, &error, &options) else { return Err(error) };
+                let Some((raw, parsed)) = parse::ended_by_line(&text, &raw, &error, &options) else {
+                    return Err(error);
+                };
                 if let Some(simple) = &mut self.simple {
                     simple.next = raw.next;
                     simple.last = false;
