@@ -23,6 +23,7 @@ use crate::catalog::{Catalog, IndexDef, IndexKey, IndexMethod, TableDef};
 use crate::error::{Result, SqlError};
 use crate::types::{Oid, Row, TextStyle, Value, encode_key, oid, to_text};
 
+use super::blocks::Blocks;
 use super::config::{KeyExtractor, KeyExtractors};
 use super::range::IndexRange;
 
@@ -103,17 +104,8 @@ pub(super) type Entry = (Key, u64);
 
 #[derive(Debug, Default)]
 struct IntTree {
-    keys: BTreeSet<(i64, u64)>,
+    keys: Blocks,
     nulls: BTreeSet<u64>,
-    /// No key is greater: what comes in rising order need not look whether it is there.
-    most: Option<i64>,
-}
-
-impl IntTree {
-    fn insert(&mut self, key: i64, row: u64) {
-        self.keys.insert((key, row));
-        self.most = self.most.max(Some(key));
-    }
 }
 
 #[derive(Debug)]
@@ -293,7 +285,7 @@ impl IndexStore {
     pub(super) fn insert(&self, key: Key, row: u64) {
         match (&self.tree, key) {
             (Tree::Int(tree), Key::Int(n)) => {
-                tree.write().insert(n, row);
+                tree.write().keys.insert((n, row));
             }
             (Tree::Int(tree), _) => {
                 tree.write().nulls.insert(row);
@@ -320,7 +312,7 @@ impl IndexStore {
     pub(super) fn remove(&self, key: &Key, row: u64) {
         match (&self.tree, key) {
             (Tree::Int(tree), Key::Int(n)) => {
-                tree.write().keys.remove(&(*n, row));
+                tree.write().keys.remove((*n, row));
             }
             (Tree::Int(tree), _) => {
                 tree.write().nulls.remove(&row);
@@ -352,12 +344,12 @@ impl IndexStore {
         match (&self.tree, key) {
             (Tree::Int(tree), Key::Int(n)) => {
                 let mut tree = tree.write();
-                if tree.most.is_none_or(|most| *n <= most) {
-                    let same = tree.keys.range((*n, 0)..=(*n, u64::MAX)).map(|(_, other)| *other);
-                    others.extend(same.filter(|other| *other != row));
+                // What comes in rising order need not be looked for.
+                if tree.keys.last().is_some_and(|(most, _)| *n <= most) {
+                    others.extend(tree.keys.rows_of(*n).filter(|other| *other != row));
                 }
                 if others.is_empty() {
-                    tree.insert(*n, row);
+                    tree.keys.insert((*n, row));
                 }
             }
             _ => {
@@ -375,7 +367,7 @@ impl IndexStore {
     pub(super) fn rows_of(&self, key: &Key, out: &mut Vec<u64>) {
         match (&self.tree, key) {
             (Tree::Int(tree), Key::Int(n)) => {
-                out.extend(tree.read().keys.range((*n, 0)..=(*n, u64::MAX)).map(|(_, row)| *row));
+                out.extend(tree.read().keys.rows_of(*n));
             }
             (Tree::Int(tree), _) => out.extend(&tree.read().nulls),
             (Tree::Bytes(tree), Key::Bytes(key)) => {
@@ -547,7 +539,7 @@ impl IndexStore {
                 if reverse { high = Bound::Excluded((*n, *row)) } else { low = Bound::Excluded((*n, *row)) }
             }
             if ordered(&low, &high) {
-                let range = tree.keys.range((low, high));
+                let range = tree.keys.range(low, high);
                 let copy = |(n, row): &(i64, u64)| (Key::Int(*n), *row);
                 if reverse {
                     out.extend(range.rev().take(left).map(copy))
@@ -575,8 +567,8 @@ impl IndexStore {
                     }
                 }
                 keys.sort_unstable();
-                let most = keys.last().map(|(key, _)| *key);
-                *tree.write() = IntTree { keys: keys.into_iter().collect(), nulls, most };
+                keys.dedup();
+                *tree.write() = IntTree { keys: Blocks::from_sorted(&keys), nulls };
             }
             Tree::Bytes(tree) => {
                 let keys = entries.into_iter().filter_map(|(key, row)| match key {

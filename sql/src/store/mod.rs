@@ -16,6 +16,7 @@
 //! Latches are taken in this order: a unique index's stripe, a chunk, then any one of: a tree, a shard of locks or of
 //! transactions. The commit mutex comes before those that publishing takes. None is held while waiting for a lock.
 
+mod blocks;
 mod checkpoint;
 mod config;
 mod ddl;
