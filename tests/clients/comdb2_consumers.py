@@ -273,6 +273,97 @@ def prepared(c):
     check("parameters", rows[0][:3] == ("number", "string", "blob"), rows)
 
 
+WATCHED = [("t", "add", 1, 3.142857, "hello", b"\xde\xad\xbe\xef", None, None, None, None),
+           ("t", "upd", 4, 4.142857, "hello", b"\x60\x0d\xc0\xde", 1, 3.142857, "hello", b"\xde\xad\xbe\xef"),
+           ("t", "del", None, None, None, None, 4, 4.142857, "hello", b"\x60\x0d\xc0\xde")]
+
+
+def shown(row):
+    """tbl, type, i, d, c, b and the old ones of a row of watch()."""
+    digits = lambda value: None if value is None else round(value, 6)
+    return (row[0], row[1], row[2], digits(row[3]), row[4], row[5], row[8], digits(row[9]), row[10], row[11])
+
+
+def again():
+    """The watch script from the beginning."""
+    with connect() as c:
+        c.execute("DROP LUA CONSUMER IF EXISTS watch")
+        c.execute("DROP TABLE IF EXISTS t")
+    run = psql("-f", str(HERE / "comdb2_watch.sql"))
+    check("watch.sql again", run.returncode == 0, run.stderr)
+
+
+def watch_by_fetch_count():
+    """CDB-905, 13.2: psql's FETCH_COUNT; a cursor's rows through psycopg, named cursor and plain."""
+    again()
+    with connect() as a:
+        a.execute("DECLARE w CURSOR FOR EXEC PROCEDURE watch()")
+        rows = [a.execute("FETCH 1 FROM w").fetchone() for _ in range(3)]
+        check("psycopg", [shown(row) for row in rows] == WATCHED, rows)
+    again()
+    # Streaming: psql with FETCH_COUNT prints rows as they come where it can (17 and later), else at the end.
+    words = ["psql", "-X", "-At", "-v", "FETCH_COUNT=1", "-c", "SET statement_timeout = 2000", "-c", "EXEC PROCEDURE watch()"]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    check("FETCH_COUNT ends with the statement's time", "canceling statement due to statement timeout" in run.stderr, run)
+    with connect() as c:
+        # What a streaming execution sent counts as asked for.
+        eventually("streamed rows are consumed", lambda: depth(c, "watch") == 0)
+    again()
+    words[-1] = "DECLARE w CURSOR FOR EXEC PROCEDURE watch()"
+    words += ["-c", "FETCH 10 FROM w", "-c", "FETCH 10 FROM w", "-c", "FETCH 10 FROM w"]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    kinds = [line.split("|")[1] for line in run.stdout.splitlines() if line.startswith("t|")]
+    check("FETCH_COUNT and a cursor", kinds == ["add", "upd", "del"], run)
+
+
+async def watch_by_asyncpg():
+    """CDB-901, 13.2 through asyncpg's cursors."""
+    again()
+    a = await asyncpg.connect()
+    names = "tbl text, type text, i int8, d float8, c text, b bytea, t timestamptz, y interval"
+    old = ", ".join("old_" + column.strip() for column in names.split(",")[2:])
+    async with a.transaction():
+        cursor = await a.cursor(f"EXEC PROCEDURE watch() AS ({names}, {old})")
+        rows = [tuple((await cursor.fetch(1))[0]) for _ in range(3)]
+    check("asyncpg", [shown(row) for row in rows] == WATCHED, rows)
+    await a.close()
+
+
+def metadata(c):
+    """CDB-802, CDB-803: columns of a default consumer with their types; the two rows of an update have one id."""
+    c.execute("CREATE TABLE m (s smallint, i int, d double, x text, b blob, n numeric)")
+    c.execute("CREATE DEFAULT LUA CONSUMER m ON (TABLE m FOR INSERT AND UPDATE)")
+    c.execute("INSERT INTO m VALUES (1, 2, 1.5, 'x', x'0a', 1.25)")
+    c.execute("UPDATE m SET i = 3")
+    a = connect()
+    a.execute("""DECLARE w CURSOR FOR EXEC PROCEDURE m('{"with_tid":true,"with_sequence":true,"with_epoch":true}')""")
+    cursor = a.execute("FETCH 1 FROM w")
+    names = [column.name for column in cursor.description]
+    check("names", names == ["comdb2_event", "comdb2_id", "comdb2_tid", "comdb2_sequence", "comdb2_epoch", "s", "i", "d", "x", "b", "n"], names)
+    types = [column.type_code for column in cursor.description]
+    check("types", types == [25, 17, 20, 20, 20, 20, 20, 701, 25, 17, 25], types)
+    first = cursor.fetchone()
+    check("no sequence", first[3] is None and abs(first[4] - time.time()) < 60 and first[5:] == (1, 2, 1.5, "x", b"\x0a", "1.25"), first)
+    rows = a.execute("FETCH 10 FROM w").fetchall()
+    check("an update", [row[0] for row in rows] == ["old", "new"] and rows[0][1:3] == rows[1][1:3], rows)
+    check("its own id and tid", rows[0][1] != first[1] and rows[0][2] != first[2] and len(first[1]) == 8, rows)
+    a.close()
+
+
+def failures_are_logged(c):
+    """CDB-516: in the server's log and in comdb2_trigger_status."""
+    c.execute("CREATE TABLE f (i int)")
+    c.execute("CREATE PROCEDURE failing VERSION 'a' { local function main(e) error('wrong as told') end }")
+    c.execute("CREATE LUA TRIGGER failing ON (TABLE f FOR INSERT)")
+    c.execute("INSERT INTO f VALUES (1)")
+    status = "SELECT state, retries > 0, last_error LIKE '%wrong as told%', last_error_time IS NOT NULL FROM comdb2_trigger_status WHERE name = 'failing'"
+    eventually("status", lambda: c.execute(status).fetchone() == ("retrying", True, True, True))
+    check("the operator's view", one(c, "SELECT count(*) FROM tripline.subscriptions WHERE name = 'failing' AND attempts > 0 AND last_error LIKE '%wrong as told%'") == 1)
+    log = pathlib.Path(os.environ["TRIPLINE_DATA"]).parent / "server.log"
+    eventually("log", lambda: any("failing" in line and "wrong as told" in line for line in log.read_text().splitlines()))
+    c.execute("DROP LUA TRIGGER failing")
+
+
 async def asyncpg_client():
     """CDB-901, CDB-910: row-limited Execute; a default consumer and an AS list are described."""
     c = await asyncpg.connect()
@@ -302,9 +393,11 @@ async def asyncpg_client():
 def main():
     founding_scripts()
     with connect() as c:
-        for test in (redelivery, hand_over, emit_timeout, waiting, dead_while_waiting, atomic, own_transactions, prepared):
+        for test in (redelivery, hand_over, emit_timeout, waiting, dead_while_waiting, atomic, own_transactions, prepared, metadata, failures_are_logged):
             test(c)
     asyncio.run(asyncpg_client())
+    watch_by_fetch_count()
+    asyncio.run(watch_by_asyncpg())
     print("comdb2 consumers: all good")
 
 

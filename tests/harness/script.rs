@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! a:> SELECT 1          runs a statement in session a (opened at first use) and prints rows, tag or error
+//! + , 2                 goes on with the text of the step before it, on a line of its own
 //! a:&> UPDATE …         starts it and does not wait: it is expected to block
 //! a:wait                waits for what `&>` started and prints its outcome
 //! a:eventually> SELECT  repeats the query until its output is what is expected, for 10 seconds at most
@@ -111,7 +112,10 @@ fn run(path: &Path, mut host: Host, bless: bool) -> Result<(), String> {
             if line == "---" {
                 break;
             }
-            steps.push(line.to_owned());
+            match steps.last_mut().filter(|_| line.starts_with('+')) {
+                Some(step) => *step += &format!("\n{line}"),
+                None => steps.push(line.to_owned()),
+            }
         }
         let mut expected = String::new();
         while let Some(line) = lines.next_if(|line| !line.is_empty()) {
@@ -128,7 +132,8 @@ fn run(path: &Path, mut host: Host, bless: bool) -> Result<(), String> {
                 continue;
             }
             let rest = expected.get(actual.len()..).unwrap_or_default().to_owned();
-            actual += &runtime.block_on(run_step(step, &mut sessions, &host, &rest))?;
+            let step = step.replace("\n+ ", "\n").replace("\n+", "\n");
+            actual += &runtime.block_on(run_step(&step, &mut sessions, &host, &rest))?;
         }
         let _ = write!(blessed, "{}\n---\n{actual}", steps.join("\n"));
         if actual != expected && result.is_ok() {
@@ -180,10 +185,13 @@ async fn run_step(
         return Ok(if done { format!("{name} did not block\n") } else { format!("{name} blocks\n") });
     }
     if let Some(sql) = rest.strip_prefix("eventually>") {
-        let mut last = String::new();
+        let (mut last, mut same) = (String::new(), 0);
         for _ in 0..200 {
-            last = query(&session.client, &session.notices, sql.trim()).await;
-            if expected.starts_with(&last) && !last.is_empty() {
+            let found = query(&session.client, &session.notices, sql.trim()).await;
+            same = if found == last { same + 1 } else { 0 };
+            last = found;
+            // Nothing is expected yet: what stays for a second is what it comes to.
+            if expected.starts_with(&last) && !last.is_empty() || blessing() && same >= 20 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

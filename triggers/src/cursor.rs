@@ -28,7 +28,8 @@ pub fn committed(engine: &Engine, subscriber: TriggerId) -> Option<Position> {
     engine.cursors().into_iter().find(|(id, _)| *id == subscriber).map(|(_, position)| position)
 }
 
-/// Whether this record created the subscriber: what it and those before it hold is not for it (CDB-506).
+/// Whether this record created the subscriber, or changed its definition: what the record that created it and those
+/// before it hold is not for it (CDB-506).
 #[must_use]
 pub fn creates(record: &CommitRecord, subscriber: TriggerId) -> bool {
     record

@@ -468,7 +468,19 @@ impl Task {
                 }
             }
         }
-        Ok(cursor::drops(record, self.def.id).then_some(End::Dropped))
+        if cursor::drops(record, self.def.id) {
+            return Ok(Some(End::Dropped));
+        }
+        // What comes after a change of the definition is for who runs the new one, which begins at the cursor.
+        let changed = cursor::creates(record, self.def.id) && !self.newest();
+        Ok(changed.then_some(End::Stopped))
+    }
+
+    /// Whether it runs the committed definition.
+    fn newest(&self) -> bool {
+        let catalogs = self.shared.engine.catalogs();
+        let now = catalogs.database(self.catalog.database).and_then(|catalog| catalog.trigger(self.def.id));
+        now.is_none_or(|now| Arc::ptr_eq(now, &self.def))
     }
 
     /// Delivers one change until it succeeds.

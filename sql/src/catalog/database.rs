@@ -244,6 +244,20 @@ impl Catalog {
         self.table_triggers.get(&table.0).map_or(&[], Vec::as_slice)
     }
 
+    /// A table that a trigger watches, or watched until it was dropped (CDB-1202).
+    #[must_use]
+    pub fn watched<'a>(&'a self, def: &'a TriggerDef, table: TableId) -> Option<&'a TableDef> {
+        let there = self.table(table).map(AsRef::as_ref);
+        there.or_else(|| def.gone.iter().find(|gone| gone.id == table))
+    }
+
+    /// The name that a trigger's definition has for a table that it watches or watched (CDB-1202).
+    #[must_use]
+    pub fn watched_name<'a>(&'a self, def: &'a TriggerDef, table: TableId) -> Option<&'a str> {
+        let kept = def.names.iter().find(|(id, _)| *id == table).map(|(_, name)| name.as_str());
+        kept.or_else(|| self.watched(def, table).map(|table| table.name.as_str()))
+    }
+
     /// A function.
     #[must_use]
     pub fn function(&self, oid: Oid) -> Option<&Arc<FunctionDef>> {

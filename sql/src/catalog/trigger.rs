@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::table::TableId;
+use super::table::{TableDef, TableId};
 use crate::types::Oid;
 
 /// Identifies a trigger for ever: its OID. 0 is "the client" in log records.
@@ -14,6 +14,8 @@ impl TriggerId {
     pub const CLIENT: TriggerId = TriggerId(0);
     /// Rewritten by ALTER TABLE: the row's values are what they were, in another form. No event for anybody.
     pub const DDL: TriggerId = TriggerId(u32::MAX);
+    /// TRUNCATE of a table whose triggers have to see its rows go.
+    pub const TRUNCATE: TriggerId = TriggerId(u32::MAX - 1);
 }
 
 /// When it runs.
@@ -86,6 +88,12 @@ pub struct TriggerDef {
     /// OIDs of internal objects that go with it (state tables, indexes).
     #[serde(default)]
     pub internal: Vec<Oid>,
+    /// Comdb2: watched tables that were dropped, as they were: changes of them may still wait (CDB-1202).
+    #[serde(default)]
+    pub gone: Vec<TableDef>,
+    /// Comdb2: the names that the definition has for watched tables that were renamed since (CDB-1202).
+    #[serde(default)]
+    pub names: Vec<(TableId, String)>,
 }
 
 impl TriggerDef {

@@ -56,6 +56,11 @@ pub trait RunningProcedure: Send {
     /// The next row. Pulling after a blocking row says that the client asked for more. Errors: whatever the procedure
     /// raises; it has ended then, and its open transaction is undone.
     fn next(&mut self) -> Result<Progress>;
+    /// A row that it has given already and that waits: taken without letting it run. With true it blocks, as in
+    /// `Progress::Row`. Only for rows whose columns are known.
+    fn ready(&mut self) -> Option<(Row, bool)> {
+        None
+    }
     /// Names and types of its columns, once they are known.
     fn columns(&self) -> Option<Vec<(String, DataType)>>;
     /// Lends the session of the call.

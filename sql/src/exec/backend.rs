@@ -119,6 +119,8 @@ pub struct Backend {
     pub read_only: Cell<bool>,
     /// Snapshots see at least this commit: the session's last asynchronous one.
     pub at_least: Cell<CommitNo>,
+    /// The commit that comes next may be written with another one.
+    pub lazy: Cell<bool>,
     /// Under which settings generation and catalog version names of objects were last set up.
     names_key: Cell<Option<(u64, u64)>>,
     /// Resolved search path: key (settings generation, catalog version), OIDs.
@@ -192,6 +194,7 @@ impl Backend {
             listening: RefCell::default(),
             read_only: Cell::new(false),
             at_least: Cell::new(CommitNo(0)),
+            lazy: Cell::new(false),
             names_key: Cell::new(None),
             search_path: RefCell::new(None),
             public_only: Cell::new(false),
@@ -450,7 +453,7 @@ impl Backend {
         let pending = std::mem::take(&mut *self.pending.borrow_mut());
         let order = (!pending.notify.is_empty()).then(|| self.shared.notify_order.lock());
         let wrote = txn.has_written();
-        let result = txn.commit(CommitOptions { asynchronous });
+        let result = txn.commit(CommitOptions { asynchronous, lazy: self.lazy.get() });
         match result {
             Ok(committed) => {
                 // The session's next statement sees this commit, durable or not; its answer is held until it is.

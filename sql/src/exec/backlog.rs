@@ -47,14 +47,17 @@ pub struct Backlogs(Mutex<HashMap<TriggerId, Backlog>>);
 
 /// Whether a change is one of the trigger's events.
 fn wants(def: &TriggerDef, change: &LoggedChange) -> bool {
-    def.events.iter().any(|event| {
-        event.table == change.table
-            && match change.change {
-                RowChange::Insert { .. } => event.insert.is_some(),
-                RowChange::Update { .. } => event.update.is_some(),
-                RowChange::Delete { .. } => event.delete.is_some(),
-            }
-    })
+    // Rewritten rows are nobody's events, and a TRUNCATE is none of the queues (CDB-611).
+    let passed = change.writer == TriggerId::DDL || change.writer == TriggerId::TRUNCATE && def.dialect == "comdb2";
+    !passed
+        && def.events.iter().any(|event| {
+            event.table == change.table
+                && match change.change {
+                    RowChange::Insert { .. } => event.insert.is_some(),
+                    RowChange::Update { .. } => event.update.is_some(),
+                    RowChange::Delete { .. } => event.delete.is_some(),
+                }
+        })
 }
 
 impl Backlog {
@@ -190,6 +193,8 @@ mod tests {
             enabled: true,
             owner: 0,
             internal: Vec::new(),
+            gone: Vec::new(),
+            names: Vec::new(),
         })
     }
 

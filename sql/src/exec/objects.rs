@@ -178,7 +178,7 @@ pub fn drop_leftover_temporary(store: &Store) -> Result<()> {
         for key in keys {
             txn.change_catalog(CatalogChange::Remove { database: catalog.database, key })?;
         }
-        txn.commit(CommitOptions { asynchronous: true })?;
+        txn.commit(CommitOptions { asynchronous: true, lazy: false })?;
     }
     Ok(())
 }

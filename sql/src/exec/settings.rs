@@ -145,6 +145,7 @@ pub static SETTINGS: &[SettingDef] = &[
     def("session_replication_role", "origin", Words(&["origin", "replica", "local"])),
     def("shared_buffers", "128MB", ReadOnly),
     def("ssl", "off", ReadOnly),
+    def("sptrace", "off", Bool),
     reported("standard_conforming_strings", "on", Bool),
     def("statement_timeout", "0", Millis(0, MAX)),
     def("synchronize_seqscans", "on", Bool),

@@ -196,6 +196,34 @@ pub fn parse(text: &str, raw: &RawStatement, options: &ParseOptions) -> Result<P
     Ok(standard::parsed(statement, own, raw.range.start, standard::NAME, params))
 }
 
+/// With `dialect = comdb2`: when a statement fails at a word that begins a line and could begin a statement, and what
+/// stands before it is a whole statement, that line break ends it (CDB-307). The statement that ends there, read.
+#[must_use]
+pub fn ended_by_line(
+    text: &str,
+    raw: &RawStatement,
+    error: &SqlError,
+    options: &ParseOptions,
+) -> Option<(RawStatement, Parsed)> {
+    if options.dialect != DialectSetting::Named("comdb2") || error.state() != SqlState::SYNTAX_ERROR {
+        return None;
+    }
+    let at = error
+        .fields()
+        .position
+        .map(|span| span.0 as usize)
+        .filter(|at| *at > raw.range.start && *at < raw.range.end)?;
+    let before = text.get(..at)?.trim_end_matches([' ', '\t', '\r']);
+    let stop = before.strip_suffix('\n').map(str::trim_end).map(str::len).filter(|stop| *stop > raw.range.start)?;
+    let word: String = text[at..].chars().take_while(char::is_ascii_alphabetic).collect();
+    if !dialect::begins_statement(&word) {
+        return None;
+    }
+    let raw = RawStatement { range: raw.range.start..stop, next: at, dialect: raw.dialect };
+    let parsed = parse(text, &raw, options).ok()?;
+    Some((raw, parsed))
+}
+
 /// Reads a data statement the way a dialect would: for a session whose first reading ended with a syntax or
 /// name-resolution error, and which then checks that the tables it names belong to the dialect. `None` when the dialect
 /// cannot read it either.

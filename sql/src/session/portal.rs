@@ -232,7 +232,20 @@ impl Session {
             simple.several = !simple.script && (several || !last);
         }
         // In a failed block PostgreSQL still reports syntax errors first.
-        let parsed = crate::exec::parse_statement(&self.backend, &text, &raw, &options)?;
+        let parsed = match crate::exec::parse_statement(&self.backend, &text, &raw, &options) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let Some((raw, parsed)) = parse::ended_by_line(&text, &raw, &error, &options) else {
+                    return Err(error);
+                };
+                if let Some(simple) = &mut self.simple {
+                    simple.next = raw.next;
+                    simple.last = false;
+                    simple.several = !simple.script;
+                }
+                parsed
+            }
+        };
         let offset = parsed.offset;
         if let Some(simple) = &mut self.simple {
             simple.offset = offset;

@@ -280,7 +280,11 @@ impl Session {
         let limit = if max == 0 { BATCH } else { max.min(BATCH) };
         let mut rows = 0;
         while rows < limit {
-            let progress = match call.held.take() {
+            let waits = match call.held.take() {
+                None if call.columns.is_some() && !call.ended => call.run.ready(),
+                held => held,
+            };
+            let progress = match waits {
                 Some((row, blocking)) => Progress::Row { row, blocking },
                 None => self.step(call)?,
             };
@@ -289,8 +293,10 @@ impl Session {
                     if undescribed {
                         return Err(undeclared());
                     }
-                    let columns = call.columns.clone().unwrap_or_default();
-                    sink(&columns, formats, &row)?;
+                    match &call.columns {
+                        Some(columns) => sink(columns, formats, &row)?,
+                        None => sink(&Arc::default(), formats, &row)?,
+                    }
                     rows += 1;
                     if blocking {
                         return Ok((rows, Pause::Blocked));
@@ -478,10 +484,13 @@ impl Session {
     }
 
     /// Commits as `commit_internal` does, but what the client is sent before the procedure's end need not wait until the
-    /// commit is durable: for the consumption of events alone. A crash may undo it; the events come again then.
+    /// commit is durable: for the consumption of events alone. A crash may undo it; the events come again then. It is not
+    /// worth a sync of its own: it is written with the next commit, a moment later at most.
     pub fn commit_consumption(&mut self) -> Result<()> {
         let hold = self.hold;
+        self.backend.lazy.set(true);
         let result = self.commit_internal();
+        self.backend.lazy.set(false);
         self.later = self.later.max(self.hold);
         self.hold = hold;
         result.map(|_| ())

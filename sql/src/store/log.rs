@@ -39,6 +39,8 @@ const WRITE_BYTES: usize = 4 << 20;
 const ALONE: u32 = 8;
 /// So many are counted at most; a sync of several records takes half of them away.
 const ALONE_MAX: u32 = 32;
+/// Records that may wait for others wait so long at most.
+const LAZY_MAX: Duration = Duration::from_millis(10);
 /// A committer does not lead while syncs take longer than this: its thread has other sessions to serve.
 const LEAD_MAX: Duration = Duration::from_millis(1);
 
@@ -288,12 +290,14 @@ impl Log {
         tail.pending.push(Pending { record, segment, offset });
         publish(CommitNo(commit));
         self.newest.store(commit, Ordering::SeqCst);
+        // The flusher has to know of the first record that waits for company, to wait no longer than it may.
+        let waits = urge == Urge::Lazy && tail.pending.len() == 1 && !tail.flushing;
         let first = urge != Urge::Lazy && !tail.asked;
         let leads = first && urge == Urge::Lead && !tail.flushing && tail.alone >= ALONE;
         tail.asked |= first;
         tail.flushing |= leads;
         drop(tail);
-        if first && !leads {
+        if first && !leads || waits {
             self.work.notify_one();
         }
         Ok((CommitNo(commit), leads.then(|| Turn { log: self })))
@@ -399,7 +403,12 @@ impl Log {
                     if done || self.failure.get().is_some() {
                         return;
                     }
-                    self.work.wait(&mut tail);
+                    let lazy = !tail.pending.is_empty() && !tail.flushing;
+                    if !lazy {
+                        self.work.wait(&mut tail);
+                    } else if self.work.wait_for(&mut tail, LAZY_MAX).timed_out() {
+                        tail.asked |= !tail.pending.is_empty();
+                    }
                 }
                 tail.flushing = true;
             }
@@ -418,8 +427,8 @@ impl Log {
             std::mem::take(&mut tail.pending)
         };
         let bytes: u64 = batch.iter().map(|pending| pending.record.bytes.len() as u64).sum();
-        // A sequence's mark may be with it.
-        let single = batch.len() <= 2;
+        // A sequence's mark and the consumption of an event may be with it.
+        let single = batch.len() <= 3;
         let began = self.env.clock.elapsed();
         let written = self.write(&batch, buffer);
         let quick = self.env.clock.elapsed().saturating_sub(began) <= LEAD_MAX;
@@ -436,7 +445,8 @@ impl Log {
         tail.flushing = false;
         let alone = single && quick && tail.pending.is_empty();
         tail.alone = if alone { (tail.alone + 1).min(ALONE_MAX) } else { tail.alone.saturating_sub(ALONE_MAX / 2) };
-        if tail.asked || tail.stop || self.failure.get().is_some() {
+        // Records that wait for company it times.
+        if !tail.pending.is_empty() || tail.stop || self.failure.get().is_some() {
             self.work.notify_one();
         }
     }

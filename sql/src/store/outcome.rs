@@ -135,6 +135,8 @@ pub struct TxnOptions {
 pub struct CommitOptions {
     /// `synchronous_commit = off`: nobody will wait for durability.
     pub asynchronous: bool,
+    /// It may wait for the next commit that does not, for a moment at most: the consumption of events alone.
+    pub lazy: bool,
 }
 
 /// A committed transaction.

@@ -1095,7 +1095,7 @@ fn a_million_rows() {
         new[1] = Value::Int4(7);
         assert_eq!(txn.update(&def, row, &old, &new, &snapshot).unwrap(), WriteOutcome::Done);
         txn.end_statement(snapshot);
-        txn.commit(CommitOptions { asynchronous: true }).unwrap();
+        txn.commit(CommitOptions { asynchronous: true, lazy: false }).unwrap();
     }
     println!("update in a transaction of its own {:?}", (clock.elapsed() - start) / 200_000);
     drop(txn);

@@ -763,7 +763,11 @@ impl Txn {
             }
         };
         let log = self.inner.log.clone();
-        let urge = if options.asynchronous { Urge::Flusher } else { Urge::Lead };
+        let urge = match (options.lazy, options.asynchronous) {
+            (true, _) => Urge::Lazy,
+            (false, true) => Urge::Flusher,
+            (false, false) => Urge::Lead,
+        };
         let (commit, turn) = log.append(bytes, urge, &mut validate, &mut publish)?;
         self.inner.commits.fetch_add(1, Ordering::Relaxed);
         self.unlock_rows(0);

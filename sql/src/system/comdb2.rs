@@ -3,7 +3,7 @@
 //! Found by their bare names from every session. What only the engine knows of a queue is taken from
 //! `tripline.subscriptions`; nothing is kept here.
 
-use crate::catalog::{Catalog, Column, ConstraintKind, TRIPLINE, TableDef, TriggerDef};
+use crate::catalog::{Catalog, Column, ConstraintKind, TRIPLINE, TableDef, TableId, TriggerDef};
 use crate::error::Result;
 use crate::plan::{SystemContext, SystemRelation};
 use crate::types::{Oid, Row, Value, oid};
@@ -187,13 +187,17 @@ fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row
     for def in definitions(&own) {
         let sequence = def.options.iter().any(|(name, value)| name == "sequence" && value == "true");
         for event in &def.events {
-            let table = own.table(event.table).map(|table| table.name.clone()).unwrap_or_default();
+            let table = own.watched_name(def, event.table).unwrap_or_default();
+            let anew = |other: &TableId| *other != event.table && own.watched_name(def, *other) == Some(table);
+            if !def.tables.contains(&event.table) && def.tables.iter().any(anew) {
+                continue;
+            }
             for (name, columns) in [("add", &event.insert), ("upd", &event.update), ("del", &event.delete)] {
                 for column in columns.iter().flatten() {
                     rows.push(vec![
                         Value::text(&def.name),
                         kind(def),
-                        Value::text(&table),
+                        Value::text(table),
                         Value::text(name),
                         Value::text(column),
                         yes_no(sequence),

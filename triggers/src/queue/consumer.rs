@@ -335,6 +335,12 @@ impl Consumer {
             if items.is_empty() {
                 return Ok(false);
             }
+            // Tables that were made again are watched from then on (CDB-1202): the definition is at least as new as what
+            // was read.
+            let catalogs = self.party.engine.catalogs();
+            if let Some(def) = catalogs.database(self.party.database).and_then(|all| all.trigger(self.party.def.id)) {
+                self.party.def = def.clone();
+            }
             for item in items {
                 match item {
                     ReadItem::Gap { to, .. } => self.seen = to,
@@ -477,6 +483,17 @@ impl Consumption for Consumer {
     }
 }
 
+/// What a look for the next event found.
+enum Look {
+    Event(Table),
+    /// None in time.
+    Nothing,
+    /// Until then.
+    Wait(Option<Duration>),
+    /// The queue was handed to another client.
+    Lost,
+}
+
 /// The consumer of the state, and its session.
 fn with_consumer<T>(lua: &Lua, f: impl FnOnce(&mut Consumer, &mut Session) -> Result<T>) -> mlua::Result<T> {
     let result = with_host(lua, |host| {
@@ -580,43 +597,50 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
         }
         Ok((done, registered))
     })?;
-    // Again after a hand-over, with the same timeout.
-    let held = lua.create_function(|lua, ()| {
+    // Until when to wait for the queue again after a hand-over: as long as at first.
+    let again = lua.create_function(|lua, ()| {
         with_consumer(lua, |consumer, _| {
-            let timeout = consumer.wanted.register_timeout;
-            Ok((consumer.holds()?, timeout.map(|timeout| (consumer.now() + timeout).as_secs_f64())))
+            Ok(consumer.wanted.register_timeout.map(|timeout| (consumer.now() + timeout).as_secs_f64()))
         })
     })?;
+    // (true, event or nil) at its end; (false, true) when the queue is another client's; (false, nil): wait.
     let look = lua.create_function(|lua, (till, waits): (Option<f64>, bool)| {
-        // The waker stands before the look, so that no commit falls between.
         let found = with_consumer(lua, |consumer, session| {
+            if !consumer.holds()? {
+                return Ok(Look::Lost);
+            }
             if waits {
+                // The waker stands before the look, so that no commit falls between.
                 let waker = consumer.party.waker.clone();
                 consumer.party.consumers.wait(&waker);
             }
-            // Errors when the queue is no more.
-            consumer.holds()?;
-            if consumer.fill()? { consumer.table(lua, session).map(Some) } else { Ok(None) }
-        });
-        let found = found?;
-        if let Some(event) = found {
-            Budget::restart(lua);
-            return Ok((true, LuaValue::Table(event)));
-        }
-        let till = till.map(|till| Duration::from_secs_f64(till.max(0.0)));
-        let now = with_consumer(lua, |consumer, _| Ok(consumer.now()))?;
-        if !waits || till.is_some_and(|till| now >= till) {
-            Budget::restart(lua);
-            return Ok((true, LuaValue::Nil));
-        }
-        with_consumer(lua, |consumer, _| {
+            if consumer.fill()? {
+                return consumer.table(lua, session).map(Look::Event);
+            }
+            let till = till.map(|till| Duration::from_secs_f64(till.max(0.0)));
+            if !waits || till.is_some_and(|till| consumer.now() >= till) {
+                return Ok(Look::Nothing);
+            }
             consumer.party.engine.subscriber_status().update(consumer.party.def.id, |status| {
                 "waiting".clone_into(&mut status.state);
             });
-            Ok(())
+            Ok(Look::Wait(till))
         })?;
-        wait(lua, till)?;
-        Ok((false, LuaValue::Nil))
+        match found {
+            Look::Event(event) => {
+                Budget::restart(lua);
+                Ok((true, LuaValue::Table(event)))
+            }
+            Look::Nothing => {
+                Budget::restart(lua);
+                Ok((true, LuaValue::Nil))
+            }
+            Look::Lost => Ok((false, LuaValue::Boolean(true))),
+            Look::Wait(till) => {
+                wait(lua, till)?;
+                Ok((false, LuaValue::Nil))
+            }
+        }
     })?;
     let deadline = lua.create_function(|lua, ms: f64| {
         with_consumer(lua, |consumer, _| Ok(consumer.now().as_secs_f64() + ms.clamp(0.0, 1e12) / 1000.0))
@@ -630,14 +654,18 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
         result.map(|()| 0).map_err(mlua::Error::external)
     })?;
     let next = lua.create_function(|lua, _: MultiValue| {
-        if !with_host(lua, |host| Ok(host.explicit))? {
-            return Err(mlua::Error::external(SqlError::new(
-                SqlState::NO_ACTIVE_SQL_TRANSACTION,
-                "missing transaction for next",
-            )));
-        }
-        with_consumer(lua, |consumer, _| Ok(consumer.pass()))?;
-        Ok(0)
+        with_host(lua, |host| {
+            if !host.explicit {
+                return Err(mlua::Error::external(SqlError::new(
+                    SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                    "missing transaction for next",
+                )));
+            }
+            if let Some(consumer) = host.consumer.as_mut().and_then(|any| any.as_any().downcast_mut::<Consumer>()) {
+                consumer.pass();
+            }
+            Ok(0)
+        })
     })?;
     let emit_timeout = lua.create_function(|lua, (_, ms): (LuaValue, f64)| {
         if ms < 0.0 {
@@ -684,13 +712,15 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
         })
     })?;
     let emit = blocking_emit(lua, offered, asked)?;
+    // Threads are for ordinary procedures (CDB-1033).
+    db.raw_set("create_thread", LuaValue::Nil)?;
     lua.load(API).set_name("=api").call::<()>((
         db,
         token(lua)?,
         yielder(lua)?,
         begin,
         register,
-        held,
+        again,
         look,
         deadline,
         consume,
@@ -701,7 +731,7 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
 }
 
 const API: &str = "
-local db, token, yield, begin, register, held, look, deadline, consume, next, emit_timeout, emit = ...
+local db, token, yield, begin, register, again, look, deadline, consume, next, emit_timeout, emit = ...
 local function acquire(till)
   while true do
     local done, registered = register(till)
@@ -709,32 +739,20 @@ local function acquire(till)
     yield(token)
   end
 end
-local function hold()
-  local mine, till = held()
-  if not mine and not acquire(till) then error('register timeout', 0) end
+local function find(till, waits)
+  while true do
+    local done, found = look(till, waits)
+    if done then return found end
+    if not found then yield(token)
+    elseif not acquire(again()) then error('register timeout', 0) end
+  end
 end
 local methods = {
-  get = function()
-    hold()
-    while true do
-      local done, event = look(nil, true)
-      if done then return event end
-      yield(token)
-    end
-  end,
+  get = function() return find(nil, true) end,
   poll = function(_, ms)
-    hold()
     ms = tonumber(ms) or 0
-    if ms <= 0 then
-      local _, event = look(nil, false)
-      return event
-    end
-    local till = deadline(ms)
-    while true do
-      local done, event = look(till, true)
-      if done then return event end
-      yield(token)
-    end
+    if ms <= 0 then return find(nil, false) end
+    return find(deadline(ms), true)
   end,
   consume = consume,
   next = next,

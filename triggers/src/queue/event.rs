@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mlua::{Lua, LuaString, Table};
-use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef};
+use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{LoggedChange, Position, RowChange};
 use tripline_sql::error::Result;
 use tripline_sql::types::{DataType, Value};
@@ -17,6 +17,10 @@ use crate::script::lua::sql_error;
 
 /// The columns that this change's event shows; none if it is no event of the trigger.
 pub(super) fn columns<'a>(def: &'a TriggerDef, change: &LoggedChange) -> Option<&'a [String]> {
+    // Rewriting and emptying a table are no events (CDB-611).
+    if matches!(change.writer, TriggerId::DDL | TriggerId::TRUNCATE) {
+        return None;
+    }
     let event = def.events.iter().find(|event| event.table == change.table)?;
     match Operation::of(&change.change) {
         Operation::Insert => event.insert.as_deref(),
@@ -27,7 +31,8 @@ pub(super) fn columns<'a>(def: &'a TriggerDef, change: &LoggedChange) -> Option<
 
 /// A watched table as last seen: it may be dropped while events of it still wait.
 struct Watched {
-    def: Arc<TableDef>,
+    /// None: it is gone, and will not change any more.
+    def: Option<Arc<TableDef>>,
     name: LuaString,
     /// Shown columns per operation: name, place, type.
     shown: [Vec<(LuaString, usize, DataType)>; 3],
@@ -41,10 +46,16 @@ impl Tables {
     /// Looks at the tables' newest definitions. Columns dropped meanwhile disappear (CDB-503).
     pub(super) fn refresh(&mut self, lua: &Lua, def: &TriggerDef, catalog: &Catalog) -> Result<()> {
         for event in &def.events {
-            let Some(table) = catalog.table(event.table) else { continue };
-            if self.0.get(&event.table).is_some_and(|have| Arc::ptr_eq(&have.def, table)) {
-                continue;
+            let there = catalog.table(event.table);
+            let have = self.0.get(&event.table).map(|have| have.def.as_ref());
+            match (have, there) {
+                (Some(Some(have)), Some(there)) if Arc::ptr_eq(have, there) => continue,
+                // Dropped after it was seen: what is known of it is what it was.
+                (Some(_), None) => continue,
+                _ => {}
             }
+            let Some(table) = catalog.watched(def, event.table) else { continue };
+            let name = catalog.watched_name(def, event.table).unwrap_or(&table.name);
             let shown = |columns: &Option<Vec<String>>| -> mlua::Result<Vec<(LuaString, usize, DataType)>> {
                 let mut out = Vec::new();
                 for name in columns.iter().flatten() {
@@ -56,8 +67,8 @@ impl Tables {
             };
             let watched = (|| {
                 Ok(Watched {
-                    def: table.clone(),
-                    name: lua.create_string(&table.name)?,
+                    def: there.cloned(),
+                    name: lua.create_string(name)?,
                     shown: [shown(&event.insert)?, shown(&event.update)?, shown(&event.delete)?],
                 })
             })()
@@ -176,6 +187,8 @@ mod tests {
             enabled: true,
             owner: 10,
             internal: Vec::new(),
+            gone: Vec::new(),
+            names: Vec::new(),
         }
     }
 

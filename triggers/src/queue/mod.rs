@@ -306,6 +306,7 @@ impl Runner {
                 let source = self.procedure.clone().ok_or_else(|| {
                     SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("no such procedure: {}", self.queue.def.name))
                 })?;
+                self.drop_temporary_tables()?;
                 let main = self.machine.load(&source.body, &trigger_world)?;
                 self.main = Some(main.clone());
                 main
@@ -329,6 +330,24 @@ impl Runner {
                 Err(SqlError::new(SqlState::RAISE_EXCEPTION, text).detail(format!("procedure return code: {code}")))
             }
         }
+    }
+
+    /// Temporary tables live as long as the chunk that made them (CDB-511, CDB-1018).
+    fn drop_temporary_tables(&self) -> Result<()> {
+        self.with_session(|session| {
+            let Some(schema) = session.temporary_schema() else { return Ok(()) };
+            let mut names = Vec::new();
+            session.with_hook_context(&mut |ctx| {
+                let catalog = ctx.catalog();
+                names =
+                    catalog.tables().filter(|table| table.schema == schema).map(|table| table.name.clone()).collect();
+                Ok(())
+            })?;
+            for name in names {
+                session.run_inside(&format!("DROP TABLE pg_temp.\"{}\"", name.replace('"', "\"\"")), &[], &[])?;
+            }
+            Ok(())
+        })
     }
 
     fn step(&mut self, to: Position, number: Option<i64>) -> Result<()> {

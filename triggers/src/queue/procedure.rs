@@ -232,6 +232,10 @@ impl RunningProcedure for Execution {
         }
     }
 
+    fn ready(&mut self) -> Option<(Row, bool)> {
+        self.row().ok().flatten()
+    }
+
     fn columns(&self) -> Option<Vec<(String, DataType)>> {
         self.host(|host| host.emitter.columns()).ok().flatten()
     }

@@ -2,7 +2,10 @@
 //!
 //! `Dependents` is computed from the definitions; nothing is stored twice.
 
+use std::sync::Arc;
+
 use super::Ddl;
+use super::watch::outlives_table;
 use crate::catalog::{Catalog, EntryKey, TableDef, TableId, TableShape, TriggerDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::Oid;
@@ -64,7 +67,8 @@ pub(super) fn of_table(catalog: &Catalog, table: &TableDef) -> Vec<Dependent> {
         }
     }
     found.extend(views_over(catalog, table.id.0).into_iter().map(Dependent::View));
-    let triggers = catalog.triggers_of(table.id).iter().filter(|def| !goes_with_table(def, table.id));
+    let holds = |def: &&Arc<TriggerDef>| !goes_with_table(def, table.id) && !outlives_table(def);
+    let triggers = catalog.triggers_of(table.id).iter().filter(holds);
     found.extend(triggers.map(|def| Dependent::Trigger(def.id.0)));
     found
 }

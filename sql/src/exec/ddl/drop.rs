@@ -121,6 +121,7 @@ impl Ddl<'_> {
                 self.drop_trigger(&def)?;
             }
         }
+        self.stop_watching(table)?;
         let owned: Vec<Arc<SequenceDef>> = catalog
             .sequences()
             .filter(|def| def.owned_by.is_some_and(|(owner, _)| owner == table.id))

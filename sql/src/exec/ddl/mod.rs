@@ -25,6 +25,7 @@ mod trigger;
 mod truncate;
 mod types;
 mod view;
+mod watch;
 
 use std::sync::Arc;
 
@@ -216,8 +217,15 @@ impl Ddl<'_> {
                 format!("tables can have at most {COLUMNS_MAX} columns"),
             ));
         }
+        let before = self.catalog()?.table(def.id).cloned();
+        if let Some(before) = before.as_ref().filter(|before| before.name != def.name) {
+            self.keep_watched_name(before)?;
+        }
         let def = Arc::new(def);
         self.put(Entry::Table(def.clone()))?;
+        if before.is_none() {
+            self.watch_again(&def)?;
+        }
         Ok(def)
     }
 

@@ -68,6 +68,8 @@ impl Ddl<'_> {
             enabled: true,
             owner: self.user(),
             internal: Vec::new(),
+            gone: Vec::new(),
+            names: Vec::new(),
         };
         let hooks = self.backend.shared.hooks.clone();
         let def = self.with_context(|context| hooks.check(context, def))?;

@@ -1,11 +1,13 @@
 //! TRUNCATE.
 //!
-//! A table with triggers is emptied row by row, as DELETE would (AMI-49); one without is emptied at once.
+//! A table with triggers is emptied row by row, as DELETE would (AMI-49); one without is emptied at once, and so is one
+//! that only Comdb2's queues watch, for which TRUNCATE is no event (CDB-611).
 
 use std::sync::Arc;
 
 use super::Ddl;
-use crate::catalog::{Relation, TableDef};
+use super::watch::outlives_table;
+use crate::catalog::{Relation, TableDef, TriggerId};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::ObjectName;
 
@@ -58,10 +60,26 @@ impl Ddl<'_> {
 
     fn truncate_one(&self, table: &Arc<TableDef>) -> Result<()> {
         let catalog = self.catalog()?;
-        if table.maintained_by != 0 || !catalog.triggers_of(table.id).is_empty() {
+        let looks = catalog.triggers_of(table.id).iter().any(|def| !outlives_table(def));
+        if table.maintained_by != 0 {
             return self.query(&format!("DELETE FROM {}", self.qualified(table)?), &[]).map(|_| ());
         }
-        self.backend.with_txn(|txn| txn.truncate(table)).map(|_| ())
+        if looks {
+            // To the queues that clients and procedures read it is no event (CDB-611).
+            let text = format!("DELETE FROM {}", self.qualified(table)?);
+            return self.with_context(|context| {
+                let before = context.set_writer(TriggerId::TRUNCATE);
+                let result = context.query(&text, &[]);
+                context.set_writer(before);
+                result.map(|_| ())
+            });
+        }
+        self.backend.with_txn(|txn| {
+            let before = txn.set_writer(TriggerId::TRUNCATE);
+            let result = txn.truncate(table);
+            txn.set_writer(before);
+            result.map(|_| ())
+        })
     }
 
     fn restart_sequences(&self, table: &TableDef) -> Result<()> {

@@ -1,4 +1,4 @@
-//! `printf(format, …)` with C's format, as Comdb2 has it (CDB-407).
+//! Functions that Comdb2 has beside PostgreSQL's: `printf(format, …)` with C's format (CDB-407), `sleep(n)` (CDB-410).
 
 use crate::error::Result;
 use crate::expr::function::{Call, Function};
@@ -172,8 +172,18 @@ fn printf(call: &Call<'_>) -> Result<Value> {
     Ok(Value::from(out))
 }
 
+/// Waits so many seconds and gives them back; ended early by a cancel (57014). NULL gives NULL.
+fn sleep(call: &Call<'_>) -> Result<Value> {
+    let seconds = call.float(0)?;
+    if seconds > 0.0 {
+        call.ctx.runtime.sleep(seconds)?;
+    }
+    Ok(Value::Float8(seconds))
+}
+
 #[rustfmt::skip]
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(15_991, "printf", &[oid::TEXT, oid::ANY], oid::TEXT, printf).stable().lax().variadic(),
+    Function::new(15_993, "sleep", &[oid::FLOAT8], oid::FLOAT8, sleep).volatile(),
     Function::new(15_992, "printf", &[oid::TEXT], oid::TEXT, printf).stable().lax(),
 ];

@@ -11,7 +11,7 @@ use crate::parse::Statement;
 use crate::parse::lex::{self, HeadToken};
 
 pub(crate) use ami::{column_type as ami_column_type, data as ami_data, form as ami_form};
-pub(crate) use comdb2::{Ending, ending, is_script};
+pub(crate) use comdb2::{Ending, begins_statement, ending, is_script};
 
 /// Where a claimed statement ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -54,6 +54,11 @@ pub(super) fn split_name(text: &str) -> Result<Vec<String>> {
     }
 }
 
+/// Input functions of whole families of types, by which drivers tell arrays and the like from other types (JDBC: `typinput =
+/// 'pg_catalog.array_in'::regproc`). They cannot be called.
+const TYPE_INPUT: &[(&str, Oid)] =
+    &[("array_in", 750), ("record_in", 2290), ("enum_in", 3506), ("domain_in", 2597), ("range_in", 3834)];
+
 impl Binder<'_> {
     /// The type that a statement names, with modifier; of a domain its base type. Errors: 42704.
     pub(super) fn data_type(&self, ty: &ast::DataType) -> Result<DataType> {
@@ -277,7 +282,9 @@ impl Binder<'_> {
                 let name = parts.last().map_or("", String::as_str);
                 let missing =
                     || SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist"));
-                crate::expr::functions_named(name).next().map(|function| function.oid).ok_or_else(missing)
+                let called = crate::expr::functions_named(name).next().map(|function| function.oid);
+                let input = TYPE_INPUT.iter().find(|(input, _)| *input == name).map(|(_, oid)| *oid);
+                called.or(input).ok_or_else(missing)
             }
         }
     }

@@ -413,6 +413,8 @@ fn trigger(mock: &mut Mock, options: &[(&str, &str)]) -> Result<(Arc<dyn RowTrig
         enabled: true,
         owner: 10,
         internal: Vec::new(),
+        gone: Vec::new(),
+        names: Vec::new(),
     };
     let def = Arc::new(AmiScript.check(mock, def)?);
     let instance = Arc::new(Instance::default());
@@ -522,6 +524,8 @@ fn stored(mock: &mut Mock, id: Oid, priority: i64, options: &[(&str, &str)]) {
         enabled: true,
         owner: 10,
         internal: Vec::new(),
+        gone: Vec::new(),
+        names: Vec::new(),
     };
     let mut catalog = Catalog::clone(&mock.catalog);
     catalog.put(Entry::Trigger(Arc::new(def)));

@@ -118,6 +118,10 @@ pub(crate) fn token(lua: &Lua) -> mlua::Result<Table> {
     }
 }
 
+/// The error that a script caught last, and its text: when the script raises the text again, it is still that error
+/// (CDB-1401).
+struct Caught(String, SqlError);
+
 /// A Lua state with its sandbox.
 pub(crate) struct Machine {
     lua: Lua,
@@ -125,12 +129,17 @@ pub(crate) struct Machine {
 }
 
 const PRELUDE: &str = r#"
-local env, check, typename, token = ...
+local env, check, typename, token, said = ...
 local pcall, xpcall, error, type, tostring, setmetatable, select = pcall, xpcall, error, type, tostring, setmetatable, select
 local co, gsub = coroutine, string.gsub
 local function done(...) check() return ... end
-env.pcall = function(f, ...) return done(pcall(f, ...)) end
-env.xpcall = function(f, h, ...) return done(xpcall(f, h, ...)) end
+-- Errors reach scripts as text.
+local function caught(ok, e, ...)
+  if not ok and type(e) == 'userdata' then return false, said(e) end
+  return ok, e, ...
+end
+env.pcall = function(f, ...) return done(caught(pcall(f, ...))) end
+env.xpcall = function(f, h, ...) return done(xpcall(f, function(e) return h(type(e) == 'userdata' and said(e) or e) end, ...)) end
 local function finish(ok, ...)
   check()
   if ok then return ... end
@@ -147,7 +156,7 @@ local function pass(c, ok, first, ...)
 end
 env.coroutine = {
   create = co.create, status = co.status, running = co.running, yield = co.yield,
-  resume = function(c, ...) return done(pass(c, resume(c, ...))) end,
+  resume = function(c, ...) return done(caught(pass(c, resume(c, ...)))) end,
   wrap = function(f)
     local c = co.create(f)
     return function(...) return finish(pass(c, resume(c, ...))) end
@@ -222,7 +231,22 @@ impl Machine {
 
     /// An error of a run: why it was killed, if it was.
     pub(crate) fn ended(&self, error: &mlua::Error) -> SqlError {
-        Budget::killed(&self.lua).unwrap_or_else(|| sql_error(error))
+        Budget::killed(&self.lua).unwrap_or_else(|| self.raised(error))
+    }
+
+    /// An error of a script; one that it had caught and raised again is the one that it caught.
+    fn raised(&self, error: &mlua::Error) -> SqlError {
+        let raised = sql_error(error);
+        match self.lua.app_data_ref::<Caught>() {
+            Some(caught)
+                if raised.state() == SqlState::new("38000")
+                    && !caught.0.is_empty()
+                    && raised.message().ends_with(&caught.0) =>
+            {
+                SqlError::new(caught.1.state(), raised.message())
+            }
+            _ => raised,
+        }
     }
 
     /// A function that runs a source's chunk in a fresh world, then its local `main` with the arguments given.
@@ -253,7 +277,7 @@ impl Machine {
     /// an error whatever the script made of it.
     pub(crate) fn call(&self, function: &Function, args: impl mlua::IntoLuaMulti) -> Result<mlua::Value> {
         self.refill();
-        let result = function.call::<MultiValue>(args).map_err(|error| sql_error(&error));
+        let result = function.call::<MultiValue>(args).map_err(|error| self.raised(&error));
         match Budget::killed(&self.lua) {
             Some(error) => Err(error),
             None => Ok(result?.into_iter().next().unwrap_or(mlua::Value::Nil)),
@@ -298,7 +322,14 @@ fn environment(lua: &Lua, world: &World<'_>) -> mlua::Result<Table> {
     env.set("NULL", convert::null(lua, convert::Kind::Int)?)?;
     forms(lua, &env)?;
     world(lua, &env)?;
-    lua.load(PRELUDE).set_name("=prelude").call::<()>((env.clone(), check, typename, token(lua)?))?;
+    let said = lua.create_function(|lua, value: mlua::Value| {
+        let mlua::Value::Error(error) = &value else { return Ok(value) };
+        let text = message_of(error);
+        let said = mlua::Value::String(lua.create_string(&text)?);
+        lua.set_app_data(Caught(text, sql_error(error)));
+        Ok(said)
+    })?;
+    lua.load(PRELUDE).set_name("=prelude").call::<()>((env.clone(), check, typename, token(lua)?, said))?;
     Ok(env)
 }
 

@@ -246,6 +246,8 @@ fn definition(groups: &str, selects: &str) -> TriggerDef {
         enabled: true,
         owner: 10,
         internal: Vec::new(),
+        gone: Vec::new(),
+        names: Vec::new(),
     }
 }
 

@@ -11,7 +11,9 @@ use crate::error::{Result, SqlError};
 use crate::parse::dialect::DialectEnd;
 use crate::parse::lex::{self, HeadToken};
 use crate::parse::standard::Cursor;
-use crate::parse::{EventSpec, ObjectName, ProcedureSpec, Statement, TriggerSpec, syntax_at};
+use crate::parse::{
+    EventSpec, ObjectName, ProcedureSpec, SettingChange, SettingScope, Statement, TriggerSpec, syntax_at,
+};
 
 const NAME: &str = "comdb2";
 
@@ -62,7 +64,8 @@ pub(super) fn claims(head: &[(usize, HeadToken<'_>)]) -> bool {
         }
         "PUT" => true,
         "SET" => {
-            is(1, "spversion") && head.get(2).is_some_and(|(_, t)| !matches!(t, HeadToken::Mark('=')) && !t.is("to"))
+            (is(1, "spversion") || is(1, "sptrace"))
+                && head.get(2).is_some_and(|(_, t)| !matches!(t, HeadToken::Mark('=')) && !t.is("to"))
         }
         "EXEC" => is(1, "procedure"),
         "EXECUTE" => is(1, "procedure") && matches!(head.get(2), Some((_, HeadToken::Word(_) | HeadToken::Quoted(_)))),
@@ -210,6 +213,15 @@ fn statement(c: &mut Cursor) -> Result<Statement> {
     if c.words(&["set", "spversion"]) {
         let name = c.ident()?;
         return Ok(Statement::SetProcedureVersion { name, version: version(c)? });
+    }
+    if c.words(&["set", "sptrace"]) {
+        let value = match c.one_of(&["on", "off"]) {
+            Some(word) => word,
+            None if c.integer()? == 0 => "off",
+            None => "on",
+        };
+        let change = SettingChange { name: "sptrace".to_owned(), value: Some(value.to_owned()) };
+        return Ok(Statement::Set { scope: SettingScope::Session, change });
     }
     if c.word("exec") || c.word("execute") {
         c.expect(&["procedure"])?;

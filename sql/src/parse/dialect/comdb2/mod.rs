@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::parse::Statement;
 use crate::parse::lex::HeadToken;
 
-pub(crate) use script::{Ending, ending, is_script};
+pub(crate) use script::{Ending, begins_statement, ending, is_script};
 
 /// The dialect.
 pub(crate) struct Comdb2;

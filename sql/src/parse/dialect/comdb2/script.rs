@@ -145,3 +145,52 @@ pub(crate) fn ending(text: &str, start: usize) -> Ending {
     let at = lex::end_of_statement(text, start, true).at;
     Ending::At(at, (at + 1).min(text.len()))
 }
+
+/// Words with which a statement begins.
+const FIRST_WORDS: &[&str] = &[
+    "abort",
+    "alter",
+    "analyze",
+    "begin",
+    "call",
+    "close",
+    "comment",
+    "commit",
+    "copy",
+    "create",
+    "deallocate",
+    "declare",
+    "delete",
+    "discard",
+    "drop",
+    "end",
+    "exec",
+    "execute",
+    "explain",
+    "fetch",
+    "grant",
+    "insert",
+    "lock",
+    "move",
+    "prepare",
+    "put",
+    "release",
+    "reset",
+    "revoke",
+    "rollback",
+    "savepoint",
+    "select",
+    "set",
+    "show",
+    "start",
+    "truncate",
+    "update",
+    "vacuum",
+    "values",
+    "with",
+];
+
+/// Whether a statement may begin with this word.
+pub(crate) fn begins_statement(word: &str) -> bool {
+    FIRST_WORDS.iter().any(|first| first.eq_ignore_ascii_case(word))
+}

@@ -1,6 +1,7 @@
 //! Rows out (section 10.4): columns declared or taken from the first row, values converted to them.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use mlua::{AnyUserData, Lua, MultiValue, Table, Value as LuaValue};
 use tripline_sql::change::QueryResult;
@@ -28,6 +29,8 @@ pub(crate) struct Emitter {
     listed: bool,
     /// Names and types, from the first row on.
     shape: Option<Vec<(String, DataType)>>,
+    /// Its types.
+    fixed: Option<Arc<[DataType]>>,
 }
 
 impl Emitter {
@@ -114,12 +117,14 @@ fn type_of(value: &LuaValue, ty: DataType) -> DataType {
 
 /// Sends scalars as one row.
 fn emit_values(lua: &Lua, values: &[LuaValue], blocking: bool) -> mlua::Result<()> {
-    let mut plain = Vec::with_capacity(values.len());
-    for value in values {
-        plain.push(match value {
-            LuaValue::Table(_) | LuaValue::Function(_) | LuaValue::Thread(_) => DataType::UNKNOWN,
-            value => from_lua(lua, value)?.1,
-        });
+    let mut plain = Vec::new();
+    if with_host(lua, |host| Ok(host.emitter.shape.is_none()))? {
+        for value in values {
+            plain.push(match value {
+                LuaValue::Table(_) | LuaValue::Function(_) | LuaValue::Thread(_) => DataType::UNKNOWN,
+                value => from_lua(lua, value)?.1,
+            });
+        }
     }
     let types = with_host(lua, |host| {
         let emitter = &mut host.emitter;
@@ -133,11 +138,12 @@ fn emit_values(lua: &Lua, values: &[LuaValue], blocking: bool) -> mlua::Result<(
             });
             emitter.shape = Some(columns.collect());
         }
-        Ok(emitter.shape.iter().flatten().map(|(_, ty)| *ty).collect::<Vec<_>>())
+        let Emitter { shape, fixed, .. } = emitter;
+        Ok(fixed.get_or_insert_with(|| shape.iter().flatten().map(|(_, ty)| *ty).collect()).clone())
     })?;
     let mut row = Vec::with_capacity(values.len());
-    for (value, ty) in values.iter().zip(types) {
-        row.push(convert(lua, value, ty)?);
+    for (value, ty) in values.iter().zip(types.iter()) {
+        row.push(convert(lua, value, *ty)?);
     }
     with_host(lua, |host| {
         host.emitter.out.push_back((row, blocking));

@@ -263,6 +263,20 @@ pub(crate) fn procedure<'a>(catalog: &'a Catalog, name: &str, version: Option<&s
     })
 }
 
+/// `print` and `trace`. Where the script cannot be left (inside a library's callback), it is told when it next can.
+const TELLING: &str = "
+local db, token, yield, tell, log = ...
+local yieldable = coroutine.isyieldable
+function db:print(text)
+  if tell(text, false) and yieldable() then yield(token) end
+  return 0
+end
+function db:trace(text)
+  if tell(text, true) and yieldable() then yield(token) end
+  return log(db, text)
+end
+";
+
 /// The API of a trigger's procedure (CDB-509).
 pub(crate) fn trigger_world(lua: &Lua, env: &Table) -> mlua::Result<()> {
     let db = lua.create_table()?;
@@ -294,8 +308,32 @@ pub(crate) fn block_world(lua: &Lua, env: &Table) -> mlua::Result<()> {
 pub(crate) fn procedure_world(lua: &Lua, env: &Table) -> mlua::Result<()> {
     block_world(lua, env)?;
     let db: Table = env.raw_get("db")?;
-    transactions(lua, &db)
+    transactions(lua, &db)?;
+    lua.load(THREADS).set_name("=api").call((&db, env))
 }
+
+/// `create_thread` (CDB-1033): a procedure has one interpreter, so its threads run one after the other, each when it is
+/// made; `join` gives what it returned.
+const THREADS: &str = "
+local db, env = ...
+local error, type, select, unpack, tostring = error, type, select, unpack, tostring
+local function ended(thread, ok, ...)
+  thread.ok, thread.n, thread.values = ok, select('#', ...), { ... }
+  return thread
+end
+function db:create_thread(f, ...)
+  if type(f) ~= 'function' then error(\"bad argument to 'create_thread' (function expected)\", 2) end
+  local state = ended({}, env.pcall(f, ...))
+  local thread = {}
+  function thread:join()
+    if state.ok then return unpack(state.values, 1, state.n) end
+  end
+  function thread:error()
+    if not state.ok then return tostring(state.values[1]) end
+  end
+  return thread
+end
+";
 
 /// What every kind of code has.
 fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
@@ -357,19 +395,21 @@ fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
         Ok(0)
     })?;
     set("ctrace", log.clone())?;
-    set("trace", log)?;
-    set(
-        "print",
-        lua.create_function(|lua, (_, value): (LuaValue, LuaValue)| {
-            let line = convert::text(lua, &value)?;
-            with_host(lua, |host| {
-                if let Some(session) = &host.session {
-                    session.notice(SqlError::notice(Severity::Notice, SqlState::SUCCESSFUL_COMPLETION, line));
-                }
-                Ok(0)
-            })
-        })?,
-    )?;
+    // What the client is told it is told at once: the host sends it while the script waits for no time at all (CDB-913).
+    let tell = lua.create_function(move |lua, (value, trace): (LuaValue, bool)| {
+        let line = convert::text(lua, &value)?;
+        with_host(lua, |host| {
+            let now = host.now();
+            let Some(session) = host.session.as_ref() else { return Ok(false) };
+            if trace && session.setting("sptrace").as_deref() != Some("on") {
+                return Ok(false);
+            }
+            session.notice(SqlError::notice(Severity::Notice, SqlState::SUCCESSFUL_COMPLETION, line));
+            host.wait = emits.then_some(Some(now));
+            Ok(emits)
+        })
+    })?;
+    lua.load(TELLING).set_name("=api").call::<()>((db, token(lua)?, yielder(lua)?, tell, log))?;
     set(
         "get_event_tid",
         lua.create_function(|lua, (_, event): (LuaValue, LuaValue)| match event_info(lua, &event)? {
