@@ -7,7 +7,7 @@ use tripline_proxy::config::{self, Action, Config, LoadError};
 use tripline_proxy::{STACK_BYTES, StartError, demo, log, run};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();

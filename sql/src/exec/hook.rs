@@ -457,6 +457,7 @@ impl HookContext for HookCx<'_> {
             display: Vec::new(),
             acl: Vec::new(),
             comment: None,
+            shape: crate::catalog::TableShape::default(),
         });
         put(backend, Entry::Table(def.clone()))?;
         self.own(owner, oid)?;
@@ -569,6 +570,7 @@ pub(super) fn plain_column(name: &str, ty: DataType) -> Column {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     }
 }
 

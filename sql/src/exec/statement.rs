@@ -263,6 +263,10 @@ pub fn utility(
             let result = hooks.execute_at(&mut HookCx::new(backend, depth), source, text)?;
             Ok(Some(super::command::outcome(result)))
         }
+        Statement::Do { language, body } => {
+            super::block::run(backend, language, body, depth)?;
+            Ok(Some(Outcome::Tag("DO".to_owned())))
+        }
         Statement::Script { dialect, source } => {
             let hooks = backend.shared.hooks.clone();
             let result = hooks.run_script(&mut HookCx::new(backend, depth), dialect, source)?;
@@ -355,6 +359,8 @@ fn is_definition(statement: &Statement) -> bool {
             | Statement::DropExtension { .. }
             | Statement::Comment { .. }
             | Statement::AlterObject { .. }
+            | Statement::AlterDomain { .. }
+            | Statement::RefreshView { .. }
             | Statement::CreateFunction(_)
             | Statement::AlterColumn { .. }
             | Statement::CreateTrigger(_)

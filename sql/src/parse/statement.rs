@@ -108,6 +108,10 @@ pub enum Statement {
         column: String,
         action: ColumnAction,
     },
+    AlterDomain {
+        name: ObjectName,
+        action: Box<DomainAction>,
+    },
     /// ALTER … RENAME / OWNER TO / SET SCHEMA of things other than tables' columns.
     AlterObject {
         kind: String,
@@ -552,6 +556,20 @@ pub enum AlterObjectAction {
     Owner(String),
     Schema(String),
     SetOptions(Vec<(String, String)>),
+}
+
+/// Actions of ALTER DOMAIN.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names are PostgreSQL's")]
+pub enum DomainAction {
+    SetDefault(ast::Expr),
+    DropDefault,
+    SetNotNull,
+    DropNotNull,
+    Add { name: Option<String>, check: ast::Expr, not_valid: bool },
+    Drop { name: String, if_exists: bool },
+    RenameConstraint { from: String, to: String },
+    Validate(String),
 }
 
 /// Actions of `Statement::AlterColumn`.

@@ -35,6 +35,7 @@ fn column(name: &str, ty: DataType) -> Column {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     }
 }
 
@@ -99,6 +100,7 @@ fn table(oid: Oid, name: &str, dialect: &str, columns: Vec<Column>, indexes: Vec
         display: Vec::new(),
         acl: Vec::new(),
         comment: None,
+        shape: crate::catalog::TableShape::default(),
     }
 }
 
@@ -312,7 +314,7 @@ fn errors_have_postgresqls_codes_texts_and_positions() {
         ("select 1 from t where id = 'a' || 1", "42883 26 operator does not exist: integer = text"),
         ("select true + 1", "42883 13 operator does not exist: boolean + integer"),
         ("select 1 from t, t", "42712 - table name \"t\" specified more than once"),
-        ("select row_number() from t", "42P20 8 window function row_number requires an OVER clause"),
+        ("select row_number() from t", "42809 8 window function row_number requires an OVER clause"),
         ("select 1 from t where row_number() over () = 1", "42P20 23 window functions are not allowed in WHERE"),
         ("select * from (select 1)", "42601 16 subquery in FROM must have an alias"),
         ("select 1 where 1 = (select 1, 2)", "42601 20 subquery must return only one column"),

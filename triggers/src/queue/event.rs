@@ -132,6 +132,7 @@ mod tests {
             collation: None,
             dropped: false,
             comment: None,
+            domain: 0,
         };
         TableDef {
             id: TableId(1),
@@ -152,6 +153,7 @@ mod tests {
             display: Vec::new(),
             acl: Vec::new(),
             comment: None,
+            shape: tripline_sql::catalog::TableShape::default(),
         }
     }
 

@@ -105,6 +105,7 @@ fn plain_column(name: &str, ty: DataType, not_null: bool) -> Column {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     }
 }
 

@@ -10,6 +10,7 @@ mod ami;
 mod call;
 mod coerce;
 mod dml;
+mod domain;
 mod expr;
 mod from;
 mod names;
@@ -38,8 +39,8 @@ use crate::types::{DataType, Oid, TextStyle};
 
 pub use self::dml::write_target;
 pub use self::text::{
-    bind_ami_argument, bind_check, bind_default, bind_generated, bind_index_expr, bind_scalar, bind_unfolded,
-    resolve_type, resolve_type_text,
+    bind_ami_argument, bind_check, bind_default, bind_domain_check, bind_domain_unfolded, bind_generated,
+    bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text,
 };
 
 /// How deeply expressions and queries may nest.

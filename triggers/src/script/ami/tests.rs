@@ -27,6 +27,7 @@ fn table(id: Oid, name: &str, columns: &[(&str, DataType)]) -> TableDef {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     };
     TableDef {
         id: TableId(id),
@@ -47,6 +48,7 @@ fn table(id: Oid, name: &str, columns: &[(&str, DataType)]) -> TableDef {
         display: Vec::new(),
         acl: Vec::new(),
         comment: None,
+        shape: tripline_sql::catalog::TableShape::default(),
     }
 }
 
