@@ -37,6 +37,41 @@ async fn client(server: &Server) -> tokio_postgres::Client {
     client
 }
 
+// AMI-25, AMI-31, AMI-51: equality is a look-up in an index, where a null among the keys is met too; EXPLAIN shows it.
+#[test]
+fn equality_uses_an_index() {
+    let server = Server::start(Storage::Memory);
+    run(async {
+        let client = client(&server).await;
+        client
+            .batch_execute(
+                "CREATE PUBLIC TABLE t(id String, k int, v Long); CREATE INDEX pk ON t(id HASH) USE CONSTRAINT=\"PRIMARY\";
+                 CREATE INDEX kv ON t(k SORT, v SORT); INSERT INTO t SELECT n::text, n % 100, n FROM generate_series(1, 1000) n;
+                 INSERT INTO t VALUES ('null', NULL, 5), ('both', NULL, NULL)",
+            )
+            .await
+            .expect("set up");
+        let plan = async |sql: &str| {
+            let rows = client.query(&format!("explain (costs off) {sql}"), &[]).await.expect("explains");
+            rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join("\n")
+        };
+        let by_key = plan("select v from t where id == \"7\"").await;
+        assert!(by_key.contains("Index Scan using pk on t") && !by_key.contains("Filter"), "{by_key}");
+        let by_both = plan("select id from t where k == null && v == 5").await;
+        assert!(by_both.contains("Index Scan using kv on t") && !by_both.contains("Filter"), "{by_both}");
+        let changed = plan("update t set v=v+1 where id == \"7\"").await;
+        assert!(changed.contains("Index Scan using pk on t"), "{changed}");
+        let both = "select id from t where k == $1 && v == $2";
+        let (none, no_long): (Option<i32>, Option<i64>) = (None, None);
+        let statement = client.prepare(both).await.expect("prepares");
+        for (k, v, found) in [(Some(7), Some(107), "107"), (none, Some(5), "null"), (none, no_long, "both")] {
+            let rows = client.query(&statement, &[&k, &v]).await.expect("runs");
+            assert_eq!(rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(), [found], "{k:?} {v:?}");
+        }
+        assert!(client.query(&statement, &[&Some(7), &no_long]).await.expect("runs").is_empty());
+    });
+}
+
 // AMI-12, AMI-13, AMI-53, AMI-77, AMI-188: AMI statements with parameters, routed when they are parsed.
 #[test]
 fn ami_statements_take_parameters() {

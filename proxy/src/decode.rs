@@ -1,12 +1,11 @@
 //! Parameters in: the values of Bind by type and format.
 //!
-//! Integers and text are read here, the rest by `types`. A type that is no built-in one (an enum, a domain) arrives as
-//! text: the session checks it against its definition.
+//! Integers and text are read here, the rest by `types`, which asks the catalog through the style about enums and rows.
 
 use std::sync::Arc;
 
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::{DataType, TextStyle, Value, from_binary, from_text, oid, type_info};
+use tripline_sql::types::{DataType, TextStyle, Value, from_binary, from_text, oid};
 
 use crate::message::utf8;
 
@@ -15,7 +14,7 @@ use crate::message::utf8;
 pub(crate) fn decode(bytes: &[u8], ty: DataType, format: i16, style: &TextStyle, number: usize) -> Result<Value> {
     match format {
         0 => decode_text(bytes, ty, style),
-        1 => decode_binary(bytes, ty, number),
+        1 => decode_binary(bytes, ty, style, number),
         other => Err(SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("unsupported format code: {other}"))),
     }
 }
@@ -24,20 +23,18 @@ fn decode_text(bytes: &[u8], ty: DataType, style: &TextStyle) -> Result<Value> {
     let text = utf8(bytes)?;
     match ty.oid {
         oid::TEXT | oid::VARCHAR | oid::UNKNOWN => Ok(Value::Text(Arc::from(text))),
-        other if type_info(other).is_none() => Ok(Value::Text(Arc::from(text))),
         _ => from_text(text, ty, style),
     }
 }
 
-fn decode_binary(bytes: &[u8], ty: DataType, number: usize) -> Result<Value> {
+fn decode_binary(bytes: &[u8], ty: DataType, style: &TextStyle, number: usize) -> Result<Value> {
     let value = match (ty.oid, bytes) {
         (oid::INT4, &[a, b, c, d]) => Value::Int4(i32::from_be_bytes([a, b, c, d])),
         (oid::INT8, &[a, b, c, d, e, f, g, h]) => Value::Int8(i64::from_be_bytes([a, b, c, d, e, f, g, h])),
         (oid::INT2, &[a, b]) => Value::Int2(i16::from_be_bytes([a, b])),
         (oid::TEXT | oid::VARCHAR | oid::UNKNOWN, text) => Value::Text(Arc::from(utf8(text)?)),
-        (other, text) if type_info(other).is_none() => Value::Text(Arc::from(utf8(text)?)),
         _ => {
-            return from_binary(bytes, ty).map_err(|mut error| {
+            return from_binary(bytes, ty, style).map_err(|mut error| {
                 if error.state() == SqlState::INVALID_BINARY_REPRESENTATION {
                     error.fields_mut().message = format!("incorrect binary data format in bind parameter {number}");
                 }

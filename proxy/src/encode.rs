@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::plan::OutputColumn;
-use tripline_sql::types::{DataType, TextStyle, Value, to_binary, to_text, type_info};
+use tripline_sql::types::{DataType, TextStyle, Value, to_binary, to_text, type_length};
 
 use crate::message::{begin, finish, put, put_string};
 
@@ -33,7 +33,7 @@ pub(crate) fn put_row_description(out: &mut Vec<u8>, columns: &[OutputColumn], f
             out.extend_from_slice(&column.origin.0.to_be_bytes());
             out.extend_from_slice(&column.origin.1.to_be_bytes());
             out.extend_from_slice(&column.ty.oid.to_be_bytes());
-            out.extend_from_slice(&type_info(column.ty.oid).map_or(-1, |info| info.len).to_be_bytes());
+            out.extend_from_slice(&type_length(column.ty.oid).to_be_bytes());
             out.extend_from_slice(&column.ty.typmod.to_be_bytes());
             out.extend_from_slice(&format_of(formats, index).to_be_bytes());
         }

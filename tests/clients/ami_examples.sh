@@ -2,8 +2,8 @@
 # The manual's AMI examples as a user sends them: each text unchanged by `psql -c`, and in the form that psql's own prompt
 # passes through (a pipe). Each example begins with an empty database.
 #
-# AMI-10, AMI-11, AMI-13, AMI-20, AMI-192 (S1), AMI-193 (S2), AMI-194 (S3), AMI-195 (S4), AMI-196 (S5), AMI-129 and
-# AMI-197 (S6), AMI-198 (S11), AMI-199 (S12).
+# AMI-10, AMI-11, AMI-13, AMI-20, AMI-192 (S1), AMI-193 (S2), AMI-194 (S3), AMI-195 (S4), AMI-196 (S5), AMI-129, AMI-136,
+# AMI-142, AMI-149, AMI-161 and AMI-197 (S6 to S10), AMI-198 (S11), AMI-199 (S12).
 set -u
 export PSQLRC=/dev/null PGTZ=UTC
 failed=0 checks=0
@@ -44,14 +44,35 @@ END
 is "S1 piped" "CHANGE 1 2.5
 RECORD DELETED 2 -20" "$(c 'SELECT * FROM MyAlert')"
 
-# S2: a script that changes the row.
+# both NAME EXPECTED QUERY TEXT: the text by -c, and again through a pipe, which is what the prompt does.
+both() {
+    fresh
+    c "$4" >/dev/null
+    is "$1 by -c" "$2" "$(c "$3")"
+    fresh
+    printf '%s\n' "$4" | psql -X -q -At >/dev/null 2>&1
+    is "$1 piped" "$2" "$(c "$3")"
+}
+
+# S2: a script that changes the row, as printed.
+both "S2" "125.2 110 13772" 'SELECT * FROM MutateSample' 'CREATE PUBLIC TABLE MutateSample(px double,qty int,val double);
+CREATE TRIGGER MutateTrigger OFTYPE AMISCRIPT ON MutateSample USE
+canMutateRow="true" onInsertingScript="val=px*qty"
+onUpdatingScript="new_val=new_px*new_qty";
+INSERT INTO MutateSample(px,qty) VALUES(125.2,100);
+SELECT * from MutateSample;
+UPDATE MutateSample set qty=qty+10;
+SELECT * from MutateSample;'
 fresh
-c 'CREATE PUBLIC TABLE MutateSample(px double, qty int, val double);
-CREATE TRIGGER MyTrigger OFTYPE AMISCRIPT ON MutateSample USE canMutateRow="true" onInsertingScript="val=px*qty" onUpdatingScript="new_val=new_px*new_qty"'
-c 'INSERT INTO MutateSample VALUES (125.2,100,0)'
-is "S2 insert" "125.2 100 12520" "$(c 'SELECT * FROM MutateSample')"
-c 'UPDATE MutateSample set qty=qty+10'
-is "S2 update" "125.2 110 13772" "$(c 'SELECT * FROM MutateSample')"
+is "S2 results" "125.2 100 12520
+125.2 110 13772" "$(c 'CREATE PUBLIC TABLE MutateSample(px double,qty int,val double);
+CREATE TRIGGER MutateTrigger OFTYPE AMISCRIPT ON MutateSample USE
+canMutateRow="true" onInsertingScript="val=px*qty"
+onUpdatingScript="new_val=new_px*new_qty";
+INSERT INTO MutateSample(px,qty) VALUES(125.2,100);
+SELECT * from MutateSample;
+UPDATE MutateSample set qty=qty+10;
+SELECT * from MutateSample;')"
 
 # S3: a deferred statement, its data source filled in; after the commit one row is in the log.
 fresh
@@ -63,21 +84,51 @@ is "S3 row" "2 4 8" "$(c 'SELECT * FROM MutateSample')"
 for _ in $(seq 50); do [ "$(c 'SELECT count(*) FROM log')" = 1 ] && break; sleep 0.1; done
 is "S3 deferred" "u" "$(c 'SELECT * FROM log')"
 
-# S4: rowVar.
+# As printed, with its placeholders, it is refused.
 fresh
-c 'CREATE PUBLIC TABLE src(id long, sym String); CREATE PUBLIC TABLE tgt(rows String, arg1 String, arg2 String);
-CREATE TRIGGER MyTrigger OFTYPE AMISCRIPT ON src USE rowVar="_row" onInsertingScript="insert into tgt values(_row.toJson(),_row.get(\"id\"),_row.get(\"sym\"))"'
-c 'insert into src values(123,"aapl")'
-is "S4" '{"id":123,"sym":"aapl"} 123 aapl' "$(c 'SELECT * FROM tgt')"
+c 'CREATE PUBLIC TABLE MutateSample(px double,qty int,val double);'
+is "S3 placeholders" 'ERROR:  onUpdatingScript, line 2: syntax error at or near "<"' "$(c 'CREATE TRIGGER MutateTriggerWithDeferredStatement OFTYPE AMISCRIPT ON MutateSample USE
+canMutateRow="true" onInsertingScript="val=px*qty"
+onUpdatingScript="new_val=new_px*new_qty;
+use ds=<another_datasource> execute ....;";//must be placed after the mutation')"
 
-# S5: rowVar around an update: all columns in the upsert, only the changed one in a direct update.
+# S4: rowVar, as printed; its \" gets through -c, in the prompt single quotes do.
 fresh
-c 'CREATE PUBLIC TABLE orders(id String, val int); CREATE INDEX pk ON orders(id HASH) USE CONSTRAINT="PRIMARY"; CREATE PUBLIC TABLE alerts(msg String);
-CREATE TRIGGER MyTrigger OFTYPE AMISCRIPT ON orders USE rowVar="_row" onUpdatingScript="insert into alerts values(\"newrow: \" + new__row + \"oldrow: \" + old__row + \"containVal?: \" + new__row.containsKey(\"val\"))"'
-c 'insert into orders values("order1",2),("order1",3)'
-c 'update orders set val=10'
-is "S5" "newrow: [id=order1, val=3]oldrow: [id=order1, val=2]containVal?: true
-newrow: [val=10]oldrow: [id=order1, val=3]containVal?: true" "$(c 'SELECT * FROM alerts')"
+is "S4" '{"id":123,"sym":"aapl"} 123 aapl' "$(c 'CREATE PUBLIC TABLE src(id long, sym string);
+CREATE PUBLIC TABLE tgt(rows string, arg1 string, arg2 string);
+
+CREATE TRIGGER t1 OFTYPE AMISCRIPT ON src USE
+rowVar="_row"
+onInsertingScript="insert into tgt values(_row.toJson(),_row.get(\"id\"),_row.get(\"sym\"))";
+
+INSERT INTO src VALUES(123,"aapl");
+SELECT * FROM tgt;')"
+fresh
+is "S4 piped" '{"id":123,"sym":"aapl"} 123 aapl' "$(psql -X -q -At -F' ' <<'END'
+CREATE PUBLIC TABLE src(id long, sym string);
+CREATE PUBLIC TABLE tgt(rows string, arg1 string, arg2 string);
+CREATE TRIGGER t1 OFTYPE AMISCRIPT ON src USE rowVar="_row"
+onInsertingScript='insert into tgt values(_row.toJson(),_row.get("id"),_row.get("sym"))';
+INSERT INTO src VALUES(123,"aapl");
+SELECT * FROM tgt;
+END
+)"
+
+# S5: rowVar around an update, as printed: all columns in the upsert, only the changed one in a direct update.
+both "S5" "newrow: [id=order1, val=3]oldrow: [id=order1, val=2]containVal?: true
+newrow: [val=10]oldrow: [id=order1, val=3]containVal?: true" 'SELECT * FROM alerts' 'create public table orders(id string, val int);
+create index idx on orders(id HASH) use CONSTRAINT="PRIMARY";
+create public table alerts(comments string);
+
+create trigger rowVarTrigger oftype amiscript on orders use rowVar="row"
+onUpdatingScript="""
+if(new_row.containsKey("val")){
+insert into alerts values("newrow: "+new_row+ "oldrow: " + old_row + "containVal?: " + new_row.containsKey("val"));
+}""";
+insert into orders values("order1",2),("order1",3);//trigger upsert
+select * from alerts;
+update orders set val=10;
+select * from alerts;'
 
 # S6: AGGREGATE, comments skipped.
 fresh
@@ -96,6 +147,101 @@ a2  2 25" "$(c 'SELECT * FROM Summary ORDER BY act')"
 # S11: DROP TRIGGER, all or none.
 is "S11" "" "$(c 'DROP TRIGGER MyTrigger')"
 is "S11 again" 'ERROR:  trigger "MyTrigger" does not exist' "$(c 'DROP TRIGGER MyTrigger')"
+
+fresh
+c 'CREATE PUBLIC TABLE t(a int); CREATE TRIGGER t1 OFTYPE AMISCRIPT ON t USE onInsertedScript="int x = 1"; CREATE TRIGGER t2 OFTYPE AMISCRIPT ON t USE onInsertedScript="int x = 1"'
+is "S11 unknown" 'ERROR:  trigger "t3" does not exist' "$(c 'DROP TRIGGER t1, t3')"
+is "S11 both" "" "$(c 'DROP TRIGGER t1, t2')"
+is "S11 none left" "0" "$(c 'SELECT count(*) FROM tripline.triggers')"
+
+# S7: PROJECTION, as printed, then what AMI-136 does with it.
+both "S7" "b1 4.5
+a2 1" 'SELECT * FROM MissingRegion' '// Lets assume the three tables exist:
+CREATE PUBLIC TABLE Accounts1(account String,region String,qty int,px double);
+CREATE PUBLIC TABLE Accounts2(account String,region String,qty int,px double);
+CREATE PUBLIC TABLE MissingRegion(account String, value double);
+
+// The below trigger will build a realtime view of accounts that have a null region:
+// (try inserting into the Accounts1 table and then take a look at the MissingRegions table)
+CREATE TRIGGER MyTrigger OFTYPE PROJECTION ON Accounts1,Accounts2,MissingRegion USE wheres="region==null" selects="account=account,value=qty * px";
+INSERT INTO Accounts1 VALUES("a1",null,10,2.0),("a2","US",1,1.0);
+INSERT INTO Accounts2 VALUES("b1",null,3,1.5);
+UPDATE Accounts1 SET region="EU" WHERE account=="a1";
+UPDATE Accounts1 SET region=null WHERE account=="a2";'
+is "S7 read-only" 'ERROR:  cannot modify table "MissingRegion": it is maintained by trigger "MyTrigger"' "$(c 'DELETE FROM MissingRegion' | head -1)"
+
+# S8: JOIN, as printed.
+both "S8" "a1 
+ a3
+ a2" 'SELECT * FROM UnmatchedAccounts' '// Lets assume the three tables exist:
+CREATE PUBLIC TABLE Accounts1(account String,region String,qty int,px double);
+CREATE PUBLIC TABLE Accounts2(account String,region String,qty int,px double);
+CREATE PUBLIC TABLE UnmatchedAccounts(account1 String, account2 String);
+
+// The below trigger will build a realtime view of accounts that only in the Accounts1 table
+// or only in the Accounts2 table.(1)
+// (try inserting into the Accounts1 table and then take a look at the UnmatchedAccounts table)
+CREATE TRIGGER MyTrigger OFTYPE JOIN ON Accounts1,Accounts2, UnmatchedAccounts USE type="OUTER ONLY"
+on="Accounts1.account==Accounts2.account" selects="account1=Accounts1.account, account2=Accounts2.account";
+INSERT INTO Accounts1 VALUES("a1","US",1,1.0),("a2","US",1,1.0);
+INSERT INTO Accounts2 VALUES("a2","US",1,1.0),("a3","US",1,1.0);
+DELETE FROM Accounts1 WHERE account=="a2";'
+
+# S9: DECORATE, as printed: an apostrophe in its comment and no last semicolon, so by -c.
+fresh
+c "// Let's assume the two tables exist:
+create public table MktData(sym String,price double);
+create public table Orders(id String,sym String,price double); 
+
+// When the MktData is updated, all Orders with the same symbol will now have the price updated
+create trigger tt oftype decorate on MktData,Orders use on=\"Orders.sym==MktData.sym\" selects=\"price=price\""
+c 'insert into MktData values("IBM",100.0);
+insert into Orders values("o1","IBM",null),("o2","AAPL",5.0);
+update MktData set price=101.5 where sym=="IBM";
+delete from MktData;
+insert into Orders values("o3","IBM",7.0);'
+is "S9" "o1 IBM 101.5
+o2 AAPL 5
+o3 IBM 7" "$(c 'SELECT * FROM Orders ORDER BY id')"
+
+# S10: RELAY, as printed but for the port of this server, and the rows that pass its condition afterwards.
+port=$(c 'SHOW tripline.ami_listen')
+relay='CREATE PUBLIC TABLE orders1(id Integer,date Integer,name String,price Double) USE PersistEngine="FAST";
+CREATE INDEX orders1_idx2 ON orders1(date HASH) USE Constraint="NONE";
+CREATE INDEX orders1_idx1 ON orders1(id HASH) USE Constraint="PRIMARY";
+
+CREATE PUBLIC TABLE orders2(id Integer,date Integer,name String,price Double) USE PersistEngine="FAST";
+CREATE INDEX orders2_idx2 ON orders2(date HASH) USE Constraint="NONE";
+CREATE INDEX orders2_idx1 ON orders2(id HASH) USE Constraint="PRIMARY";
+
+create trigger relayTrigger oftype relay on orders1 use host="localhost" port="'${port##*:}'" login="demo" target="orders2" derivedValues="id=id,date=date,name=name,price=price" updates="id,name" where="price>100.0";
+
+insert into orders1 values(2,2000,"hello", 50.75);
+insert into orders1 values(3,2000,"hello", 50.75);
+insert into orders1 values(4,2000,"hello", 50.75);
+
+update orders1 set name="test",price=99.9 where id == 3;
+
+// Results:
+select * from orders1;select * from orders2;'
+shown="2 2000 hello 50.75
+3 2000 test 99.9
+4 2000 hello 50.75"
+fresh
+is "S10 by -c" "$shown" "$(c "$relay" | sort)"
+fresh
+is "S10 piped" "$shown" "$(printf '%s\n' "$relay" | psql -X -q -At -F' ' | sort)"
+for n in $(seq 100); do # dropped until the relay is connected
+    c "insert into orders1 values($((n + 100)),2000,'big',150.0)"
+    sleep 0.1
+    [ "$(c 'SELECT count(*) > 0 FROM orders2')" = t ] && break
+done
+c 'delete from orders1 where id > 100; insert into orders1 values(5,2000,"big",150.0); update orders1 set name="x",price=160.0 where id==5'
+for _ in $(seq 50); do [ "$(c 'SELECT * FROM orders2')" = "5 2000 x 150" ] && break; sleep 0.1; done
+is "S10 relayed" "5 2000 x 150" "$(c 'SELECT * FROM orders2')"
+c 'delete from orders1 where id==5'
+for _ in $(seq 50); do [ -z "$(c 'SELECT * FROM orders2')" ] && break; sleep 0.1; done
+is "S10 removed" "" "$(c 'SELECT * FROM orders2')"
 
 # S12: each trigger case of the manual's table, by the events that it logs, on the fixture of three rows.
 script='"insert into log values(\"EVENT\")"'

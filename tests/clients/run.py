@@ -17,7 +17,7 @@ def free_port():
 
 def start(binary, folder, port):
     log = open(folder / "server.log", "a")
-    command = [binary, "serve", "--data-dir", str(folder / "data"), "--listen", f"127.0.0.1:{port}", "--http-listen", f"127.0.0.1:{free_port()}"]
+    command = [binary, "serve", "--data-dir", str(folder / "data"), "--listen", f"127.0.0.1:{port}", "--http-listen", f"127.0.0.1:{free_port()}", "--ami-listen", f"127.0.0.1:{free_port()}"]
     process = subprocess.Popen(command, stdout=log, stderr=log)
     for _ in range(400):
         try:

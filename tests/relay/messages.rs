@@ -114,6 +114,27 @@ fn the_example_relays_to_its_own_server() {
     assert_eq!(node.sql.run("SELECT rejected FROM tripline.subscriptions"), "0");
 }
 
+// AMI-160: a relay to this server's own port for the very table that it stands on would feed itself.
+#[test]
+fn a_relay_that_would_feed_itself_is_refused() {
+    let node = Node::start();
+    node.sql.run(ORDERS);
+    node.sql.run(TARGET);
+    let port = node.ami_port();
+    let create = |name: &str, options: &str| format!("CREATE TRIGGER {name} OFTYPE RELAY ON orders1 USE {options}");
+    for host in ["host=\"localhost\"", "host=\"127.0.0.1\"", ""] {
+        for target in ["", "target=\"orders1\"", "target=\"ORDERS1\""] {
+            let error = node.sql.refused(&create("r", &format!("{host} port=\"{port}\" {target}")));
+            assert!(error.starts_with("42P17: the relay would feed table \"orders1\""), "{host} {target}: {error}");
+        }
+    }
+    // Another table, another port and another protocol are none of it; nothing was left behind by what was refused.
+    node.sql.run(&create("r", &format!("port=\"{port}\" target=\"orders2\"")));
+    node.sql.run(&create("s", &format!("port=\"{}\"", if port == 1 { 2 } else { port - 1 })));
+    node.sql.run("DROP TRIGGER r, s");
+    node.sql.run("INSERT INTO orders1 VALUES (1, 1, 'x', 200)");
+}
+
 // AMI-155, AMI-156, AMI-164, AMI-166
 #[test]
 fn the_lines_are_those_of_the_manual() {
@@ -207,6 +228,11 @@ fn refusals_are_counted_and_bad_answers_end_the_connection() {
     std::thread::sleep(Duration::from_millis(50));
     peer.say("4|M=\"no such thing\"\r\n");
     node.sql.eventually("SELECT rejected, last_error FROM tripline.subscriptions", "1|status 4: no such thing");
+    // AMI's own view of it.
+    let shown = "SELECT \"SentCount\" = s.delivered AND s.delivered > 0, \"DroppedCount\" = s.dropped, \"RejectedCount\", \"LastError\" \
+                 FROM tripline.ami_triggers AS t JOIN tripline.subscriptions AS s ON s.name = t.\"TriggerName\"";
+    assert_eq!(node.sql.run(shown), "t|t|1|status 4: no such thing");
+    assert!(node.sql.run("SHOW TRIGGERS WHERE RejectedCount == 1").contains("|1|status 4: no such thing"));
     for (bad, error) in [
         ("M|Q=77|S=0|M=\"OK\"\n", "answer to a message never sent: 77"),
         ("gibberish\n", "malformed answer"),

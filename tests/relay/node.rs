@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use std::process::{Child, Command, Stdio};
 
+use futures::SinkExt;
 use harness::postgres::{PATIENCE, free_port};
 use harness::server::TestServer;
 use tokio::runtime::Runtime;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use tripline_proxy::config::Config;
 
@@ -145,6 +147,20 @@ impl Sql {
 
     pub fn run(&self, sql: &str) -> String {
         self.try_run(sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// A statement with parameters, prepared: rows changed.
+    pub fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> u64 {
+        self.runtime.block_on(self.client.execute(sql, params)).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// COPY FROM STDIN of a text.
+    pub fn copy(&self, sql: &str, text: &str) {
+        self.runtime.block_on(async {
+            let mut sink = Box::pin(self.client.copy_in(sql).await.unwrap());
+            sink.send(bytes::Bytes::copy_from_slice(text.as_bytes())).await.unwrap();
+            sink.as_mut().finish().await.unwrap();
+        });
     }
 
     /// The error of a statement that must fail.

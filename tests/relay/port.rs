@@ -146,6 +146,119 @@ fn objects_fire_as_inserts_and_update_by_key() {
     assert_eq!(node.sql.run("SELECT * FROM p"), "1|5|y");
 }
 
+// AMI-188: whatever way a row comes, the same events: a new row, a known key with changes, one without, one that is vetoed,
+// and one that another trigger follows into a derived table.
+#[test]
+fn every_way_in_fires_the_same_events() {
+    let node = Node::start();
+    node.sql.run(ORDERS);
+    node.sql.run(
+        "CREATE PUBLIC TABLE log(what String); CREATE PUBLIC TABLE sums(name String,n Long,total Double); \
+         CREATE TRIGGER watch OFTYPE AMISCRIPT ON orders2 USE canMutateRow=\"true\" \
+         onInsertingScript='insert into log values(\"inserting \"+id+\" \"+name); if (price < 0) return false; date = date + 1' \
+         onInsertedScript='insert into log values(\"inserted \"+id+\" \"+date)' \
+         onUpdatingScript='insert into log values(\"updating \"+old_price+\" to \"+new_price)' \
+         onUpdatedScript='insert into log values(\"updated \"+id+\" \"+price)' \
+         onDeletingScript='insert into log values(\"deleting \"+id)'; \
+         CREATE TRIGGER sum OFTYPE AGGREGATE ON orders2,sums USE groupBys='name=name' selects='n=count(*),total=sum(price)'",
+    );
+    let rows = [(1, 2000, "a", 1.5), (1, 2000, "a", 2.5), (1, 2000, "a", 2.5), (2, 7, "b", -1.0), (3, 7, "b", 4.0)];
+    let expected = "inserting 1 a;inserted 1 2001;inserting 1 a;updating 1.5 to 2.5;updated 1 2.5;inserting 1 a;\
+                    inserting 2 b;inserting 3 b;inserted 3 8";
+    let sums = "a|1|2.5;b|1|4";
+    let mut client = node.messages().login();
+    for way in ["statement", "rows of one statement", "AMI's statement", "parameters", "COPY", "message"] {
+        match way {
+            "statement" => {
+                for (id, date, name, price) in rows {
+                    node.sql.run(&format!("INSERT INTO orders2 VALUES ({id}, {date}, '{name}', {price})"));
+                }
+            }
+            "rows of one statement" => {
+                let list = rows.map(|(id, date, name, price)| format!("({id}, {date}, '{name}', {price})"));
+                node.sql.run(&format!("INSERT INTO orders2 VALUES {}", list.join(", ")));
+            }
+            "AMI's statement" => {
+                for (id, date, name, price) in rows {
+                    node.sql.run(&format!("insert orders2 values({id}, {date}, \"{name}\", {price})"));
+                }
+            }
+            "parameters" => {
+                for (id, date, name, price) in rows {
+                    node.sql.execute("INSERT INTO orders2 VALUES ($1, $2, $3, $4)", &[&id, &date, &name, &price]);
+                }
+            }
+            "COPY" => {
+                let lines = rows.map(|(id, date, name, price)| format!("{id}\t{date}\t{name}\t{price}\n"));
+                node.sql.copy("COPY orders2 FROM STDIN", &lines.concat());
+            }
+            _ => {
+                for (id, date, name, price) in rows {
+                    let line = format!("O|T=\"orders2\"|id={id}|date={date}|name=\"{name}\"|price={price:?}D");
+                    let _ = client.ask(&line);
+                }
+            }
+        }
+        assert_eq!(node.sql.run("SELECT what FROM log"), expected, "{way}");
+        assert_eq!(node.sql.run("SELECT * FROM sums ORDER BY name"), sums, "{way}");
+        // A delete by message and by statement.
+        node.sql.run("DELETE FROM log");
+        if way == "message" {
+            assert!(client.ask("D|T=\"orders2\"|id=1").contains("|S=0|"));
+            assert!(client.ask("D|T=\"orders2\"|id=3").contains("|S=0|"));
+        } else {
+            node.sql.run("DELETE FROM orders2");
+        }
+        assert_eq!(node.sql.run("SELECT what FROM log"), "deleting 1;deleting 3", "{way}");
+        assert_eq!(node.sql.run("SELECT count(*) FROM sums"), "0", "{way}");
+        node.sql.run("DELETE FROM log");
+    }
+}
+
+// AMI-40, AMI-41, AMI-171, AMI-172: the columns I, E and P of a message, beside those that the server fills.
+#[test]
+fn reserved_columns_of_messages() {
+    let node = Node::start();
+    node.sql.run(
+        "CREATE PUBLIC TABLE o(I String,P String,E Long,V Int,T String,x Int); CREATE PUBLIC TABLE i(I String,x Int); \
+         CREATE PUBLIC TABLE none(x Int)",
+    );
+    let mut first = node.messages();
+    assert_eq!(first.ask("L|I=\"ann\""), "M|Q=0|S=0|M=\"OK\"");
+    let mut second = node.messages();
+    assert_eq!(second.ask("L|I=\"bob\""), "M|Q=0|S=0|M=\"OK\"");
+    assert!(first.ask("O|T=\"o\"|I=\"k\"|E=0L|x=1").contains("|S=0|"));
+    assert!(second.ask("O|T=\"o\"|I=\"k\"|x=2").contains("|S=0|"));
+    // The same login and key is the same row.
+    assert!(first.ask("O|T=\"o\"|I=\"k\"|x=3").contains("|S=0|"));
+    assert_eq!(
+        node.sql.run("SELECT \"I\",\"P\",\"E\",\"V\",\"T\",x FROM o ORDER BY x"),
+        "k|bob|NULL|0|o|2;k|ann|0|1|o|3"
+    );
+    // Without P any login means the row; without a key none does.
+    assert!(first.ask("O|T=\"i\"|I=\"k\"|x=1").contains("|S=0|"));
+    assert!(second.ask("O|T=\"i\"|I=\"k\"|x=2").contains("|S=0|"));
+    assert!(second.ask("O|T=\"i\"|x=3").contains("|S=0|"));
+    assert!(second.ask("O|T=\"i\"|x=3").contains("|S=0|"));
+    assert_eq!(node.sql.run("SELECT * FROM i ORDER BY x"), "k|2;NULL|3;NULL|3");
+    // Where they are not declared they are nothing.
+    assert!(first.ask("O|T=\"none\"|I=\"k\"|E=5L|x=1").contains("|S=0|"));
+    assert_eq!(node.sql.run("SELECT * FROM none"), "1");
+    // A delete by I takes this login's row.
+    assert!(first.ask("D|T=\"o\"|I=\"k\"").contains("|S=0|"));
+    assert_eq!(node.sql.run("SELECT \"P\" FROM o"), "bob");
+    assert!(first.ask("D|T=\"i\"|I=\"k\"").contains("|S=0|"));
+    assert_eq!(node.sql.run("SELECT count(*) FROM i"), "2");
+    // A row whose time comes goes, and its trigger fires (AMI-42).
+    node.sql.run(
+        "CREATE PUBLIC TABLE log(what String); \
+         CREATE TRIGGER gone OFTYPE AMISCRIPT ON o USE onDeletingScript='insert into log values(\"gone \"+I)'",
+    );
+    assert!(first.ask("O|T=\"o\"|I=\"short\"|E=-50L|x=9").contains("|S=0|"));
+    node.sql.eventually("SELECT what FROM log", "gone short");
+    assert_eq!(node.sql.run("SELECT \"P\" FROM o"), "bob");
+}
+
 // AMI-172
 #[test]
 fn deletes_find_their_row() {

@@ -16,7 +16,7 @@ use tripline_sql::change::{
 };
 use tripline_sql::engine::WeakEngine;
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::{Oid, Value};
+use tripline_sql::types::{DataType, Oid, Value};
 
 use crate::kind::{Attachment, Deferred, Instance, Listens, Operation, RowTrigger, Running};
 use crate::queue::Consumers;
@@ -35,6 +35,8 @@ pub struct Fire {
     consumers: Arc<Consumers>,
     /// Set while the feed runs.
     engine: Mutex<Option<WeakEngine>>,
+    /// The methods of the catalog that was asked last.
+    methods: Mutex<Option<(Arc<Catalog>, Arc<crate::script::ami::Methods>)>>,
     /// Compiled procedures, good for the catalog that they were compiled against.
     procedures: Mutex<HashMap<Oid, Procedure>>,
 }
@@ -309,6 +311,21 @@ impl Hooks for Fire {
         crate::script::ami::check_routine(ctx, def)
     }
 
+    fn call_method(&self, ctx: &mut dyn HookContext, name: &str, args: &[Value], result: DataType) -> Result<Value> {
+        let catalog = ctx.catalog();
+        let kept = self.methods.lock().clone().filter(|(made, _)| Arc::ptr_eq(made, &catalog));
+        let methods = match kept {
+            Some((_, methods)) => methods,
+            None => {
+                let methods = crate::script::ami::Methods::of(&catalog);
+                *self.methods.lock() = Some((catalog, methods.clone()));
+                methods
+            }
+        };
+        let value = crate::script::ami::call_method(ctx, &methods, name, args, Limits::AMI)?;
+        crate::script::ami::to_column(value, result)
+    }
+
     fn call(&self, ctx: &mut dyn HookContext, def: &Arc<FunctionDef>, args: &[Value]) -> Result<QueryResult> {
         let catalog = ctx.catalog();
         let kept = self.procedures.lock().get(&def.oid).filter(|(made, _)| Arc::ptr_eq(made, &catalog)).cloned();
@@ -389,6 +406,7 @@ impl Hooks for Fire {
 
     fn catalog_changed(&self) {
         self.procedures.lock().clear();
+        *self.methods.lock() = None;
         // Nothing kept for tables that are gone; the others are compiled again when next written.
         self.tables.write().clear();
         self.signal.catalog_changed();

@@ -10,6 +10,7 @@ use super::role::RoleDef;
 use super::sequence::SequenceDef;
 use super::table::TableDef;
 use super::trigger::TriggerDef;
+use super::types::TypeDef;
 use super::view::ViewDef;
 use crate::types::Oid;
 
@@ -25,6 +26,7 @@ pub enum Entry {
     Sequence(Arc<SequenceDef>),
     Trigger(Arc<TriggerDef>),
     Function(Arc<FunctionDef>),
+    Type(Arc<TypeDef>),
 }
 
 /// Names a definition: its kind and OID.
@@ -39,6 +41,7 @@ pub enum EntryKey {
     Sequence(Oid),
     Trigger(Oid),
     Function(Oid),
+    Type(Oid),
 }
 
 /// One change of the catalog of one database (0: shared by all, for roles and databases).
@@ -75,6 +78,7 @@ impl Entry {
             Entry::Sequence(def) => EntryKey::Sequence(def.oid),
             Entry::Trigger(def) => EntryKey::Trigger(def.id.0),
             Entry::Function(def) => EntryKey::Function(def.oid),
+            Entry::Type(def) => EntryKey::Type(def.oid),
         }
     }
 }

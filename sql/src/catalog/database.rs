@@ -11,6 +11,7 @@ use super::role::{AclItem, RoleDef};
 use super::sequence::SequenceDef;
 use super::table::{IndexDef, TableDef, TableId};
 use super::trigger::{TriggerDef, TriggerId};
+use super::types::TypeDef;
 use super::view::ViewDef;
 use crate::types::Oid;
 
@@ -154,6 +155,11 @@ pub struct Catalog {
     sequences: HashMap<Oid, Arc<SequenceDef>>,
     triggers: HashMap<Oid, Arc<TriggerDef>>,
     functions: HashMap<Oid, Arc<FunctionDef>>,
+    types: HashMap<Oid, Arc<TypeDef>>,
+    /// (schema, name) → OID of an enum or domain
+    type_names: HashMap<(Oid, String), Oid>,
+    /// OID of a row type, or of its array type → OID of its table
+    row_types: HashMap<Oid, Oid>,
     /// (schema, name) → relation OID; indexes too.
     relation_names: HashMap<(Oid, String), Oid>,
     /// index OID → table OID
@@ -263,6 +269,29 @@ impl Catalog {
         self.functions.values()
     }
 
+    /// An enum or domain.
+    #[must_use]
+    pub fn user_type(&self, oid: Oid) -> Option<&Arc<TypeDef>> {
+        self.types.get(&oid)
+    }
+
+    /// An enum or domain by schema OID and exact name.
+    #[must_use]
+    pub fn type_by_name(&self, schema: Oid, name: &str) -> Option<&Arc<TypeDef>> {
+        self.type_names.get(&(schema, name.to_owned())).and_then(|oid| self.types.get(oid))
+    }
+
+    /// All enums and domains, in no order.
+    pub fn types(&self) -> impl Iterator<Item = &Arc<TypeDef>> {
+        self.types.values()
+    }
+
+    /// The table whose row type, or whose array over it, this is.
+    #[must_use]
+    pub fn table_of_row_type(&self, ty: Oid) -> Option<&Arc<TableDef>> {
+        self.row_types.get(&ty).and_then(|table| self.tables.get(table))
+    }
+
     /// Foreign keys that refer to the table: referencing table and the constraint's place in it.
     #[must_use]
     pub fn referencing(&self, parent: TableId) -> &[(Oid, usize)] {
@@ -314,6 +343,9 @@ impl Catalog {
                     self.relation_names.insert((def.schema, index.name.clone()), index.oid);
                     self.index_tables.insert(index.oid, oid);
                 }
+                for ty in [def.row_type, def.array_type].into_iter().filter(|ty| *ty != 0) {
+                    self.row_types.insert(ty, oid);
+                }
                 for (place, parent) in foreign_parents(&def) {
                     self.referencing.entry(parent.0).or_default().push((oid, place));
                 }
@@ -340,6 +372,10 @@ impl Catalog {
             Entry::Function(def) => {
                 self.functions.insert(def.oid, def);
             }
+            Entry::Type(def) => {
+                self.type_names.insert((def.schema, def.name.clone()), def.oid);
+                self.types.insert(def.oid, def);
+            }
             Entry::Role(_) | Entry::Database(_) => {}
         }
     }
@@ -359,6 +395,8 @@ impl Catalog {
                         self.relation_names.remove(&(def.schema, index.name.clone()));
                         self.index_tables.remove(&index.oid);
                     }
+                    self.row_types.remove(&def.row_type);
+                    self.row_types.remove(&def.array_type);
                     for (_, parent) in foreign_parents(&def) {
                         if let Some(list) = self.referencing.get_mut(&parent.0) {
                             list.retain(|(child, _)| *child != oid);
@@ -388,6 +426,11 @@ impl Catalog {
             EntryKey::Function(oid) => {
                 self.functions.remove(&oid);
             }
+            EntryKey::Type(oid) => {
+                if let Some(def) = self.types.remove(&oid) {
+                    self.type_names.remove(&(def.schema, def.name.clone()));
+                }
+            }
             EntryKey::Role(_) | EntryKey::Database(_) => {}
         }
     }
@@ -400,7 +443,8 @@ impl Catalog {
         let sequences = self.sequences.values().cloned().map(Entry::Sequence);
         let triggers = self.triggers.values().cloned().map(Entry::Trigger);
         let functions = self.functions.values().cloned().map(Entry::Function);
-        schemas.chain(tables).chain(views).chain(sequences).chain(triggers).chain(functions)
+        let types = self.types.values().cloned().map(Entry::Type);
+        schemas.chain(types).chain(tables).chain(views).chain(sequences).chain(triggers).chain(functions)
     }
 }
 

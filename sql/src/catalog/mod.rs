@@ -12,6 +12,7 @@ mod role;
 mod sequence;
 mod table;
 mod trigger;
+mod types;
 mod view;
 
 pub use changes::{CatalogChange, Entry, EntryKey};
@@ -21,9 +22,10 @@ pub use role::{AclItem, Privilege, RoleDef};
 pub use sequence::SequenceDef;
 pub use table::{
     Column, Constraint, ConstraintKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexDef, IndexKey,
-    IndexMethod, MatchType, Persistence, Reserved, TableDef, TableId,
+    IndexMethod, MatchType, Persistence, Reserved, TableDef, TableId, TableShape,
 };
 pub use trigger::{Level, Timing, TriggerDef, TriggerEvent, TriggerId};
+pub use types::{DomainCheck, DomainDef, EnumDef, TypeDef, TypeKind};
 pub use view::ViewDef;
 
 /// OID of the schema pg_catalog.

@@ -69,9 +69,45 @@ pub struct TableDef {
     /// COMMENT ON TABLE.
     #[serde(default)]
     pub comment: Option<String>,
+    /// More than rows and columns: a composite type or a materialised view.
+    #[serde(default)]
+    pub shape: TableShape,
+}
+
+/// What kind of relation a `TableDef` is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TableShape {
+    /// An ordinary table.
+    #[default]
+    Table,
+    /// CREATE TYPE … AS (…): columns without rows.
+    Composite,
+    /// A materialised view: the rows of its query at the last refresh.
+    Materialized {
+        /// SQL text of the query.
+        query: String,
+        /// Schemas searched when the view was made.
+        search_path: Vec<String>,
+        /// OIDs of the relations that the query reads.
+        depends_on: Vec<Oid>,
+        /// False after WITH NO DATA.
+        populated: bool,
+    },
 }
 
 impl TableDef {
+    /// Whether it is a composite type rather than a table.
+    #[must_use]
+    pub fn is_composite(&self) -> bool {
+        self.shape == TableShape::Composite
+    }
+
+    /// Whether it is a materialised view.
+    #[must_use]
+    pub fn is_materialized(&self) -> bool {
+        matches!(self.shape, TableShape::Materialized { .. })
+    }
+
     /// Columns that are not dropped, with their places in a row, in the order in which `*` shows them.
     pub fn live_columns(&self) -> impl Iterator<Item = (usize, &Column)> {
         let places = (0..self.columns.len()).map(|at| self.display.get(at).copied().unwrap_or(at));
@@ -221,6 +257,9 @@ pub struct Column {
     /// COMMENT ON COLUMN.
     #[serde(default)]
     pub comment: Option<String>,
+    /// OID of the domain that the column was declared with (`ty` is its base type), 0 for none.
+    #[serde(default)]
+    pub domain: Oid,
 }
 
 /// A table constraint.

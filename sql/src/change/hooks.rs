@@ -98,8 +98,9 @@ pub trait HookContext {
     fn act_as(&mut self, role: Oid) -> Oid {
         role
     }
-    /// Runs one statement that this dialect reads first (`prepare` and `query` read PostgreSQL's first).
-    fn query_in(&mut self, _dialect: &'static str, sql: &str, params: &[Value]) -> Result<QueryResult> {
+    /// Runs one statement that this dialect reads first (`prepare` and `query` read PostgreSQL's first), its names looked
+    /// up in schema public alone; `types` are those of the parameters (0: unknown).
+    fn query_in(&mut self, _dialect: &'static str, sql: &str, _types: &[Oid], params: &[Value]) -> Result<QueryResult> {
         self.query(sql, params)
     }
     /// Errors with 42501 unless the role that counts may insert into a table (`insert` itself does not ask).
@@ -125,6 +126,14 @@ pub trait HookContext {
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<QueryResult>;
     /// Prepares a statement with the given parameter types (0: infer).
     fn prepare(&mut self, sql: &str, param_types: &[Oid]) -> Result<Arc<dyn Prepared>>;
+    /// `prepare` for a text that this dialect reads first, its names looked up in schema public alone.
+    fn prepare_in(&mut self, _dialect: &'static str, sql: &str, param_types: &[Oid]) -> Result<Arc<dyn Prepared>> {
+        self.prepare(sql, param_types)
+    }
+    /// The schema of the session's temporary tables, if it has some.
+    fn temp_schema(&self) -> Option<Oid> {
+        None
+    }
     /// Runs a prepared statement.
     fn run(&mut self, statement: &dyn Prepared, params: &[Value]) -> Result<QueryResult>;
     /// All rows of a table that the current statement sees, in row order. Stops early when `visit` gives false.
@@ -241,6 +250,11 @@ pub trait Hooks: Send + Sync {
         _args: &[Value],
     ) -> Result<QueryResult> {
         Err(SqlError::unsupported(format!("CALL of a procedure in language \"{}\"", def.language)))
+    }
+    /// Calls a method of AMI by name; the argument types choose among those of that name (AMI-76). Its value as one of
+    /// type `result`; null if it cannot be. Errors: 42883, 42725, 54001, and what the method raises.
+    fn call_method(&self, _ctx: &mut dyn HookContext, name: &str, _args: &[Value], _result: DataType) -> Result<Value> {
+        Err(SqlError::unsupported(format!("the method {name}")))
     }
     /// Has a timer run once more at this time, in microseconds since 1970 (AMI-78).
     fn schedule_timer(&self, _ctx: &mut dyn HookContext, _timer: &TriggerDef, _at: i64) -> Result<()> {

@@ -125,6 +125,8 @@ pub struct Backend {
     names_key: Cell<Option<(u64, u64)>>,
     /// Resolved search path: key (settings generation, catalog version), OIDs.
     search_path: RefCell<Option<(u64, u64, Arc<Vec<Oid>>)>>,
+    /// Names are looked up in schema public, whatever the setting says.
+    public_only: Cell<bool>,
 }
 
 /// What pg_prepared_statements shows of a statement.
@@ -195,6 +197,7 @@ impl Backend {
             lazy: Cell::new(false),
             names_key: Cell::new(None),
             search_path: RefCell::new(None),
+            public_only: Cell::new(false),
         }
     }
 
@@ -272,7 +275,7 @@ impl Backend {
     pub fn refresh_names(&self) {
         let set = self.catalogs();
         let key = (self.settings.borrow().generation, set.version);
-        if self.names_key.get() == Some(key) {
+        if self.names_key.get() == Some(key) || self.public_only.get() {
             return;
         }
         let path = super::planning::implicit_path(self, &self.search_path());
@@ -313,8 +316,19 @@ impl Backend {
         found.ok_or_else(|| SqlError::new(SqlState::INVALID_CATALOG_NAME, "database of this session was dropped"))
     }
 
+    /// Does something with schema public as the whole search path: what stands in scripts means that (AMI-116).
+    pub fn in_public<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = self.public_only.replace(true);
+        let done = work();
+        self.public_only.set(before);
+        done
+    }
+
     /// OIDs of the schemas of the search path that exist, without the implicit ones.
     pub fn search_path(&self) -> Arc<Vec<Oid>> {
+        if self.public_only.get() {
+            return Arc::new(vec![crate::catalog::PUBLIC]);
+        }
         let set = self.catalogs();
         let settings = self.settings.borrow();
         let key = (settings.generation, set.version);

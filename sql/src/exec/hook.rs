@@ -38,6 +38,8 @@ impl Drop for HookCx<'_> {
 /// A statement kept by its text; its plan is in the session's cache.
 #[derive(Debug)]
 struct TextStatement {
+    /// The dialect that reads it first.
+    dialect: Option<&'static str>,
     text: String,
     types: Vec<Oid>,
 }
@@ -192,8 +194,21 @@ impl HookContext for HookCx<'_> {
         before
     }
 
-    fn query_in(&mut self, dialect: &'static str, sql: &str, params: &[Value]) -> Result<QueryResult> {
-        self.deeper(|backend, depth| super::statement::run_text_in(backend, dialect, sql, params, depth))
+    fn query_in(&mut self, dialect: &'static str, sql: &str, types: &[Oid], params: &[Value]) -> Result<QueryResult> {
+        self.deeper(|backend, depth| {
+            backend.in_public(|| super::statement::run_text_in(backend, dialect, sql, (types, params), depth))
+        })
+    }
+
+    fn prepare_in(&mut self, dialect: &'static str, sql: &str, param_types: &[Oid]) -> Result<Arc<dyn Prepared>> {
+        self.stash();
+        let backend = self.backend;
+        backend.in_public(|| super::statement::prepare_text_in(backend, Some(dialect), sql, param_types))?;
+        Ok(Arc::new(TextStatement { dialect: Some(dialect), text: sql.to_owned(), types: param_types.to_vec() }))
+    }
+
+    fn temp_schema(&self) -> Option<Oid> {
+        self.backend.temp_schema.get()
     }
 
     fn check_insert(&self, table: TableId) -> Result<()> {
@@ -228,15 +243,17 @@ impl HookContext for HookCx<'_> {
     fn prepare(&mut self, sql: &str, param_types: &[Oid]) -> Result<Arc<dyn Prepared>> {
         self.stash();
         super::statement::prepare_text(self.backend, sql, param_types)?;
-        Ok(Arc::new(TextStatement { text: sql.to_owned(), types: param_types.to_vec() }))
+        Ok(Arc::new(TextStatement { dialect: None, text: sql.to_owned(), types: param_types.to_vec() }))
     }
 
     fn run(&mut self, statement: &dyn Prepared, params: &[Value]) -> Result<QueryResult> {
         let Some(statement) = statement.as_any().downcast_ref::<TextStatement>() else {
             return Err(SqlError::internal("a statement that was not prepared here"));
         };
-        self.deeper(|backend, depth| {
-            super::statement::run_text(backend, &statement.text, &statement.types, params, depth)
+        let TextStatement { dialect, text, types } = statement;
+        self.deeper(|backend, depth| match dialect {
+            None => super::statement::run_text(backend, text, types, params, depth),
+            Some(_) => super::statement::run_planned(backend, *dialect, text, types, params, depth),
         })
     }
 
@@ -440,6 +457,7 @@ impl HookContext for HookCx<'_> {
             display: Vec::new(),
             acl: Vec::new(),
             comment: None,
+            shape: crate::catalog::TableShape::default(),
         });
         put(backend, Entry::Table(def.clone()))?;
         self.own(owner, oid)?;
@@ -552,6 +570,7 @@ pub(super) fn plain_column(name: &str, ty: DataType) -> Column {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     }
 }
 

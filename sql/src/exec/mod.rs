@@ -8,6 +8,7 @@
 
 mod backend;
 mod backlog;
+mod block;
 mod cache;
 mod command;
 mod constraint;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Backend;
 use crate::catalog::{
-    BOOTSTRAP_ROLE, CatalogChange, Entry, EntryKey, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Relation, SchemaDef,
-    TRIPLINE, TableDef,
+    BOOTSTRAP_ROLE, CatalogChange, Entry, EntryKey, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Persistence, Relation,
+    SchemaDef, TRIPLINE, TableDef,
 };
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::ObjectName;
@@ -55,7 +55,11 @@ pub fn find_relation(backend: &Backend, name: &ObjectName) -> Result<Relation> {
         return Ok(found);
     }
     // Names of AMI tables compare without case.
-    let mut ami = catalog.tables().filter(|def| def.dialect == "ami" && def.name.eq_ignore_ascii_case(last));
+    let own = |def: &&Arc<TableDef>| {
+        def.persistence != Persistence::Temporary || backend.temp_schema.get() == Some(def.schema)
+    };
+    let same = |def: &&Arc<TableDef>| def.dialect == "ami" && def.name.eq_ignore_ascii_case(last);
+    let mut ami = catalog.tables().filter(same).filter(own);
     match (ami.next(), ami.next()) {
         (Some(def), None) => Ok(Relation::Table(def.clone())),
         _ => Err(SqlError::new(

@@ -11,7 +11,7 @@ use crate::error::{Result, Severity, SqlError, SqlState};
 use crate::expr::{EvalContext, OuterRow, Runtime, SubplanId, SubqueryKind, SubqueryResult, eval};
 use crate::plan::SystemContext;
 use crate::store::{AdvisoryKey, WaitPolicy};
-use crate::types::{Oid, Row, Value};
+use crate::types::{DataType, Oid, Row, Value};
 
 impl Exec<'_> {
     fn sequence(&self, oid: Oid, privilege: Privilege) -> Result<Arc<SequenceDef>> {
@@ -120,6 +120,12 @@ impl Runtime for Exec<'_> {
             return Ok(Some(Some(false)));
         }
         Ok((left.len() == 1).then_some(None))
+    }
+
+    fn call_method(&self, name: &str, args: &[Value], result: DataType) -> Result<Value> {
+        let hooks = self.backend.shared.hooks.clone();
+        let depth = self.run.writer.borrow().depth;
+        hooks.call_method(&mut super::HookCx::new(self.backend, depth), name, args, result)
     }
 
     fn catalogs(&self) -> Arc<CatalogSet> {

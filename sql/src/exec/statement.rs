@@ -52,11 +52,30 @@ pub fn current_plan(backend: &Backend, statement: &mut CachedStatement, types: &
 
 /// Parses a text of one statement into the cache, and plans it if it has a plan.
 pub fn prepare_text(backend: &Backend, text: &str, types: &[Oid]) -> Result<CachedStatement> {
-    let known = backend.plans.borrow_mut().get(text, types).cloned();
+    prepare_text_in(backend, None, text, types)
+}
+
+/// `prepare_text` for a text that this dialect reads first. Errors: the same.
+pub fn prepare_text_in(
+    backend: &Backend,
+    dialect: Option<&'static str>,
+    text: &str,
+    types: &[Oid],
+) -> Result<CachedStatement> {
+    // No client can send a NUL: this text is another than the same one of a client.
+    let tagged = dialect.map(|dialect| format!("\0{dialect}\0{text}"));
+    let key = tagged.as_deref().unwrap_or(text);
+    let known = backend.plans.borrow_mut().get(key, types).cloned();
     let mut statement = match known {
         Some(statement) => statement,
         None => {
-            let parsed = parse_text(backend, text)?;
+            let parsed = match dialect {
+                None => parse_text(backend, text)?,
+                Some(dialect) => {
+                    let options = parse::ParseOptions { dialect: parse::DialectSetting::Named(dialect) };
+                    parse::parse_one(text, &options)?
+                }
+            };
             CachedStatement { parsed, plan: None, point: false }
         }
     };
@@ -67,7 +86,10 @@ pub fn prepare_text(backend: &Backend, text: &str, types: &[Oid]) -> Result<Cach
             return Ok(statement);
         }
     }
-    keep(backend, text, types, &statement);
+    match dialect {
+        None => keep(backend, text, types, &statement),
+        Some(_) => backend.plans.borrow_mut().put(key, types, statement.clone()),
+    }
     Ok(statement)
 }
 
@@ -87,22 +109,38 @@ pub fn run_text(backend: &Backend, text: &str, types: &[Oid], params: &[Value], 
     }
 }
 
+/// Runs what `prepare_text_in` prepared; only making it ready looks names up in schema public alone.
+pub(super) fn run_planned(
+    backend: &Backend,
+    dialect: Option<&'static str>,
+    text: &str,
+    types: &[Oid],
+    params: &[Value],
+    depth: u32,
+) -> Result<QueryResult> {
+    let statement = backend.in_public(|| prepare_text_in(backend, dialect, text, types))?;
+    match &statement.plan {
+        Some((plan, _)) => run_plan(backend, plan, params, depth),
+        None => Err(SqlError::internal("a prepared statement without a plan")),
+    }
+}
+
 /// `run_text` for a text that this dialect reads first. Nothing of it is kept.
 pub fn run_text_in(
     backend: &Backend,
     dialect: &'static str,
     text: &str,
-    params: &[Value],
+    (types, params): (&[Oid], &[Value]),
     depth: u32,
 ) -> Result<QueryResult> {
     let options = parse::ParseOptions { dialect: parse::DialectSetting::Named(dialect) };
     let mut parsed = parse::parse_one(text, &options)?;
     if is_plannable(&parsed.statement) {
-        let plan = route(backend, &mut parsed, &[])?;
+        let plan = route(backend, &mut parsed, types)?;
         return run_plan(backend, &plan, params, depth);
     }
     let savepoint = backend.with_txn(|txn| Ok(txn.savepoint()))?;
-    let result = run_utility(backend, &parsed, (&[], &[]), depth);
+    let result = run_utility(backend, &parsed, (types, params), depth);
     backend.with_txn(|txn| match result {
         Ok(result) => {
             txn.release(savepoint);
@@ -225,6 +263,10 @@ pub fn utility(
             let result = hooks.execute_at(&mut HookCx::new(backend, depth), source, text)?;
             Ok(Some(super::command::outcome(result)))
         }
+        Statement::Do { language, body } => {
+            super::block::run(backend, language, body, depth)?;
+            Ok(Some(Outcome::Tag("DO".to_owned())))
+        }
         Statement::Script { dialect, source } => {
             let hooks = backend.shared.hooks.clone();
             let result = hooks.run_script(&mut HookCx::new(backend, depth), dialect, source)?;
@@ -317,6 +359,8 @@ fn is_definition(statement: &Statement) -> bool {
             | Statement::DropExtension { .. }
             | Statement::Comment { .. }
             | Statement::AlterObject { .. }
+            | Statement::AlterDomain { .. }
+            | Statement::RefreshView { .. }
             | Statement::CreateFunction(_)
             | Statement::AlterColumn { .. }
             | Statement::CreateTrigger(_)

@@ -162,6 +162,9 @@ impl TableWriter {
                 return Err(constraint::null_violation(cx, &self.table, place, row));
             }
         }
+        for value in &self.target.domains {
+            cx.eval(value, row)?;
+        }
         for (place, condition) in &self.target.checks {
             if cx.eval(condition, row)? == Value::Bool(false) {
                 return Err(constraint::check_violation(cx, &self.table, *place, row));

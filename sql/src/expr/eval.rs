@@ -11,7 +11,7 @@ use super::lookup::{array_set, list_set};
 use super::resolve::element_of;
 use super::runtime::EvalContext;
 use super::scalar::compare_across;
-use super::{CompareOp, Expr, SubplanId, SubqueryKind};
+use super::{CompareOp, DomainChecks, Expr, SubplanId, SubqueryKind};
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::{Array, CastContext, DataType, Oid, Record, Value, cast, compare, oid};
 
@@ -164,8 +164,45 @@ impl<'a> At<'a> {
             Expr::Subscript { array, subscripts, .. } => at.subscript(array, subscripts),
             Expr::Slice { array, bounds, .. } => at.slice(array, bounds),
             Expr::Field { input, field, .. } => at.field(input, *field),
-            Expr::Subquery { kind, plan, ty } => at.subquery(kind, *plan, *ty),
+            Expr::Subquery { .. } | Expr::Checked { .. } => at.rare(expr),
         }
+    }
+
+    /// What is rare enough not to make the frame of `eval` larger, which deep expressions pay for.
+    #[inline(never)]
+    fn rare(self, expr: &Expr) -> Result<Value> {
+        match expr {
+            Expr::Subquery { kind, plan, ty } => self.subquery(kind, *plan, *ty),
+            Expr::Checked { input, domain } => self.checked(input, domain),
+            _ => Err(SqlError::internal("not a rare expression")),
+        }
+    }
+
+    /// Errors: 23502, 23514 with the domain's names (PG-170).
+    #[inline(never)]
+    fn checked(self, input: &Expr, domain: &DomainChecks) -> Result<Value> {
+        let value = self.eval(input)?;
+        let named = |mut error: SqlError| {
+            error.fields_mut().schema = Some(domain.schema.clone());
+            error.fields_mut().data_type = Some(domain.name.clone());
+            error
+        };
+        if domain.not_null && value.is_null() {
+            let text = format!("domain {} does not allow null values", domain.name);
+            return Err(named(SqlError::new(SqlState::NOT_NULL_VIOLATION, text)));
+        }
+        let row = [value];
+        for (name, condition) in &domain.checks {
+            let at = At { row: &row, ..self };
+            if at.truth(condition)? == Some(false) {
+                let text = format!("value for domain {} violates check constraint \"{name}\"", domain.name);
+                let mut error = named(SqlError::new(SqlState::CHECK_VIOLATION, text));
+                error.fields_mut().constraint = Some(name.clone());
+                return Err(error);
+            }
+        }
+        let [value] = row;
+        Ok(value)
     }
 
     #[inline(never)]

@@ -199,6 +199,13 @@ pub enum Expr {
         /// Type.
         ty: DataType,
     },
+    /// A value that a domain must allow: 23514 and 23502 if it does not.
+    Checked {
+        /// The value, of the domain's base type.
+        input: Box<Expr>,
+        /// What the domain asks.
+        domain: Arc<DomainChecks>,
+    },
     /// A subquery.
     Subquery {
         /// What is asked of it.
@@ -208,6 +215,21 @@ pub enum Expr {
         /// Type.
         ty: DataType,
     },
+}
+
+/// What a domain asks of its values, bound; those of the domains below it come first.
+#[derive(Clone, Debug)]
+pub struct DomainChecks {
+    /// OID of the domain.
+    pub oid: crate::types::Oid,
+    /// Name of the schema, for the error's fields.
+    pub schema: String,
+    /// Name of the domain.
+    pub name: String,
+    /// NOT NULL.
+    pub not_null: bool,
+    /// Name and condition over a row of one column, the value.
+    pub checks: Vec<(String, Expr)>,
 }
 
 /// Names a subquery's plan within its statement.
@@ -271,6 +293,7 @@ impl Expr {
             | Expr::Slice { ty, .. }
             | Expr::Field { ty, .. }
             | Expr::Subquery { ty, .. } => *ty,
+            Expr::Checked { input, .. } => input.data_type(),
             Expr::Compare { .. }
             | Expr::And(_)
             | Expr::Or(_)

@@ -9,7 +9,10 @@ use super::function::{Function, Operator, WindowFunction, functions_named, opera
 use super::scalar::twin;
 use super::window::window_functions_named;
 use crate::error::{Result, SqlError, SqlState};
-use crate::types::{CastContext, CastKind, Oid, TypeCategory, find_cast, oid, type_by_name, type_info};
+use crate::types::{
+    CastContext, CastKind, DataType, Oid, TypeCategory, array_type_of, category_of, element_type_of, find_cast, oid,
+    shown_type, type_by_name, type_info,
+};
 
 /// What a call was resolved to.
 #[derive(Clone, Copy, Debug)]
@@ -55,20 +58,19 @@ pub(crate) fn element_of(array: Oid) -> Option<Oid> {
     if array == oid::NAME {
         return None;
     }
-    type_info(array).map(|info| info.element).filter(|element| *element != 0)
+    element_type_of(array)
 }
 
 /// The array type over a type.
 pub(super) fn array_of(element: Oid) -> Option<Oid> {
-    type_info(element).map(|info| info.array).filter(|array| *array != 0)
+    array_type_of(element)
 }
 
 fn category(ty: Oid) -> TypeCategory {
     if ty == oid::UNKNOWN {
         return TypeCategory::Unknown;
     }
-    // A type that is not built in is some table's row type.
-    type_info(ty).map_or(TypeCategory::Composite, |info| info.category)
+    category_of(ty)
 }
 
 fn preferred(ty: Oid) -> bool {
@@ -110,7 +112,7 @@ fn type_name(ty: Oid) -> String {
             format!("{}[]", type_name(info.element))
         }
         Some(info) => info.sql_name.to_owned(),
-        None => ty.to_string(),
+        None => shown_type(DataType::new(ty)),
     }
 }
 

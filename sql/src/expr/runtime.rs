@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{SubplanId, SubqueryKind};
 use crate::catalog::CatalogSet;
 use crate::error::{Result, SqlError};
-use crate::types::{Oid, Row, TextStyle, Value};
+use crate::types::{DataType, Oid, Row, TextStyle, Value};
 
 /// The current row of an enclosing query, linked outwards.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,11 @@ pub trait Runtime {
         row: &[Value],
         left: &[Value],
     ) -> Result<Option<Option<bool>>>;
+
+    /// Calls a method of AMI for a value of this type (AMI-76). Errors: 42883, 42725, and what the method raises.
+    fn call_method(&self, name: &str, _args: &[Value], _result: DataType) -> Result<Value> {
+        Err(SqlError::unsupported(format!("a call of the method {name} here")))
+    }
 
     /// The catalogs as the transaction sees them.
     fn catalogs(&self) -> Arc<CatalogSet>;

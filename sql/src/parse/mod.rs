@@ -6,6 +6,7 @@
 //! (`dialect::DIALECTS`). Syntax trees of sqlparser stop at `plan/`. Errors of this module have positions in the whole
 //! message; spans in a tree count from the start of the statement's own text (`Parsed::text`).
 
+mod block;
 mod dialect;
 mod fast_values;
 mod lex;
@@ -23,11 +24,12 @@ use sqlparser::ast;
 
 use crate::error::{Result, Span, SqlError, SqlState};
 
+pub use block::{Block, BlockStatement, parse_block};
 pub use lex::NAME_LIMIT;
 pub use names::{cut, fold, object_name, offset};
 pub use normalise::normalise;
 pub use relations::relations;
-pub use standard::{element_mark, insert_statement, is_not_null_mark, lock_clause};
+pub use standard::{element_mark, insert_statement, is_not_null_mark, is_star_mark, lock_clause};
 pub use statement::*;
 
 /// Which grammars may read a text; the setting `dialect`.

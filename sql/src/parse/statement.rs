@@ -108,6 +108,10 @@ pub enum Statement {
         column: String,
         action: ColumnAction,
     },
+    AlterDomain {
+        name: ObjectName,
+        action: Box<DomainAction>,
+    },
     /// ALTER … RENAME / OWNER TO / SET SCHEMA of things other than tables' columns.
     AlterObject {
         kind: String,
@@ -554,6 +558,20 @@ pub enum AlterObjectAction {
     SetOptions(Vec<(String, String)>),
 }
 
+/// Actions of ALTER DOMAIN.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names are PostgreSQL's")]
+pub enum DomainAction {
+    SetDefault(ast::Expr),
+    DropDefault,
+    SetNotNull,
+    DropNotNull,
+    Add { name: Option<String>, check: ast::Expr, not_valid: bool },
+    Drop { name: String, if_exists: bool },
+    RenameConstraint { from: String, to: String },
+    Validate(String),
+}
+
 /// Actions of `Statement::AlterColumn`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are PostgreSQL's")]
@@ -653,6 +671,8 @@ pub struct EventSpec {
 #[allow(missing_docs, reason = "the fields are its clauses")]
 pub struct AmiTableSpec {
     pub name: String,
+    /// Private to the connection (AMI-50).
+    pub temporary: bool,
     pub if_not_exists: bool,
     /// Name, type, NONULL, further words.
     pub columns: Vec<(String, crate::types::DataType, bool, Vec<(String, String)>)>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bind::{BindContext, Binder};
+use super::deparse::name_types;
 use super::{Node, OutputColumn, Plan, PlanKind, Subplan, rewrite};
 use crate::error::{Result, SqlError};
 use crate::parse::{Parsed, Statement};
@@ -11,6 +12,13 @@ use crate::types::Oid;
 /// Plans a statement that reads or writes rows. `declared` are the parameter types that Parse gave (0 or missing: find
 /// out). Errors: everything that PostgreSQL finds before execution, with positions in the statement's text.
 pub fn plan(statement: &Parsed, context: &BindContext<'_>, declared: &[Oid]) -> Result<Plan> {
+    unnamed_plan(statement, context, declared).map_err(|error| match context.catalogs.database(context.database) {
+        Some(catalog) => name_types(error, catalog, context.search_path),
+        None => error,
+    })
+}
+
+fn unnamed_plan(statement: &Parsed, context: &BindContext<'_>, declared: &[Oid]) -> Result<Plan> {
     let ami = statement.dialect == "ami";
     let mut binder = Binder::new(context, ami, declared, statement.param_count)?;
     binder.set_text(&statement.text);

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Relation, TableDef};
-use crate::error::Result;
+use crate::error::{Result, SqlError};
 use crate::expr::{CompareOp, Expr, Operator, SubqueryKind, operators};
-use crate::plan::bind::{BindContext, bind_unfolded};
-use crate::types::{CastContext, DataType, Oid, TextStyle, Value, format_type, oid, to_text};
+use crate::plan::bind::{BindContext, bind_domain_unfolded, bind_unfolded};
+use crate::types::{
+    CastContext, DataType, Oid, TYPE_MARK, TextStyle, Value, element_type_of, format_type, oid, to_text,
+};
 
 /// Words that a name must be quoted to be.
 const RESERVED: &[&str] = &[
@@ -199,6 +201,58 @@ pub fn relation_name(catalog: &Catalog, search_path: &[Oid], relation: &Relation
     format!("{}.{}", quote_name(schema), quote_name(name))
 }
 
+/// A type as format_type prints it: `format_type` for built-in ones; enums, domains and row types by their names, with
+/// the schema if the search path does not find them first; `???` for one that does not exist.
+#[must_use]
+pub fn type_text(catalog: &Catalog, search_path: &[Oid], ty: DataType) -> String {
+    let known = format_type(ty);
+    if known != "???" {
+        return known;
+    }
+    let (element, array) = match element_type_of(ty.oid) {
+        Some(element) => (element, "[]"),
+        None => (ty.oid, ""),
+    };
+    if let Some(def) = catalog.user_type(element) {
+        let first = search_path.iter().find_map(|schema| catalog.type_by_name(*schema, &def.name));
+        let name = quote_name(&def.name);
+        if first.is_some_and(|first| first.oid == def.oid) {
+            return format!("{name}{array}");
+        }
+        let schema = catalog.schema(def.schema).map_or("", |schema| schema.name.as_str());
+        return format!("{}.{name}{array}", quote_name(schema));
+    }
+    if let Some(table) = catalog.table_of_row_type(ty.oid) {
+        let array = if table.array_type == ty.oid { "[]" } else { "" };
+        return format!("{}{array}", relation_name(catalog, search_path, &Relation::Table(table.clone())));
+    }
+    let view = catalog.views().find(|view| view.row_type == ty.oid);
+    view.map_or(known, |view| relation_name(catalog, search_path, &Relation::View(view.clone())))
+}
+
+/// Puts the names of types that users made into an error's texts, where `types::shown_type` left their OIDs.
+#[must_use]
+pub fn name_types(mut error: SqlError, catalog: &Catalog, search_path: &[Oid]) -> SqlError {
+    let named = |text: &str| {
+        let mut out = String::with_capacity(text.len());
+        for (place, part) in text.split(TYPE_MARK).enumerate() {
+            match part.parse() {
+                Ok(oid) if place % 2 == 1 => out.push_str(&type_text(catalog, search_path, DataType::new(oid))),
+                _ => out.push_str(part),
+            }
+        }
+        out
+    };
+    let fields = error.fields_mut();
+    if fields.message.contains(TYPE_MARK) {
+        fields.message = named(&fields.message);
+    }
+    if let Some(detail) = fields.detail.as_mut().filter(|detail| detail.contains(TYPE_MARK)) {
+        *detail = named(detail);
+    }
+    error
+}
+
 /// A stored expression (default, check, generated column, index key or predicate) as pg_get_expr prints it. `ty`: the
 /// column's type, for a default. Errors: as binding it.
 pub fn stored_text(
@@ -213,6 +267,13 @@ pub fn stored_text(
         let column = table.and_then(|table| table.columns.get(place));
         column.map_or_else(|| "?column?".to_owned(), |column| quote_name(&column.name))
     };
+    Ok(Deparse { context, column: &name, pretty }.text(&expr))
+}
+
+/// A domain's condition as pg_get_constraintdef prints it, the value as `VALUE`. Errors: as binding it.
+pub fn domain_text(context: &BindContext<'_>, text: &str, base: DataType, pretty: bool) -> Result<String> {
+    let expr = bind_domain_unfolded(context, text, base)?;
+    let name = |_: usize, _: usize| "VALUE".to_owned();
     Ok(Deparse { context, column: &name, pretty }.text(&expr))
 }
 
@@ -301,6 +362,7 @@ impl Deparse<'_> {
     fn write(&self, expr: &Expr, out: &mut String, top: bool) {
         match expr {
             Expr::Const(value, ty) => self.constant(value, *ty, out),
+            Expr::Checked { input, domain } => self.cast(expr, input, DataType::new(domain.oid), out),
             Expr::Column(place, _) => out.push_str(&(self.column)(0, *place)),
             Expr::Outer { depth, column, .. } => out.push_str(&(self.column)(*depth, *column)),
             Expr::Param(place, _) => {
@@ -465,13 +527,8 @@ impl Deparse<'_> {
     /// A type as format_type prints it, row types by their table.
     #[must_use]
     pub fn type_name(&self, ty: DataType) -> String {
-        let shown = format_type(ty);
-        if shown != "???" {
-            return shown;
-        }
         let catalog = self.context.catalogs.database(self.context.database);
-        let table = catalog.and_then(|catalog| catalog.tables().find(|table| table.row_type == ty.oid));
-        table.map_or(shown, |table| quote_name(&table.name))
+        catalog.map_or_else(|| format_type(ty), |catalog| type_text(catalog, self.context.search_path, ty))
     }
 
     fn case(&self, whens: &[(Expr, Expr)], otherwise: &Expr, out: &mut String) {

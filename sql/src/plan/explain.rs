@@ -492,7 +492,10 @@ impl Explainer<'_> {
         for (place, expr) in first.prefix.iter().enumerate() {
             let name = key(place);
             let text = |expr: &Expr| self.text(expr, &[]);
-            if first.nulls.contains(&place) {
+            let null = matches!(expr, Expr::Const(crate::types::Value::Null, _));
+            if first.nulls.contains(&place) && !null {
+                terms.push(format!("({name} IS NOT DISTINCT FROM {})", text(expr)));
+            } else if first.nulls.contains(&place) {
                 terms.push(format!("({name} IS NULL)"));
             } else if first.any && place == last {
                 terms.push(format!("({name} = ANY ({}))", text(expr)));

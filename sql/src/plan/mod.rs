@@ -16,8 +16,8 @@ pub mod visit;
 use std::sync::Arc;
 
 pub use bind::{
-    BindContext, PlanSource, bind_ami_argument, bind_check, bind_default, bind_generated, bind_index_expr, bind_scalar,
-    bind_unfolded, resolve_type, resolve_type_text, write_target,
+    BindContext, PlanSource, bind_ami_argument, bind_check, bind_default, bind_domain_check, bind_generated,
+    bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text, write_target,
 };
 pub use build::plan;
 
@@ -305,7 +305,7 @@ pub enum Node {
 pub struct IndexBounds {
     /// Equality on the first columns. A NULL value gives no rows (`=`), unless listed in `nulls`.
     pub prefix: Vec<Expr>,
-    /// Places in `prefix` that stand for IS NULL.
+    /// Places in `prefix` where a NULL stands for IS NULL.
     pub nulls: Vec<usize>,
     /// Lower bound of the next column, and whether included.
     pub lower: Option<(Expr, bool)>,
@@ -329,6 +329,52 @@ pub struct SystemRelation {
     pub view: bool,
     /// Computes the rows; `keys` are equality conditions by column place that it may use to compute fewer.
     pub rows: SystemRows,
+}
+
+/// Columns of the domain `yes_or_no` in information_schema, which is `varchar(3)` below.
+const YES_OR_NO: &[&str] = &[
+    "as_locator",
+    "cycle_option",
+    "enforced",
+    "identity_cycle",
+    "initially_deferred",
+    "is_deferrable",
+    "is_derived_reference_attribute",
+    "is_deterministic",
+    "is_final",
+    "is_grantable",
+    "is_identity",
+    "is_implicitly_invocable",
+    "is_insertable_into",
+    "is_instantiable",
+    "is_null_call",
+    "is_nullable",
+    "is_result",
+    "is_self_referencing",
+    "is_supported",
+    "is_trigger_deletable",
+    "is_trigger_insertable_into",
+    "is_trigger_updatable",
+    "is_typed",
+    "is_udt_dependent",
+    "is_updatable",
+    "is_user_defined_cast",
+    "new_savepoint_level",
+    "nulls_distinct",
+    "result_cast_as_locator",
+    "schema_level_routine",
+    "with_hierarchy",
+];
+
+impl SystemRelation {
+    /// A column's type with its modifier.
+    #[must_use]
+    pub fn column_type(&self, name: &str, ty: Oid) -> DataType {
+        let short = self.schema == crate::catalog::INFORMATION_SCHEMA
+            && ty == crate::types::oid::VARCHAR
+            && YES_OR_NO.binary_search(&name).is_ok();
+        if short { DataType::with_typmod(ty, 7) } else { DataType::new(ty) }
+    }
 }
 
 /// Code of a catalog relation.
@@ -522,6 +568,8 @@ pub struct WriteTarget {
     pub generated: Vec<(usize, Expr)>,
     /// CHECK constraints: place in `TableDef::constraints` and condition over the whole row.
     pub checks: Vec<(usize, Expr)>,
+    /// Columns of domains: their values checked.
+    pub domains: Vec<Expr>,
 }
 
 /// INSERT.

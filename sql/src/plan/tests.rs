@@ -8,7 +8,7 @@ use crate::catalog::{
     PG_CATALOG, PUBLIC, Persistence, SchemaDef, TableDef, TableId,
 };
 use crate::error::SqlError;
-use crate::parse::{ParseOptions, parse_one};
+use crate::parse::{DialectSetting, ParseOptions, parse_one};
 use crate::types::{DataType, Oid, TextStyle, format_type};
 
 struct NoRelations;
@@ -35,6 +35,7 @@ fn column(name: &str, ty: DataType) -> Column {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     }
 }
 
@@ -99,6 +100,7 @@ fn table(oid: Oid, name: &str, dialect: &str, columns: Vec<Column>, indexes: Vec
         display: Vec::new(),
         acl: Vec::new(),
         comment: None,
+        shape: crate::catalog::TableShape::default(),
     }
 }
 
@@ -170,6 +172,22 @@ fn planned(text: &str, declared: &[Oid]) -> Result<Plan, SqlError> {
     };
     let parsed = parse_one(text, &ParseOptions::default())?;
     plan(&parsed, &context, declared)
+}
+
+fn planned_as_ami(text: &str, declared: &[Oid]) -> Plan {
+    let catalogs = catalogs();
+    let style = TextStyle::default();
+    let context = BindContext {
+        catalogs: &catalogs,
+        database: 5,
+        search_path: &[PG_CATALOG, PUBLIC],
+        style: &style,
+        user: 10,
+        source: &NoRelations,
+        variables: None,
+    };
+    let options = ParseOptions { dialect: DialectSetting::Named("ami") };
+    plan(&parse_one(text, &options).expect("it reads"), &context, declared).expect("it plans")
 }
 
 fn params(text: &str) -> String {
@@ -296,7 +314,7 @@ fn errors_have_postgresqls_codes_texts_and_positions() {
         ("select 1 from t where id = 'a' || 1", "42883 26 operator does not exist: integer = text"),
         ("select true + 1", "42883 13 operator does not exist: boolean + integer"),
         ("select 1 from t, t", "42712 - table name \"t\" specified more than once"),
-        ("select row_number() from t", "42P20 8 window function row_number requires an OVER clause"),
+        ("select row_number() from t", "42809 8 window function row_number requires an OVER clause"),
         ("select 1 from t where row_number() over () = 1", "42P20 23 window functions are not allowed in WHERE"),
         ("select * from (select 1)", "42601 16 subquery in FROM must have an alias"),
         ("select 1 where 1 = (select 1, 2)", "42601 20 subquery must return only one column"),
@@ -371,6 +389,25 @@ fn a_unique_key_gives_a_look_up() {
         other => other,
     };
     assert!(matches!(scan, Node::IndexScan { unique: true, index: 16_390, filter: None, .. }), "{scan:?}");
+}
+
+// AMI-25, AMI-71: what scripts send for their variables. A parameter may be null, which `==` meets too.
+#[test]
+fn equality_of_ami_with_a_parameter_is_a_look_up() {
+    for (text, types) in [
+        ("select * from t where v == $1", vec![25]),
+        ("select * from t where $1 == v", vec![]),
+        ("update t set b = b + 1 where v == $1 && b == $2", vec![25, 23]),
+        ("delete from t where v == $1", vec![25]),
+        ("insert into t(id, v) select id + 100, v from t where v == $1", vec![25]),
+    ] {
+        let shown = format!("{:?}", planned_as_ami(text, &types).root);
+        assert!(shown.contains("IndexScan") && shown.contains("nulls: [0"), "{text}: {shown}");
+        assert!(!shown.contains("SeqScan") && shown.contains("filter: None"), "{text}: {shown}");
+    }
+    // Where the column is never null it is the unique look-up that PostgreSQL's `=` is.
+    let shown = format!("{:?}", planned_as_ami("select * from t where id == $1", &[]).root);
+    assert!(shown.contains("IndexScan") && shown.contains("unique: true"), "{shown}");
 }
 
 #[test]

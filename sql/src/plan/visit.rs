@@ -26,7 +26,8 @@ pub fn operands(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
         | Expr::Not(input)
         | Expr::IsNull { input, .. }
         | Expr::BoolTest { input, .. }
-        | Expr::Field { input, .. } => visit(input),
+        | Expr::Field { input, .. }
+        | Expr::Checked { input, .. } => visit(input),
         Expr::Case { whens, otherwise, .. } => {
             for (condition, result) in whens {
                 visit(condition);
@@ -83,7 +84,8 @@ pub fn operands_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
         | Expr::Not(input)
         | Expr::IsNull { input, .. }
         | Expr::BoolTest { input, .. }
-        | Expr::Field { input, .. } => visit(input),
+        | Expr::Field { input, .. }
+        | Expr::Checked { input, .. } => visit(input),
         Expr::Case { whens, otherwise, .. } => {
             for (condition, result) in whens {
                 visit(condition);
@@ -201,6 +203,7 @@ pub fn same(left: &Expr, right: &Expr) -> bool {
             same(a, b) && all(l, m)
         }
         (Expr::Field { input: a, field: x, .. }, Expr::Field { input: b, field: y, .. }) => x == y && same(a, b),
+        (Expr::Checked { input: a, domain: x }, Expr::Checked { input: b, domain: y }) => x.oid == y.oid && same(a, b),
         (Expr::Subquery { plan: a, .. }, Expr::Subquery { plan: b, .. }) => a == b,
         _ => false,
     }

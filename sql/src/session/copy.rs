@@ -391,7 +391,7 @@ impl CopyIn {
                 let Some(field) = bytes.get(here..here.saturating_add(len)) else { return Ok(at) };
                 here += len;
                 let ty = self.table.columns[*place].ty;
-                let value = from_binary(field, ty).and_then(|value| apply_typmod(value, ty, false));
+                let value = from_binary(field, ty, &self.text).and_then(|value| apply_typmod(value, ty, false));
                 row.push(value.map_err(|error| self.context(error, Some(*place), None))?);
             }
             self.line += 1;

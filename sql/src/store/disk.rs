@@ -18,7 +18,9 @@ use parking_lot::Mutex;
 use crate::env::Rng;
 use crate::error::{SqlError, SqlState};
 
-use super::direct::Direct;
+use self::direct::Direct;
+
+mod direct;
 
 /// A directory of files, named by paths relative to it with `/` between the parts.
 pub trait Disk: Send + Sync + fmt::Debug {

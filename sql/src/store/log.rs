@@ -536,8 +536,9 @@ impl Log {
 
     /// Between parts of a segment in the making: the disk serves commits too, unless they wait for this one.
     fn pause(&self) {
+        let mut tail = self.tail.lock();
         if !self.hurry.load(Ordering::Relaxed) {
-            std::thread::sleep(PREPARE_PAUSE);
+            self.prepare.wait_for(&mut tail, PREPARE_PAUSE);
         }
     }
 

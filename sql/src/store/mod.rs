@@ -20,7 +20,6 @@ mod blocks;
 mod checkpoint;
 mod config;
 mod ddl;
-mod direct;
 mod disk;
 mod heap;
 mod index;

@@ -58,6 +58,7 @@ fn column(name: &str, ty: DataType) -> Column {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     }
 }
 
@@ -107,6 +108,7 @@ fn table_def(id: TableId, indexes: Vec<IndexDef>) -> TableDef {
         display: Vec::new(),
         acl: Vec::new(),
         comment: None,
+        shape: crate::catalog::TableShape::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, FunctionDef, FunctionKind, TRIPLINE, TableDef, TriggerDef};
+use crate::catalog::{Catalog, FunctionDef, FunctionKind, Persistence, TRIPLINE, TableDef, TriggerDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::plan::{SystemContext, SystemRelation};
 use crate::types::{DataType, Oid, Row, Value, oid};
@@ -39,6 +39,10 @@ const TRIGGERS: &[(&str, Oid)] = &[
     ("AvgMillisSpent", oid::FLOAT8),
     ("ErrorsCount", oid::INT8),
     ("ReturnedFalseCount", oid::INT8),
+    ("SentCount", oid::INT8),
+    ("DroppedCount", oid::INT8),
+    ("RejectedCount", oid::INT8),
+    ("LastError", oid::TEXT),
 ];
 
 const TIMERS: &[(&str, Oid)] = &[
@@ -138,7 +142,10 @@ fn vars(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
 }
 
 fn ami_tables(catalog: &Catalog) -> Vec<&Arc<TableDef>> {
-    let mut found: Vec<_> = catalog.tables().filter(|def| def.dialect == DIALECT && !def.hidden).collect();
+    // Private tables are not shown: nobody could tell whose they are.
+    let shown =
+        |def: &&Arc<TableDef>| def.dialect == DIALECT && !def.hidden && def.persistence != Persistence::Temporary;
+    let mut found: Vec<_> = catalog.tables().filter(shown).collect();
     found.sort_by_key(|def| def.id);
     found
 }
@@ -225,6 +232,12 @@ fn defs_of(catalog: &Catalog, timers: bool) -> Vec<&Arc<TriggerDef>> {
 fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
     let counted = known(context, "trigger_statistics")?;
+    let relayed = known(context, "subscriptions")?;
+    let sent = |def: &TriggerDef, column: &str| {
+        let place = super::tripline::SUBSCRIPTIONS.iter().position(|(name, _)| *name == column);
+        let row = relayed.get(&def.id.0).filter(|_| def.kind == "relay");
+        row.zip(place).and_then(|(row, place)| row.get(place)).cloned().unwrap_or(Value::Null)
+    };
     let row = |def: &Arc<TriggerDef>| {
         let names: Vec<String> =
             def.tables.iter().filter_map(|id| own.table(*id).map(|table| table.name.clone())).collect();
@@ -251,6 +264,14 @@ fn triggers(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row
             average,
             Value::Int8(count(3)),
             Value::Int8(count(4)),
+            // AMI-157
+            sent(def, "delivered"),
+            sent(def, "dropped"),
+            sent(def, "rejected"),
+            match (sent(def, "last_error"), counted.get(&def.id.0).and_then(|row| row.get(5))) {
+                (Value::Null, Some(known)) => known.clone(),
+                (own, _) => own,
+            },
         ]
     };
     Ok(defs_of(&own, false).into_iter().map(row).collect())

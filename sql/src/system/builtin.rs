@@ -1,10 +1,13 @@
 //! Built-in objects as catalog rows: types, functions, operators, casts, access methods, collations, languages (PG-133).
 
-use crate::catalog::FunctionKind;
+use crate::catalog::{FunctionKind, TypeDef, TypeKind};
 use crate::error::Result;
 use crate::expr::{Function, FunctionBody, Volatility, aggregates, functions, operators, window_functions};
 use crate::plan::SystemContext;
-use crate::types::{CastContext, CastKind, Oid, Row, TypeInfo, Value, builtin_types, find_cast, oid, type_info};
+use crate::types::{
+    CastContext, CastKind, Oid, Row, TypeInfo, USER_ARRAY, Value, builtin_types, category_of, find_cast, oid,
+    type_info, type_length,
+};
 
 use super::type_storage::{TYPE_FUNCTIONS, type_storage};
 use super::{catalog, flag, int2, name, text_array, vector, wanted_oid};
@@ -169,14 +172,102 @@ pub(super) fn pg_type(context: &dyn SystemContext, keys: &[(usize, Value)]) -> R
             rows.push(type_row(&TypeRow { name: &array_name, ..row }));
         }
     };
-    for def in own.tables().filter(|def| !def.hidden && def.row_type != 0) {
+    for def in own.tables().filter(|def| (!def.hidden || def.is_composite()) && def.row_type != 0) {
         composite(def.id.0, def.row_type, def.array_type, def.schema, def.owner, &def.name);
     }
     for def in own.views().filter(|def| def.row_type != 0) {
         composite(def.oid, def.row_type, 0, def.schema, def.owner, &def.name);
     }
+    for def in own.types() {
+        rows.extend(user_type_rows(context, def));
+    }
     if let Some(oid) = only {
         rows.retain(|row| row[0] == Value::Oid(oid));
+    }
+    Ok(rows)
+}
+
+/// Rows of an enum or domain and of the array type over it.
+fn user_type_rows(context: &dyn SystemContext, def: &TypeDef) -> [Row; 2] {
+    let row = TypeRow {
+        oid: def.oid,
+        name: &def.name,
+        schema: def.schema,
+        owner: def.owner,
+        len: type_length(def.oid),
+        kind: b'e',
+        category: b'E',
+        preferred: false,
+        relation: 0,
+        element: 0,
+        array: def.oid | USER_ARRAY,
+        facts: oid::OID,
+    };
+    let array_name = format!("_{}", def.name);
+    let array = TypeRow {
+        oid: def.oid | USER_ARRAY,
+        name: &array_name,
+        len: -1,
+        kind: b'b',
+        category: b'A',
+        element: def.oid,
+        array: 0,
+        facts: 2287,
+        ..row
+    };
+    let [mut own, mut array] = match &def.kind {
+        TypeKind::Enum(_) => {
+            let mut own = type_row(&row);
+            let function = |name: &str| super::type_storage::type_function(name).map_or(Value::Oid(0), Value::Oid);
+            for (place, name) in (15..19).zip(["enum_in", "enum_out", "enum_recv", "enum_send"]) {
+                own[place] = function(name);
+            }
+            [own, type_row(&array)]
+        }
+        TypeKind::Domain(domain) => {
+            let base = domain.base.oid;
+            let mut own = type_row(&TypeRow {
+                len: type_length(base),
+                kind: b'd',
+                category: category_of(base).letter(),
+                facts: super::relations::storage_model(base),
+                ..row
+            });
+            let function = |name: &str| super::type_storage::type_function(name).map_or(Value::Oid(0), Value::Oid);
+            (own[15], own[17]) = (function("domain_in"), function("domain_recv"));
+            own[24] = Value::Bool(domain.not_null);
+            own[25] = Value::Oid(if domain.parent == 0 { base } else { domain.parent });
+            own[26] = Value::Int4(domain.base.typmod);
+            if let Some(text) = &domain.default {
+                let args = [Value::from(text.as_str()), Value::Oid(def.oid)];
+                let shown = context.runtime().deparse("pg_get_expr", &args);
+                own[29] = text.as_str().into();
+                own[30] = shown.unwrap_or_else(|_| text.as_str().into());
+            }
+            [own, type_row(&array)]
+        }
+    };
+    for row in [&mut own, &mut array] {
+        row[31] = super::access::acl_value(context, &def.acl);
+    }
+    [own, array]
+}
+
+/// Rows of `pg_enum`.
+pub(super) fn pg_enum(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let mut rows = Vec::new();
+    for def in own.types() {
+        if let TypeKind::Enum(labels) = &def.kind {
+            rows.extend(labels.labels.iter().map(|(oid, label)| {
+                vec![
+                    Value::Oid(*oid),
+                    Value::Oid(def.oid),
+                    Value::Float4(label.order),
+                    Value::Text(label.label.clone()),
+                ]
+            }));
+        }
     }
     Ok(rows)
 }

@@ -1,6 +1,8 @@
 //! pg_constraint and pg_depend.
 
-use crate::catalog::{Catalog, Constraint, ConstraintKind, ForeignKeyAction, MatchType, TableDef};
+use crate::catalog::{
+    Catalog, Constraint, ConstraintKind, DomainCheck, ForeignKeyAction, MatchType, TableDef, TypeKind,
+};
 use crate::error::Result;
 use crate::plan::SystemContext;
 use crate::types::{Oid, Row, Value};
@@ -74,6 +76,34 @@ fn constraint_row(def: &TableDef, constraint: &Constraint) -> Row {
     ]
 }
 
+/// A CHECK of a domain.
+fn domain_row(schema: Oid, domain: Oid, check: &DomainCheck) -> Row {
+    let none = || Value::Oid(0);
+    let mut row = vec![
+        Value::Oid(check.oid),
+        name(&check.name),
+        Value::Oid(schema),
+        flag(b'c'),
+        Value::Bool(false),
+        Value::Bool(false),
+        Value::Bool(check.validated),
+        none(),
+        Value::Oid(domain),
+        none(),
+        none(),
+        none(),
+        flag(b' '),
+        flag(b' '),
+        flag(b' '),
+        Value::Bool(true),
+        Value::Int4(0),
+        Value::Bool(false),
+    ];
+    row.extend(std::iter::repeat_n(Value::Null, 7));
+    row.push(check.expr.as_str().into());
+    row
+}
+
 /// Rows of `pg_constraint`; keys on oid, conrelid and confrelid are used.
 pub(super) fn pg_constraint(context: &dyn SystemContext, keys: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
@@ -82,6 +112,12 @@ pub(super) fn pg_constraint(context: &dyn SystemContext, keys: &[(usize, Value)]
     for def in own.tables().filter(|def| !def.hidden && table.is_none_or(|oid| oid == def.id.0)) {
         let found = def.constraints.iter().filter(|constraint| only.is_none_or(|oid| oid == constraint.oid));
         rows.extend(found.map(|constraint| constraint_row(def, constraint)));
+    }
+    for def in own.types().filter(|_| table.is_none()) {
+        let TypeKind::Domain(domain) = &def.kind else { continue };
+        for check in domain.checks.iter().filter(|check| only.is_none_or(|oid| oid == check.oid)) {
+            rows.push(domain_row(def.schema, def.oid, check));
+        }
     }
     Ok(rows)
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::catalog::{
     Catalog, Constraint, ConstraintKind, ForeignKeyAction, IndexDef, IndexMethod, MatchType, Privilege, Relation,
-    TableDef, TableId, TriggerId,
+    TableDef, TableId, TableShape, TriggerId, TypeKind,
 };
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{Runtime, aggregates, function_by_oid, window_functions};
 use crate::plan::BindContext;
-use crate::plan::deparse::{quote_name, relation_name, stored_text};
+use crate::plan::deparse::{domain_text, quote_name, relation_name, stored_text, type_text};
 use crate::types::{DataType, ObjectNames, Oid, Value, format_type, oid};
 
 use super::{CatalogNames, schema_name};
@@ -185,7 +185,13 @@ impl Question<'_> {
             let own = |column: &&crate::catalog::Column| column.default.as_deref() == Some(text);
             table.live_columns().map(|(_, column)| column).find(own).map(|column| column.ty)
         });
-        Ok(stored_text(self.bind, text, table.as_ref(), ty, self.pretty()).unwrap_or_else(|_| text.to_owned()).into())
+        let domain = self.oid(1).and_then(|oid| self.catalog.user_type(oid)).and_then(|def| match &def.kind {
+            TypeKind::Domain(domain) => Some(domain.base),
+            TypeKind::Enum(_) => None,
+        });
+        Ok(stored_text(self.bind, text, table.as_ref(), ty.or(domain), self.pretty())
+            .unwrap_or_else(|_| text.to_owned())
+            .into())
     }
 
     fn find_constraint(&self, oid: Oid) -> Option<(Arc<TableDef>, Constraint)> {
@@ -198,9 +204,22 @@ impl Question<'_> {
         })
     }
 
+    fn domain_constraint(&self) -> Result<Value> {
+        let Some(oid) = self.oid(0) else { return Ok(Value::Null) };
+        for def in self.catalog.types() {
+            let TypeKind::Domain(domain) = &def.kind else { continue };
+            if let Some(check) = domain.checks.iter().find(|check| check.oid == oid) {
+                let text = domain_text(self.bind, &check.expr, domain.base, self.pretty())?;
+                let open = if check.validated { "" } else { " NOT VALID" };
+                return Ok(format!("CHECK ({text}){open}").into());
+            }
+        }
+        Ok(Value::Null)
+    }
+
     fn constraint(&self) -> Result<Value> {
         let Some((table, constraint)) = self.oid(0).and_then(|oid| self.find_constraint(oid)) else {
-            return Ok(Value::Null);
+            return self.domain_constraint();
         };
         let columns = |table: &TableDef, places: &[usize]| {
             places.iter().map(|place| quote_name(&table.columns[*place].name)).collect::<Vec<_>>().join(", ")
@@ -346,18 +365,10 @@ impl Question<'_> {
         Ok(text)
     }
 
-    /// The row type of a relation by the relation's name, `[]` for its array.
+    /// The name of a type that is not built in.
     fn row_type_name(&self) -> Value {
         let Some(ty) = self.oid(0) else { return Value::Null };
-        let table = self.catalog.tables().find(|def| def.row_type == ty || def.array_type == ty);
-        let relation = match table {
-            Some(def) => Some(Relation::Table(def.clone())),
-            None => self.catalog.views().find(|def| def.row_type == ty).map(|def| Relation::View(def.clone())),
-        };
-        let Some(relation) = relation else { return "???".into() };
-        let name = relation_name(&self.catalog, self.bind.search_path, &relation);
-        let array = table.is_some_and(|def| def.array_type == ty);
-        Value::from(if array { format!("{name}[]") } else { name })
+        Value::from(type_text(&self.catalog, self.bind.search_path, DataType::new(ty)))
     }
 
     fn view(&self) -> Result<Value> {
@@ -368,6 +379,9 @@ impl Question<'_> {
                 None => return Ok(Value::Null),
             },
         };
+        if let Some(TableShape::Materialized { query, .. }) = self.table(oid).map(|def| def.shape.clone()) {
+            return Ok(format!(" {};", query.trim_end_matches(';')).into());
+        }
         Ok(self.catalog.view(oid).map_or(Value::Null, |def| format!(" {};", def.query.trim_end_matches(';')).into()))
     }
 

@@ -1,11 +1,11 @@
 //! information_schema: the views that clients read (section 11); the others exist and are empty.
 
 use crate::catalog::{
-    Catalog, Column, ConstraintKind, ForeignKeyAction, Identity, MatchType, Relation, TableDef, TableId,
+    Catalog, Column, ConstraintKind, ForeignKeyAction, Identity, MatchType, Relation, TableDef, TableId, TypeKind,
 };
 use crate::error::Result;
 use crate::plan::{SystemContext, SystemRows};
-use crate::types::{DataType, Oid, Row, TypeInfo, Value, format_type, oid, type_info};
+use crate::types::{DataType, Oid, Row, TypeInfo, Value, element_type_of, format_type, oid, type_info};
 
 use super::access::role_name;
 use super::relations::{default_text, has_default, user_relations};
@@ -25,6 +25,7 @@ pub(super) fn rows(name: &str) -> Option<SystemRows> {
         "referential_constraints" => referential_constraints,
         "check_constraints" => check_constraints,
         "triggers" => triggers,
+        "domains" => domains,
         "information_schema_catalog_name" => |context, _| Ok(vec![vec![database_name(context)]]),
         "enabled_roles" | "applicable_roles" => enabled_roles,
         _ => return None,
@@ -90,13 +91,68 @@ fn data_type(ty: DataType, info: Option<&TypeInfo>) -> String {
     match info {
         Some(info) if info.element != 0 && info.category.letter() == b'A' => "ARRAY".to_owned(),
         Some(_) => format_type(DataType::new(ty.oid)),
+        None if element_type_of(ty.oid).is_some() => "ARRAY".to_owned(),
         None => "USER-DEFINED".to_owned(),
     }
+}
+
+/// What a column's type is below one domain: its base type, or another domain.
+fn column_udt(own: &Catalog, column: &Column) -> Oid {
+    match own.user_type(column.domain).map(|def| &def.kind) {
+        Some(TypeKind::Domain(domain)) if domain.parent != 0 => domain.parent,
+        _ => column.ty.oid,
+    }
+}
+
+/// Schema and name of a type.
+fn type_place(own: &Catalog, ty: Oid) -> (Value, Value) {
+    if let Some(info) = type_info(ty) {
+        return ("pg_catalog".into(), info.name.into());
+    }
+    let (element, mark) = element_type_of(ty).map_or((ty, ""), |element| (element, "_"));
+    let (schema, name) = match (own.user_type(element), own.table_of_row_type(element)) {
+        (Some(def), _) => (def.schema, &def.name),
+        (None, Some(table)) => (table.schema, &table.name),
+        (None, None) => return ("pg_catalog".into(), Value::Null),
+    };
+    (schema_name(own, schema).into(), Value::from(format!("{mark}{name}")))
+}
+
+fn domains(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let database = database_name(context);
+    let mut rows = Vec::new();
+    for def in own.types() {
+        let TypeKind::Domain(domain) = &def.kind else { continue };
+        let below = DataType { oid: if domain.parent == 0 { domain.base.oid } else { domain.parent }, ..domain.base };
+        let found = measures(below);
+        let default = domain.default.as_ref().map_or(Value::Null, |text| {
+            let args = [Value::from(text.as_str()), Value::Oid(def.oid)];
+            context.runtime().deparse("pg_get_expr", &args).unwrap_or_else(|_| text.as_str().into())
+        });
+        let (udt_schema, udt_name) = type_place(&own, below.oid);
+        let mut row = vec![
+            database.clone(),
+            schema_name(&own, def.schema).into(),
+            def.name.as_str().into(),
+            data_type(below, type_info(below.oid)).into(),
+            found.length,
+            found.octets,
+        ];
+        row.extend(std::iter::repeat_n(Value::Null, 6));
+        row.extend([found.precision, found.radix, found.scale, found.time, Value::Null, Value::Null, default]);
+        row.extend([database.clone(), udt_schema, udt_name, Value::Null, Value::Null, Value::Null, Value::Null]);
+        row.push("1".into());
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 struct Owner<'a> {
     context: &'a dyn SystemContext,
     own: &'a Catalog,
+    /// OID of the relation.
+    relation: Oid,
     schema: Oid,
     name: &'a str,
     updatable: bool,
@@ -104,12 +160,11 @@ struct Owner<'a> {
 
 fn column_row(owner: &Owner<'_>, place: usize, column: &Column) -> Row {
     let database = database_name(owner.context);
-    let info = type_info(column.ty.oid);
     let found = measures(column.ty);
     let shown_default = column.generated.is_none() && column.identity.is_none() && has_default(column);
     let default = if shown_default {
         let text = default_text(owner.own, column).unwrap_or_default();
-        let args = [Value::from(text.as_str()), Value::Null];
+        let args = [Value::from(text.as_str()), Value::Oid(owner.relation)];
         owner.context.runtime().deparse("pg_get_expr", &args).unwrap_or_else(|_| Value::from(text))
     } else {
         Value::Null
@@ -119,6 +174,12 @@ fn column_row(owner: &Owner<'_>, place: usize, column: &Column) -> Row {
         sequence.map_or(Value::Null, |def| Value::from(pick(def).to_string()))
     };
     let null = || Value::Null;
+    let udt = column_udt(owner.own, column);
+    let (udt_schema, udt_name) = type_place(owner.own, udt);
+    let domain = match owner.own.user_type(column.domain) {
+        Some(def) => [database.clone(), schema_name(owner.own, def.schema).into(), def.name.as_str().into()],
+        None => [Value::Null, Value::Null, Value::Null],
+    };
     vec![
         database.clone(),
         schema_name(owner.own, owner.schema).into(),
@@ -127,7 +188,7 @@ fn column_row(owner: &Owner<'_>, place: usize, column: &Column) -> Row {
         int4(place + 1),
         default,
         yes_no(!column.not_null),
-        data_type(column.ty, info).into(),
+        data_type(DataType { oid: udt, ..column.ty }, type_info(udt)).into(),
         found.length,
         found.octets,
         found.precision,
@@ -142,12 +203,12 @@ fn column_row(owner: &Owner<'_>, place: usize, column: &Column) -> Row {
         null(),
         null(),
         null(),
-        null(),
-        null(),
-        null(),
+        domain[0].clone(),
+        domain[1].clone(),
+        domain[2].clone(),
         database,
-        "pg_catalog".into(),
-        info.map_or(Value::Null, |info| info.name.into()),
+        udt_schema,
+        udt_name,
         null(),
         null(),
         null(),
@@ -176,12 +237,27 @@ fn columns(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>
     let mut rows = Vec::new();
     for relation in user_relations(&own) {
         match relation {
+            Relation::Table(def) if def.is_materialized() => {}
             Relation::Table(def) => {
-                let owner = Owner { context, own: &own, schema: def.schema, name: &def.name, updatable: true };
+                let owner = Owner {
+                    context,
+                    own: &own,
+                    relation: def.id.0,
+                    schema: def.schema,
+                    name: &def.name,
+                    updatable: true,
+                };
                 rows.extend(def.live_columns().map(|(place, column)| column_row(&owner, place, column)));
             }
             Relation::View(def) => {
-                let owner = Owner { context, own: &own, schema: def.schema, name: &def.name, updatable: false };
+                let owner = Owner {
+                    context,
+                    own: &own,
+                    relation: def.oid,
+                    schema: def.schema,
+                    name: &def.name,
+                    updatable: false,
+                };
                 rows.extend(def.columns.iter().enumerate().map(|(place, column)| column_row(&owner, place, column)));
             }
             Relation::Sequence(_) | Relation::Index(..) => {}
@@ -189,7 +265,14 @@ fn columns(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>
     }
     let system = super::relations().iter();
     rows.extend(system.flat_map(|relation| {
-        let owner = Owner { context, own: &own, schema: relation.schema, name: relation.name, updatable: false };
+        let owner = Owner {
+            context,
+            own: &own,
+            relation: relation.oid,
+            schema: relation.schema,
+            name: relation.name,
+            updatable: false,
+        };
         let column = |(place, (name, ty)): (usize, &(&str, Oid))| {
             let column = Column {
                 name: (*name).to_owned(),
@@ -203,6 +286,7 @@ fn columns(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>
                 collation: None,
                 dropped: false,
                 comment: None,
+                domain: 0,
             };
             column_row(&owner, place, &column)
         };
@@ -231,7 +315,7 @@ fn tables(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>>
         ]
     };
     let mut rows = Vec::new();
-    for def in own.tables().filter(|def| !def.hidden) {
+    for def in own.tables().filter(|def| !def.hidden && !def.is_materialized()) {
         let temporary = def.persistence == crate::catalog::Persistence::Temporary;
         rows.push(row(
             def.schema,

@@ -110,6 +110,8 @@ fn catalog_rows(name: &str) -> Option<SystemRows> {
         "pg_constraint" => constraints::pg_constraint,
         "pg_depend" => constraints::pg_depend,
         "pg_type" => builtin::pg_type,
+        "pg_enum" => builtin::pg_enum,
+        "pg_matviews" => relations::pg_matviews,
         "pg_proc" => builtin::pg_proc,
         "pg_operator" => builtin::pg_operator,
         "pg_aggregate" => builtin::pg_aggregate,

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, CatalogSet, INFORMATION_SCHEMA, PG_CATALOG, Relation, TRIPLINE};
+use crate::catalog::{Catalog, CatalogSet, INFORMATION_SCHEMA, PG_CATALOG, Relation, TRIPLINE, TypeKind};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{aggregates, functions, functions_named, window_functions};
-use crate::plan::deparse::quote_name as quote_identifier;
-use crate::types::{DataType, ObjectNames, Oid, format_type, oid, type_by_name, type_info};
+use crate::plan::deparse::{quote_name as quote_identifier, type_text};
+use crate::types::{DataType, EnumLabel, ObjectNames, Oid, USER_ARRAY, format_type, oid, type_by_name};
 
 use super::schema_name;
 use super::type_storage::TYPE_FUNCTIONS;
@@ -114,12 +114,7 @@ impl ObjectNames for CatalogNames {
                 Some(format!("{}.{quoted}", quote_identifier(&schema_name(own, schema))))
             }
             oid::REGTYPE => {
-                if type_info(object).is_some() {
-                    return Some(format_type(DataType::new(object)));
-                }
-                let own = self.catalog()?;
-                let table = own.tables().find(|def| def.row_type == object)?;
-                Some(quote_identifier(&table.name))
+                Some(type_text(self.catalog()?, &self.search_path, DataType::new(object))).filter(|name| name != "???")
             }
             oid::REGPROC => self.function_name(object),
             oid::REGPROCEDURE => {
@@ -135,6 +130,25 @@ impl ObjectNames for CatalogNames {
             oid::REGROLE => self.set.shared.role(object).map(|def| quote_identifier(&def.name)),
             _ => None,
         }
+    }
+
+    fn enum_label(&self, ty: Oid, text: &str) -> Result<Arc<EnumLabel>> {
+        let def = self.catalog().and_then(|own| own.user_type(ty));
+        let Some(TypeKind::Enum(labels)) = def.map(|def| &def.kind) else {
+            return Err(SqlError::internal(format!("type {ty} is no enum")));
+        };
+        labels.label(text).cloned().ok_or_else(|| {
+            let name = self.name(oid::REGTYPE, ty).unwrap_or_default();
+            SqlError::new(
+                SqlState::INVALID_TEXT_REPRESENTATION,
+                format!("invalid input value for enum {name}: \"{text}\""),
+            )
+        })
+    }
+
+    fn row_fields(&self, ty: Oid) -> Option<Vec<(Arc<str>, DataType)>> {
+        let table = self.catalog()?.table_of_row_type(ty).filter(|table| table.row_type == ty)?;
+        Some(table.live_columns().map(|(_, column)| (Arc::from(column.name.as_str()), column.ty)).collect())
     }
 
     fn find(&self, ty: Oid, text: &str) -> Result<Oid> {
@@ -157,8 +171,27 @@ impl ObjectNames for CatalogNames {
                 let (base, is_array) = text.strip_suffix("[]").map_or((text, false), |base| (base, true));
                 let bare = base.rsplit('.').next().unwrap_or(base).trim_matches('"').to_lowercase();
                 let found = type_by_name(&bare).map(|info| if is_array { info.array } else { info.oid });
-                let composite = || self.catalog()?.tables().find(|def| def.name == last).map(|def| def.row_type);
-                match found.or_else(composite) {
+                let bare = split_name(base)?;
+                let user = || {
+                    let own = self.catalog()?;
+                    let schemas = match bare.as_slice() {
+                        [_] => self.search_path.clone(),
+                        [schema, _] | [_, schema, _] => vec![self.schema(schema)?],
+                        _ => return None,
+                    };
+                    let name = bare.last()?;
+                    schemas.into_iter().find_map(|schema| {
+                        if let Some(def) = own.type_by_name(schema, name) {
+                            return Some(if is_array { def.oid | USER_ARRAY } else { def.oid });
+                        }
+                        match own.relation(schema, name)? {
+                            Relation::Table(def) => Some(if is_array { def.array_type } else { def.row_type }),
+                            Relation::View(def) if !is_array => Some(def.row_type),
+                            _ => None,
+                        }
+                    })
+                };
+                match found.or_else(user) {
                     Some(found) => Ok(found),
                     None => missing(SqlState::UNDEFINED_OBJECT, "type"),
                 }

@@ -1,9 +1,9 @@
 //! pg_class and what hangs on it: attributes, defaults, indexes, sequences, triggers, comments.
 
-use crate::catalog::{Catalog, Column, Identity, IndexDef, IndexMethod, Persistence, Relation, TableDef};
+use crate::catalog::{Catalog, Column, Identity, IndexDef, IndexMethod, Persistence, Relation, TableDef, TableShape};
 use crate::error::Result;
 use crate::plan::{SystemContext, SystemRelation};
-use crate::types::{DataType, Oid, Row, Value, oid, type_info};
+use crate::types::{DataType, Oid, Row, Value, element_type_of, is_domain, is_enum, oid, type_info, type_length};
 
 use super::type_storage::type_storage;
 use super::{
@@ -30,6 +30,7 @@ struct ClassRow<'a> {
     checks: usize,
     has_rules: bool,
     has_triggers: bool,
+    populated: bool,
     acl: Value,
     options: Value,
 }
@@ -66,8 +67,8 @@ fn class_row(row: ClassRow<'_>) -> Row {
         Value::Bool(false),
         Value::Bool(false),
         Value::Bool(false),
-        Value::Bool(true),
-        flag(if matches!(row.kind, b'r') { b'd' } else { b'n' }),
+        Value::Bool(row.populated),
+        flag(if matches!(row.kind, b'r' | b'm') { b'd' } else { b'n' }),
         Value::Bool(false),
         zero(),
         zero(),
@@ -99,20 +100,25 @@ fn table_class(context: &dyn SystemContext, catalog: &Catalog, def: &TableDef) -
         schema: def.schema,
         row_type: def.row_type,
         owner: def.owner,
-        access_method: 2,
+        access_method: if def.is_composite() { 0 } else { 2 },
         pages: i32::try_from(bytes / 8192).unwrap_or(i32::MAX),
         tuples,
         has_index: !def.indexes.is_empty(),
         persistence: def.persistence,
-        kind: b'r',
+        kind: match def.shape {
+            TableShape::Table => b'r',
+            TableShape::Composite => b'c',
+            TableShape::Materialized { .. } => b'm',
+        },
         columns: def.columns.len(),
         checks: def
             .constraints
             .iter()
             .filter(|c| matches!(c.kind, crate::catalog::ConstraintKind::Check { .. }))
             .count(),
-        has_rules: false,
+        has_rules: def.is_materialized(),
         has_triggers: !catalog.triggers_of(def.id).is_empty() || constraints::has_foreign_keys(catalog, def),
+        populated: !matches!(def.shape, TableShape::Materialized { populated: false, .. }),
         acl: access::acl_value(context, &def.acl),
         options: if def.options.is_empty() {
             Value::Null
@@ -139,6 +145,7 @@ fn index_class(def: &TableDef, index: &IndexDef) -> Row {
         checks: 0,
         has_rules: false,
         has_triggers: false,
+        populated: true,
         acl: Value::Null,
         options: Value::Null,
     })
@@ -161,6 +168,7 @@ fn system_class(relation: &SystemRelation) -> Row {
         checks: 0,
         has_rules: relation.view,
         has_triggers: false,
+        populated: true,
         acl: access::public_select(),
         options: Value::Null,
     })
@@ -183,6 +191,7 @@ fn other_class(context: &dyn SystemContext, relation: &Relation) -> Option<Row> 
         checks: 0,
         has_rules: rules,
         has_triggers: false,
+        populated: true,
         acl,
         options: Value::Null,
     };
@@ -219,14 +228,14 @@ pub(super) fn pg_class(context: &dyn SystemContext, keys: &[(usize, Value)]) -> 
             return Ok(vec![system_class(relation)]);
         }
         return Ok(match own.relation_by_oid(oid) {
-            Some(Relation::Table(def)) if !def.hidden => vec![table_class(context, &own, &def)],
+            Some(Relation::Table(def)) if !def.hidden || def.is_composite() => vec![table_class(context, &own, &def)],
             Some(Relation::Index(def, place)) if !def.hidden => vec![index_class(&def, &def.indexes[place])],
             Some(other) => other_class(context, &other).into_iter().collect(),
             None => Vec::new(),
         });
     }
     let mut rows: Vec<Row> = all_system().iter().map(system_class).collect();
-    for def in own.tables().filter(|def| !def.hidden) {
+    for def in own.tables().filter(|def| !def.hidden || def.is_composite()) {
         rows.push(table_class(context, &own, def));
         rows.extend(def.indexes.iter().map(|index| index_class(def, index)));
     }
@@ -239,6 +248,8 @@ struct Attribute<'a> {
     relation: Oid,
     name: &'a str,
     ty: DataType,
+    /// The type of the values, below a domain.
+    base: Oid,
     number: usize,
     not_null: bool,
     has_default: bool,
@@ -248,12 +259,25 @@ struct Attribute<'a> {
     collation: Option<&'a str>,
 }
 
+/// The built-in type that a type is stored like.
+pub(super) fn storage_model(ty: Oid) -> Oid {
+    match type_info(ty) {
+        Some(_) => ty,
+        None if is_enum(ty) => oid::OID,
+        None if element_type_of(ty).is_some() => 2287,
+        None if ty == 0 => ty,
+        None => oid::RECORD,
+    }
+}
+
 fn attribute_row(attribute: &Attribute<'_>) -> Row {
     let ty = if attribute.dropped { DataType::new(0) } else { attribute.ty };
-    let info = type_info(ty.oid);
-    let storage = type_storage(ty.oid);
-    let dimensions =
-        usize::from(info.is_some_and(|info| info.element != 0 && info.len == -1 && info.category.letter() == b'A'));
+    let storage = type_storage(storage_model(if is_domain(ty.oid) { attribute.base } else { ty.oid }));
+    let array = type_info(ty.oid).map_or_else(
+        || element_type_of(ty.oid).is_some(),
+        |info| info.element != 0 && info.len == -1 && info.category.letter() == b'A',
+    );
+    let dimensions = usize::from(array);
     let collation = match attribute.collation {
         Some("C") => 950,
         Some("POSIX") => 951,
@@ -269,7 +293,11 @@ fn attribute_row(attribute: &Attribute<'_>) -> Row {
         name(attribute.name),
         Value::Oid(ty.oid),
         Value::Int4(-1),
-        Value::Int2(info.map_or(-1, |info| info.len)),
+        Value::Int2(if ty.oid == 0 {
+            -1
+        } else {
+            type_length(if is_domain(ty.oid) { attribute.base } else { ty.oid })
+        }),
         int2(attribute.number),
         int4(dimensions),
         Value::Int4(-1),
@@ -298,7 +326,8 @@ fn column_attribute<'a>(relation: Oid, place: usize, column: &'a Column) -> Attr
     Attribute {
         relation,
         name: &column.name,
-        ty: column.ty,
+        ty: if column.domain == 0 { column.ty } else { DataType::new(column.domain) },
+        base: column.ty.oid,
         number: place + 1,
         not_null: column.not_null,
         has_default: has_default(column),
@@ -314,6 +343,7 @@ fn plain_attribute(relation: Oid, place: usize, name: &str, ty: DataType) -> Att
         relation,
         name,
         ty,
+        base: ty.oid,
         number: place + 1,
         not_null: false,
         has_default: false,
@@ -391,7 +421,9 @@ fn relation_attributes(relation: &Relation) -> Vec<Row> {
 fn system_attributes(relation: &SystemRelation) -> Vec<Row> {
     let columns = relation.columns.iter().enumerate();
     columns
-        .map(|(place, (name, ty))| attribute_row(&plain_attribute(relation.oid, place, name, DataType::new(*ty))))
+        .map(|(place, (name, ty))| {
+            attribute_row(&plain_attribute(relation.oid, place, name, relation.column_type(name, *ty)))
+        })
         .collect()
 }
 
@@ -417,6 +449,9 @@ pub(super) fn pg_attribute(context: &dyn SystemContext, keys: &[(usize, Value)])
         return Ok(own.relation_by_oid(oid).map(|relation| relation_attributes(&relation)).unwrap_or_default());
     }
     let mut rows: Vec<Row> = all_system().iter().flat_map(system_attributes).collect();
+    for def in own.tables().filter(|def| def.is_composite()) {
+        rows.extend(relation_attributes(&Relation::Table(def.clone())));
+    }
     rows.extend(user_relations(&own).iter().flat_map(relation_attributes));
     Ok(rows)
 }
@@ -446,6 +481,27 @@ pub(super) fn default_text(own: &Catalog, column: &Column) -> Option<String> {
     let schema = schema_name(own, sequence.schema);
     let quoted = format!("{}.{}", super::quote_identifier(&schema), super::quote_identifier(&sequence.name));
     Some(format!("nextval('{}'::regclass)", quoted.replace('\'', "''")))
+}
+
+/// Rows of `pg_matviews`.
+pub(super) fn pg_matviews(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (set, own) = catalog(context)?;
+    let mut rows = Vec::new();
+    for def in own.tables() {
+        let TableShape::Materialized { populated, .. } = &def.shape else { continue };
+        let owner = set.shared.role(def.owner).map_or(Value::Null, |role| name(&role.name));
+        let args = [Value::Oid(def.id.0)];
+        rows.push(vec![
+            name(&schema_name(&own, def.schema)),
+            name(&def.name),
+            owner,
+            Value::Null,
+            Value::Bool(!def.indexes.is_empty()),
+            Value::Bool(*populated),
+            context.runtime().deparse("pg_get_viewdef", &args)?,
+        ]);
+    }
+    Ok(rows)
 }
 
 /// Rows of `pg_attrdef`: `adbin` holds the SQL text.

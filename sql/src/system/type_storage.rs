@@ -337,6 +337,11 @@ const TYPES: &[TypeStorage] = &[
     TypeStorage { oid: 12337, functions: [750, 751, 2400, 2401, 0, 0, 6179], by_value: false, align: b'd', storage: b'x', collation: 0, delimiter: b',' },
 ];
 
+/// OID of a type's input, output, receive or send function.
+pub(super) fn type_function(name: &str) -> Option<Oid> {
+    TYPE_FUNCTIONS.iter().find(|function| function.1 == name).map(|function| function.0)
+}
+
 /// OID, name, result type and argument count of the functions named above.
 #[rustfmt::skip]
 pub(super) const TYPE_FUNCTIONS: &[(Oid, &str, Oid, i16)] = &[
@@ -426,6 +431,8 @@ pub(super) const TYPE_FUNCTIONS: &[(Oid, &str, Oid, i16)] = &[
     (3357, "pg_ndistinct_recv", 3361, 1), (3358, "pg_ndistinct_send", 17, 1), (3404, "pg_dependencies_in", 3402, 1),
     (3405, "pg_dependencies_out", 2275, 1), (3406, "pg_dependencies_recv", 3402, 1),
     (3407, "pg_dependencies_send", 17, 1), (3446, "macaddr8_recv", 774, 1), (3447, "macaddr8_send", 17, 1),
+    (3506, "enum_in", 3500, 2), (3507, "enum_out", 2275, 1), (3532, "enum_recv", 3500, 2),
+    (3533, "enum_send", 17, 1), (2597, "domain_in", 2276, 3), (2598, "domain_recv", 2276, 3),
     (3504, "anyenum_in", 3500, 1), (3505, "anyenum_out", 2275, 1), (3594, "event_trigger_in", 3838, 1),
     (3595, "event_trigger_out", 2275, 1), (3610, "tsvectorin", 3614, 1), (3611, "tsvectorout", 2275, 1),
     (3612, "tsqueryin", 3615, 1), (3613, "tsqueryout", 2275, 1), (3638, "tsvectorsend", 17, 1),

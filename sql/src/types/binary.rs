@@ -7,7 +7,9 @@ use num_bigint::{BigInt, Sign};
 use super::json::Jsonb;
 use super::network::{Inet, parse_inet, parse_mac, print_mac};
 use super::numeric::{Numeric, pow10};
-use super::{Array, DataType, Interval, Record, TextStyle, Value, element_type_of, from_text, json, oid, type_info};
+use super::{
+    Array, DataType, Interval, Record, TextStyle, Value, element_type_of, from_text, is_enum, json, oid, type_info,
+};
 use crate::error::{Result, SqlError, SqlState};
 
 const NUMERIC_POSITIVE: u16 = 0x0000;
@@ -62,6 +64,7 @@ pub fn to_binary(value: &Value, ty: DataType, out: &mut Vec<u8>) -> Result<()> {
             out.extend_from_slice(&block.to_be_bytes());
             out.extend_from_slice(&offset.to_be_bytes());
         }
+        Value::Enum(label) => out.extend_from_slice(label.label.as_bytes()),
     }
     Ok(())
 }
@@ -200,16 +203,18 @@ fn invalid(what: &str) -> SqlError {
     SqlError::new(SqlState::INVALID_BINARY_REPRESENTATION, what)
 }
 
-/// Reads a value of type `ty` from its binary form. A type that is not built in is read as text.
+/// Reads a value of type `ty` from its binary form; what the catalog knows of enums and row types comes through
+/// `style.names`.
 /// Errors: 08P01 too short, 22P03 too long or wrong content, 22021 not UTF-8, 42883 if the type has none, 22008 out of range.
-pub fn from_binary(bytes: &[u8], ty: DataType) -> Result<Value> {
-    let mut reader = Reader { bytes };
+pub fn from_binary(bytes: &[u8], ty: DataType, style: &TextStyle) -> Result<Value> {
+    let mut reader = Reader { bytes, style };
     let value = read_value(&mut reader, ty, 0)?;
     if reader.bytes.is_empty() { Ok(value) } else { Err(invalid("incorrect binary data format")) }
 }
 
 struct Reader<'a> {
     bytes: &'a [u8],
+    style: &'a TextStyle,
 }
 
 impl<'a> Reader<'a> {
@@ -320,8 +325,12 @@ fn read_value(reader: &mut Reader<'_>, ty: DataType, depth: usize) -> Result<Val
         other => match type_info(other) {
             Some(info) if info.name.starts_with("reg") => Value::Oid(reader.u32()?),
             Some(info) if info.kind == b'b' && !matches!(other, oid::NAME) => Value::text(reader.text()?),
-            // Names are cut, pseudo-types refused, by the text form's rules.
-            _ => from_text(reader.text()?, ty, &TextStyle::default())?,
+            None if !is_enum(other) => match reader.style.names.as_ref().and_then(|names| names.row_fields(other)) {
+                Some(fields) => Value::Record(Arc::new(named_record(read_record(reader, depth)?, fields)?)),
+                None => Value::text(reader.text()?),
+            },
+            // Names are cut, pseudo-types refused, labels looked up, by the text form's rules.
+            _ => from_text(reader.text()?, ty, reader.style)?,
         },
     })
 }
@@ -411,7 +420,7 @@ fn read_item(reader: &mut Reader<'_>, ty: DataType, depth: usize) -> Result<Valu
         return Ok(Value::Null);
     }
     let length = usize::try_from(length).map_err(|_| invalid("insufficient data left in message"))?;
-    let mut item = Reader { bytes: reader.take(length)? };
+    let mut item = Reader { bytes: reader.take(length)?, style: reader.style };
     let value = read_value(&mut item, ty, depth + 1)?;
     if item.bytes.is_empty() { Ok(value) } else { Err(invalid("improper binary format in array element")) }
 }
@@ -469,6 +478,27 @@ fn name(ty: u32) -> String {
     super::format_type(DataType::new(ty))
 }
 
+/// A record of a row type: as many fields as the type has, of its types.
+fn named_record(record: Record, fields: Vec<(Arc<str>, DataType)>) -> Result<Record> {
+    let mismatch = |text: String| SqlError::new(SqlState::DATATYPE_MISMATCH, text);
+    if record.fields.len() != fields.len() {
+        let (given, expected) = (record.fields.len(), fields.len());
+        return Err(mismatch(format!("wrong number of columns: {given}, expected {expected}")));
+    }
+    let mut made = Vec::with_capacity(fields.len());
+    for (place, ((_, given, value), (name, ty))) in record.fields.into_iter().zip(fields).enumerate() {
+        if given.oid != ty.oid {
+            let place = place + 1;
+            return Err(mismatch(format!(
+                "binary data has type {} instead of expected {} in record column {place}",
+                given.oid, ty.oid
+            )));
+        }
+        made.push((name, ty, super::apply_typmod(value, ty, false)?));
+    }
+    Ok(Record { fields: made })
+}
+
 fn read_record(reader: &mut Reader<'_>, depth: usize) -> Result<Record> {
     check_depth(depth)?;
     let count = usize::try_from(reader.i32()?).map_err(|_| invalid("wrong number of columns"))?;
@@ -494,7 +524,7 @@ mod tests {
         let value = from_text(text, ty, &style).expect(text);
         let mut bytes = Vec::new();
         to_binary(&value, ty, &mut bytes).expect(text);
-        let back = from_binary(&bytes, ty).expect(text);
+        let back = from_binary(&bytes, ty, &style).expect(text);
         let (mut first, mut second) = (String::new(), String::new());
         to_text(&value, ty, &style, &mut first);
         to_text(&back, ty, &style, &mut second);
@@ -536,15 +566,21 @@ mod tests {
 
     #[test]
     fn wrong_bytes_are_refused() {
-        let state = |bytes: &[u8], oid| from_binary(bytes, DataType::new(oid)).expect_err("wrong").state();
+        let state = |bytes: &[u8], oid| {
+            from_binary(bytes, DataType::new(oid), &TextStyle::default()).expect_err("wrong").state()
+        };
         assert_eq!(state(&[1, 2], oid::INT4), SqlState::PROTOCOL_VIOLATION);
         assert_eq!(state(&[0; 5], oid::INT4), SqlState::INVALID_BINARY_REPRESENTATION);
         assert_eq!(state(&[0xFF], oid::TEXT), SqlState::CHARACTER_NOT_IN_REPERTOIRE);
         assert_eq!(state(&[0], oid::TEXT), SqlState::CHARACTER_NOT_IN_REPERTOIRE);
         assert_eq!(state(&[0, 1, 0, 0, 0x12, 0x34, 0, 0, 0, 1], oid::NUMERIC), SqlState::INVALID_BINARY_REPRESENTATION);
         assert!(
-            from_binary(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0x7F, 0, 0, 0, 0, 0, 0, 1], DataType::new(1007))
-                .is_err()
+            from_binary(
+                &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0x7F, 0, 0, 0, 0, 0, 0, 1],
+                DataType::new(1007),
+                &TextStyle::default()
+            )
+            .is_err()
         );
         let mut out = Vec::new();
         let error = to_binary(&Value::text("a"), DataType::ACLITEM, &mut out).expect_err("no form");

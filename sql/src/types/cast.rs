@@ -9,8 +9,8 @@ use super::json::Jsonb;
 use super::numeric::Numeric;
 use super::text::{float_out_of_range, invalid_syntax};
 use super::{
-    Array, DataType, Interval, Oid, TextStyle, TypeCategory, Value, apply_typmod, element_type_of, from_text, network,
-    oid, to_text, type_info,
+    Array, DataType, Interval, Oid, TextStyle, TypeCategory, Value, apply_typmod, element_type_of, from_text, is_enum,
+    network, oid, to_text, type_info,
 };
 use crate::error::{Result, SqlError, SqlState};
 
@@ -47,6 +47,7 @@ pub fn find_cast(from: Oid, to: Oid, context: CastContext) -> Option<CastKind> {
     }
     match to {
         oid::ANY | oid::ANYELEMENT | oid::ANYCOMPATIBLE => return Some(CastKind::Binary),
+        oid::ANYENUM if is_enum(from) => return Some(CastKind::Binary),
         oid::ANYARRAY | oid::ANYCOMPATIBLEARRAY if element_type_of(from).is_some() => return Some(CastKind::Binary),
         oid::ANYNONARRAY | oid::ANYCOMPATIBLENONARRAY if element_type_of(from).is_none() => {
             return Some(CastKind::Binary);
@@ -82,7 +83,7 @@ fn is_record_array(ty: Oid) -> bool {
 }
 
 fn no_cast(from: Oid, to: Oid) -> SqlError {
-    let name = |ty: Oid| type_info(ty).map_or("???", |info| info.sql_name);
+    let name = |ty: Oid| super::shown_type(DataType::new(ty));
     SqlError::new(SqlState::CANNOT_COERCE, format!("cannot cast type {} to {}", name(from), name(to)))
 }
 

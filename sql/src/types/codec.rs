@@ -14,7 +14,7 @@ use num_bigint::BigInt;
 
 use super::json::{Jsonb, NESTING_MAX};
 use super::numeric::Numeric;
-use super::{Array, DataType, Interval, Record, Row, Value};
+use super::{Array, DataType, EnumLabel, Interval, Record, Row, Value};
 use crate::error::{Result, SqlError, SqlState};
 
 const NULL: u8 = 0;
@@ -42,6 +42,7 @@ const JSONB: u8 = 21;
 const ARRAY: u8 = 22;
 const RECORD: u8 = 23;
 const TID: u8 = 24;
+const ENUM: u8 = 25;
 
 /// Appends the stored form of a row.
 pub fn encode_row(row: &[Value], out: &mut Vec<u8>) {
@@ -148,6 +149,11 @@ fn push_value(value: &Value, out: &mut Vec<u8>) {
         Value::Tid(block, offset) => {
             push_fixed(TID, &block.to_le_bytes(), out);
             out.extend_from_slice(&offset.to_le_bytes());
+        }
+        Value::Enum(label) => {
+            push_fixed(ENUM, &label.order.to_le_bytes(), out);
+            push_varint(label.label.len(), out);
+            out.extend_from_slice(label.label.as_bytes());
         }
     }
 }
@@ -343,6 +349,10 @@ impl<'a> Reader<'a> {
             ARRAY => Value::Array(Arc::new(self.nested()?.array_value(depth)?)),
             RECORD => Value::Record(Arc::new(self.nested()?.record(depth)?)),
             TID => Value::Tid(self.u32()?, self.u16()?),
+            ENUM => {
+                let order = f32::from_le_bytes(self.array()?);
+                Value::Enum(Arc::new(EnumLabel { order, label: Arc::from(self.str()?) }))
+            }
             _ => return Err(corrupted("unknown tag")),
         })
     }
@@ -450,6 +460,7 @@ mod tests {
             Value::Array(Arc::new(Array { element: 23, dims: vec![(2, 0)], items: vec![Value::Int4(1), Value::Null] })),
             Value::Record(Arc::new(Record { fields: vec![field] })),
             Value::Tid(9, 8),
+            Value::Enum(Arc::new(EnumLabel { order: 1.5, label: Arc::from("ok") })),
         ]
     }
 

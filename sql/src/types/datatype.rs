@@ -202,16 +202,62 @@ pub fn sql_type_by_name(name: &str) -> Option<&'static TypeInfo> {
     if name == "char" { type_info(oid::BPCHAR) } else { type_by_name(name) }
 }
 
-/// The array type over a built-in type.
+/// Set in the OID of an array type over a type that a user made: `element | USER_ARRAY`.
+pub const USER_ARRAY: Oid = 1 << 28;
+/// Set in the OID of every enum type, so that resolution knows one without asking the catalog.
+pub const USER_ENUM: Oid = 1 << 29;
+/// Set in the OID of every domain.
+pub const USER_DOMAIN: Oid = 1 << 30;
+
+/// Whether it is an enum type.
+#[must_use]
+pub const fn is_enum(ty: Oid) -> bool {
+    ty & (USER_ENUM | USER_ARRAY | USER_DOMAIN) == USER_ENUM && ty >> 31 == 0
+}
+
+/// Whether it is a domain.
+#[must_use]
+pub const fn is_domain(ty: Oid) -> bool {
+    ty & (USER_ENUM | USER_ARRAY | USER_DOMAIN) == USER_DOMAIN && ty >> 31 == 0
+}
+
+const fn is_user_array(ty: Oid) -> bool {
+    ty & USER_ARRAY != 0 && ty >> 31 == 0
+}
+
+/// The array type over a built-in type or an enum. (Those of row types are their tables'.)
 #[must_use]
 pub fn array_type_of(element: Oid) -> Option<Oid> {
+    if is_enum(element) {
+        return Some(element | USER_ARRAY);
+    }
     type_info(element).map(|info| info.array).filter(|array| *array != 0)
 }
 
-/// The element type of a built-in array or vector type.
+/// The element type of an array or vector type.
 #[must_use]
 pub fn element_type_of(array: Oid) -> Option<Oid> {
+    if is_user_array(array) {
+        return Some(array & !USER_ARRAY);
+    }
     type_info(array).map(|info| info.element).filter(|element| *element != 0)
+}
+
+/// The category of a type: of one that is not built in an enum's, an array's or, for row types, a composite's.
+#[must_use]
+pub fn category_of(ty: Oid) -> TypeCategory {
+    match type_info(ty) {
+        Some(info) => info.category,
+        None if is_enum(ty) => TypeCategory::Enum,
+        None if is_user_array(ty) => TypeCategory::Array,
+        None => TypeCategory::Composite,
+    }
+}
+
+/// pg_type.typlen of any type.
+#[must_use]
+pub fn type_length(ty: Oid) -> i16 {
+    type_info(ty).map_or(if is_enum(ty) { 4 } else { -1 }, |info| info.len)
 }
 
 #[cfg(test)]

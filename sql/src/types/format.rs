@@ -57,6 +57,18 @@ pub fn format_type(ty: DataType) -> String {
     }
 }
 
+/// Stands before and after the OID of a type whose name only the catalog knows, in messages of errors.
+pub const TYPE_MARK: char = '\u{1}';
+
+/// A type for a message. Of one that is not built in the OID between marks: who knows the catalog puts the name there.
+#[must_use]
+pub fn shown_type(ty: DataType) -> String {
+    match format_type(ty) {
+        unknown if unknown == "???" => format!("{TYPE_MARK}{}{TYPE_MARK}", ty.oid),
+        known => known,
+    }
+}
+
 fn invalid(message: impl Into<String>) -> SqlError {
     SqlError::new(SqlState::INVALID_PARAMETER_VALUE, message)
 }

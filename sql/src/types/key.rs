@@ -77,6 +77,7 @@ fn push_payload(value: &Value, out: &mut Vec<u8>) {
             out.extend_from_slice(&block.to_be_bytes());
             out.extend_from_slice(&offset.to_be_bytes());
         }
+        Value::Enum(label) => push_float(f64::from(label.order), out),
     }
 }
 

@@ -28,15 +28,15 @@ pub use cast::{CastContext, CastKind, cast, find_cast};
 pub use codec::{decode_column, decode_row, encode_row, row_column_count};
 pub use compare::{compare, compare_bpchar, equal, hash_value};
 pub use datatype::{
-    DataType, Oid, TypeCategory, TypeInfo, array_type_of, builtin_types, element_type_of, oid, sql_type_by_name,
-    type_by_name, type_info,
+    DataType, Oid, TypeCategory, TypeInfo, USER_ARRAY, USER_DOMAIN, USER_ENUM, array_type_of, builtin_types,
+    category_of, element_type_of, is_domain, is_enum, oid, sql_type_by_name, type_by_name, type_info, type_length,
 };
 pub use datetime::{DateFormat, DateOrder, DateStyle, IntervalStyle, TimeZone};
-pub use format::{apply_type_modifiers, format_type};
+pub use format::{TYPE_MARK, apply_type_modifiers, format_type, shown_type};
 pub use json::{JsonNumber, Jsonb};
 pub use key::encode_key;
 pub use lenient::{ami_text, lenient_cast};
 pub use numeric::Numeric;
 pub use text::{ObjectNames, TextStyle, from_text, parse_array, parse_record, to_text};
 pub use typmod::apply_typmod;
-pub use value::{Array, Interval, Record, Row, Value};
+pub use value::{Array, EnumLabel, Interval, Record, Row, Value};

@@ -26,7 +26,7 @@ pub enum Value {
     Float8(f64),
     /// numeric
     Numeric(Box<Numeric>),
-    /// text, varchar, bpchar (padded to its length), name, unknown, cstring, enums (their label), xml …
+    /// text, varchar, bpchar (padded to its length), name, unknown, cstring, xml …
     Text(Arc<str>),
     /// bytea
     Bytea(Arc<[u8]>),
@@ -58,6 +58,18 @@ pub enum Value {
     Record(Arc<Record>),
     /// tid: block and offset
     Tid(u32, u16),
+    /// A value of an enum type
+    Enum(Arc<EnumLabel>),
+}
+
+/// A label of an enum type with its place among the labels: it compares by the place alone, and says itself what it
+/// prints, so neither needs the catalog. Labels of a type have different places that never change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EnumLabel {
+    /// pg_enum.enumsortorder.
+    pub order: f32,
+    /// The label.
+    pub label: Arc<str>,
 }
 
 /// An interval: three parts that do not convert into each other by themselves.
@@ -133,6 +145,7 @@ impl Value {
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::Text(text) | Value::Json(text) => Some(text),
+            Value::Enum(label) => Some(&label.label),
             _ => None,
         }
     }

@@ -143,6 +143,7 @@ mod tests {
             collation: None,
             dropped: false,
             comment: None,
+            domain: 0,
         };
         TableDef {
             id: TableId(1),
@@ -163,6 +164,7 @@ mod tests {
             display: Vec::new(),
             acl: Vec::new(),
             comment: None,
+            shape: tripline_sql::catalog::TableShape::default(),
         }
     }
 

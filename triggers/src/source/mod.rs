@@ -97,7 +97,7 @@ pub(crate) fn execute(ctx: &mut dyn HookContext, source: &str, text: &str) -> Re
     let catalog = ctx.catalog();
     let found = catalog.triggers().find(|def| def.kind == KIND && def.name.eq_ignore_ascii_case(source));
     if source.eq_ignore_ascii_case("ami") {
-        return ctx.query_in("ami", text, &[]);
+        return ctx.query_in("ami", text, &[], &[]);
     }
     let Some(def) = found else {
         return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, format!("data source \"{source}\" does not exist")));

@@ -331,7 +331,7 @@ impl Ddl<'_> {
                 }
             }
             ast::AlterColumnOperation::SetDataType { data_type, using, .. } => {
-                let ty = self.resolve_type(data_type)?;
+                let (ty, domain) = self.below_domain(self.resolve_type(data_type)?)?;
                 let integer =
                     matches!(ty.oid, crate::types::oid::INT2 | crate::types::oid::INT4 | crate::types::oid::INT8);
                 if column.identity.is_some() && !integer {
@@ -340,7 +340,14 @@ impl Ddl<'_> {
                         "identity column type must be smallint, integer, or bigint",
                     ));
                 }
-                return self.change_type(table, place, ty, using.as_ref());
+                self.change_type(table, place, ty, using.as_ref())?;
+                if domain == 0 && column.domain == 0 {
+                    return Ok(());
+                }
+                let mut changed = (*self.table_now(table)?).clone();
+                changed.columns[place].domain = domain;
+                let changed = self.put_table(changed)?;
+                return if domain == 0 { Ok(()) } else { self.check_domain_column(&changed, place) };
             }
             ast::AlterColumnOperation::AddGenerated { generated_as, sequence_options } => {
                 if !column.not_null {

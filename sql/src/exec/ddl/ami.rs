@@ -105,6 +105,7 @@ fn plain_column(name: &str, ty: DataType, not_null: bool) -> Column {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     }
 }
 
@@ -148,7 +149,12 @@ impl Ddl<'_> {
     pub(super) fn ami_create_table(&self, spec: &AmiTableSpec) -> Result<String> {
         let done = || Ok("CREATE TABLE".to_owned());
         check_table_options(&spec.options)?;
-        if self.ami_taken(&spec.name)? {
+        let schema = if spec.temporary { self.temporary_schema()? } else { PUBLIC };
+        let taken = match schema {
+            PUBLIC => self.ami_taken(&spec.name)?,
+            own => self.catalog()?.tables().any(|old| old.schema == own && old.name.eq_ignore_ascii_case(&spec.name)),
+        };
+        if taken {
             let text = format!("relation \"{}\" already exists", spec.name);
             if spec.if_not_exists {
                 self.notice(SqlState::DUPLICATE_TABLE, format!("{text}, skipping"));
@@ -156,10 +162,11 @@ impl Ddl<'_> {
             }
             return Err(SqlError::new(SqlState::DUPLICATE_TABLE, text));
         }
-        if !self.backend.superuser.get() {
+        if !self.backend.superuser.get() && !spec.temporary {
             self.may_create_in(PUBLIC)?;
         }
-        let mut table = self.empty_table(PUBLIC, spec.name.clone(), Persistence::Permanent);
+        let persistence = if spec.temporary { Persistence::Temporary } else { Persistence::Permanent };
+        let mut table = self.empty_table(schema, spec.name.clone(), persistence);
         AMI.clone_into(&mut table.dialect);
         table.options.clone_from(&spec.options);
         for (name, ty, not_null, words) in &spec.columns {
@@ -410,10 +417,10 @@ impl Ddl<'_> {
         let mut exact = Vec::with_capacity(names.len());
         for name in names {
             let parts = match self.find_relation(name)? {
-                Some(Relation::Table(def)) => vec!["public".to_owned(), def.name.clone()],
+                Some(Relation::Table(def)) => self.written(&def)?,
                 Some(_) => name.parts.clone(),
                 None => match self.ami_table(name)? {
-                    Some(def) => vec!["public".to_owned(), def.name.clone()],
+                    Some(def) => self.written(&def)?,
                     None => name.parts.clone(),
                 },
             };
@@ -422,6 +429,13 @@ impl Ddl<'_> {
         }
         self.drop_tables(&exact, if_exists, cascade)?;
         Ok("DROP TABLE".to_owned())
+    }
+
+    /// A table's name with its schema.
+    fn written(&self, def: &TableDef) -> Result<Vec<String>> {
+        let catalog = self.catalog()?;
+        let schema = catalog.schema(def.schema).map_or_else(|| "public".to_owned(), |schema| schema.name.clone());
+        Ok(vec![schema, def.name.clone()])
     }
 
     /// ALTER TABLE of AMI, action by action (AMI-43).

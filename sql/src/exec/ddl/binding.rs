@@ -20,7 +20,7 @@ use crate::store::{ScanCursor, WriteOutcome};
 use crate::types::{CastContext, DataType, Oid, Row, Value, cast, oid};
 
 impl Ddl<'_> {
-    fn bind<T>(&self, work: impl FnOnce(&BindContext<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn bind<T>(&self, work: impl FnOnce(&BindContext<'_>) -> Result<T>) -> Result<T> {
         with_bind_context(self.backend, work)
     }
 
@@ -162,7 +162,14 @@ impl Ddl<'_> {
         self.change_type_by(table, place, ty, Some(Expr::Cast { input, to: ty, context: CastContext::Lenient }))
     }
 
-    fn change_type_by(&self, table: &Arc<TableDef>, place: usize, ty: DataType, transform: Option<Expr>) -> Result<()> {
+    /// Gives every row's column the value of `transform`, or of the assignment cast to `ty`; indexes are built anew.
+    pub(super) fn change_type_by(
+        &self,
+        table: &Arc<TableDef>,
+        place: usize,
+        ty: DataType,
+        transform: Option<Expr>,
+    ) -> Result<()> {
         let column = &table.columns[place];
         let (from, name) = (column.ty, column.name.clone());
         // The indexes that hold the column go while rows change, and are built anew from the new values.
@@ -184,7 +191,7 @@ impl Ddl<'_> {
                     SqlState::DATATYPE_MISMATCH,
                     format!(
                         "default for column \"{name}\" cannot be cast automatically to type {}",
-                        crate::types::format_type(ty)
+                        crate::types::shown_type(ty)
                     ),
                 ));
             }
@@ -240,7 +247,7 @@ impl Ddl<'_> {
             if known.is_some() || column.ty.oid == ty.oid {
                 return Ok(None);
             }
-            let name = crate::types::format_type(ty);
+            let name = crate::types::shown_type(ty);
             return Err(SqlError::new(
                 SqlState::DATATYPE_MISMATCH,
                 format!("column \"{}\" cannot be cast automatically to type {name}", column.name),
@@ -260,7 +267,7 @@ impl Ddl<'_> {
                 format!(
                     "result of USING clause for column \"{}\" cannot be cast automatically to type {}",
                     column.name,
-                    crate::types::format_type(ty)
+                    crate::types::shown_type(ty)
                 ),
             ));
         }

@@ -48,6 +48,7 @@ impl Ddl<'_> {
             Some(oid) => DataType::new(oid),
             None => self.resolve_type(&def.data_type)?,
         };
+        let (ty, domain) = self.below_domain(ty)?;
         let mut column = Column {
             name,
             ty,
@@ -60,6 +61,7 @@ impl Ddl<'_> {
             collation: None,
             dropped: false,
             comment: None,
+            domain,
         };
         let mut constraints = Vec::new();
         let mut said_null = false;

@@ -57,6 +57,7 @@ impl Ddl<'_> {
                 changed.comment = text;
                 self.put(Entry::Role(Arc::new(changed)))?;
             }
+            "TYPE" | "DOMAIN" => self.comment_type(name, text, kind.eq_ignore_ascii_case("DOMAIN"))?,
             "EXTENSION" => {}
             other => return Err(SqlError::unsupported(format!("COMMENT ON {other}"))),
         }

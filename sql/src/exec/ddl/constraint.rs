@@ -311,8 +311,8 @@ impl Ddl<'_> {
             "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
             table.columns[own].name,
             parent.columns[other].name,
-            crate::types::format_type(left),
-            crate::types::format_type(right)
+            crate::types::shown_type(left),
+            crate::types::shown_type(right)
         )))
     }
 

@@ -7,7 +7,7 @@ use crate::catalog::{Column, Persistence, TableDef, TableId};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::parse::{ObjectName, fold, object_name};
 use crate::plan::OutputColumn;
-use crate::types::Oid;
+use crate::types::{Oid, USER_ARRAY};
 
 impl Ddl<'_> {
     pub(super) fn create_table(&self, create: &ast::CreateTable) -> Result<String> {
@@ -43,6 +43,9 @@ impl Ddl<'_> {
 
     /// CREATE TABLE AS and SELECT INTO: the query's columns, then its rows.
     pub(super) fn create_table_as(&self, create: &ast::Statement, with_data: bool) -> Result<String> {
+        if let ast::Statement::CreateView(view) = create {
+            return self.create_matview(view, with_data);
+        }
         let ast::Statement::CreateTable(create) = create else {
             return Err(SqlError::internal("CREATE TABLE AS without a table"));
         };
@@ -101,13 +104,14 @@ impl Ddl<'_> {
     }
 
     pub(super) fn empty_table(&self, schema: Oid, name: String, persistence: Persistence) -> TableDef {
+        let row_type = self.allocate_oid();
         TableDef {
             id: TableId(self.allocate_oid()),
             schema,
             name,
             owner: self.user(),
-            row_type: self.allocate_oid(),
-            array_type: self.allocate_oid(),
+            row_type,
+            array_type: row_type | USER_ARRAY,
             columns: Vec::new(),
             constraints: Vec::new(),
             indexes: Vec::new(),
@@ -120,6 +124,7 @@ impl Ddl<'_> {
             display: Vec::new(),
             acl: Vec::new(),
             comment: None,
+            shape: crate::catalog::TableShape::default(),
         }
     }
 
@@ -186,6 +191,7 @@ pub(super) fn plain_column(name: String, column: &OutputColumn) -> Column {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     }
 }
 

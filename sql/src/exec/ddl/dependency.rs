@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Ddl;
 use super::watch::outlives_table;
-use crate::catalog::{Catalog, EntryKey, TableDef, TableId, TriggerDef};
+use crate::catalog::{Catalog, EntryKey, TableDef, TableId, TableShape, TriggerDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::Oid;
 
@@ -19,6 +19,10 @@ pub(super) enum Dependent {
     Trigger(Oid),
     /// Table and place of the column whose default calls the sequence.
     Default(TableId, usize),
+    /// Table and place of a column of a type.
+    Column(TableId, usize),
+    /// A domain over a type.
+    Type(Oid),
 }
 
 /// Kinds whose triggers go silently with their only table (AMI-47); the others hold it (AMI-48).
@@ -26,7 +30,7 @@ fn goes_with_table(def: &TriggerDef, table: TableId) -> bool {
     matches!(def.kind.as_str(), "amiscript" | "relay") && def.tables.iter().all(|other| *other == table)
 }
 
-/// Views over a relation, and views over those, in the order found.
+/// Views and materialised views over a relation, and those over them, in the order found.
 pub(super) fn views_over(catalog: &Catalog, relation: Oid) -> Vec<Oid> {
     let mut found: Vec<Oid> = Vec::new();
     let mut open = vec![relation];
@@ -36,6 +40,15 @@ pub(super) fn views_over(catalog: &Catalog, relation: Oid) -> Vec<Oid> {
             .filter(|view| view.depends_on.contains(&next) && !found.contains(&view.oid))
             .map(|view| view.oid)
             .collect();
+        above.extend(
+            catalog
+                .tables()
+                .filter(|table| {
+                    let reads = matches!(&table.shape, TableShape::Materialized { depends_on, .. } if depends_on.contains(&next));
+                    reads && !found.contains(&table.id.0)
+                })
+                .map(|table| table.id.0),
+        );
         above.sort_unstable();
         found.extend(&above);
         open.extend(above);
@@ -71,9 +84,11 @@ impl Ddl<'_> {
         let catalog = self.catalog()?;
         let table_name = |id: TableId| catalog.table(id).map(|def| def.name.clone()).unwrap_or_default();
         Ok(match dependent {
-            Dependent::View(oid) => {
-                format!("view {}", catalog.view(*oid).map(|def| def.name.clone()).unwrap_or_default())
-            }
+            Dependent::View(oid) => match (catalog.view(*oid), catalog.table(TableId(*oid))) {
+                (Some(view), _) => format!("view {}", view.name),
+                (None, Some(table)) => format!("materialized view {}", table.name),
+                (None, None) => String::new(),
+            },
             Dependent::ForeignKey(table, name) => format!("constraint {name} on table {}", table_name(*table)),
             Dependent::Trigger(oid) => {
                 let def = catalog.trigger(crate::catalog::TriggerId(*oid));
@@ -83,6 +98,17 @@ impl Ddl<'_> {
                 let column = catalog.table(*table).map(|def| def.columns[*place].name.clone()).unwrap_or_default();
                 format!("default value for column {column} of table {}", table_name(*table))
             }
+            Dependent::Column(table, place) => {
+                let def = catalog.table(*table);
+                let column = def.map(|def| def.columns[*place].name.clone()).unwrap_or_default();
+                let kind = match def.map(|def| &def.shape) {
+                    Some(TableShape::Composite) => "composite type",
+                    Some(TableShape::Materialized { .. }) => "materialized view",
+                    _ => "table",
+                };
+                format!("column {column} of {kind} {}", table_name(*table))
+            }
+            Dependent::Type(oid) => format!("type {}", self.type_shown(*oid)?),
         })
     }
 
@@ -122,7 +148,10 @@ impl Ddl<'_> {
     fn drop_dependent(&self, dependent: &Dependent) -> Result<()> {
         let catalog = self.catalog()?;
         match dependent {
-            Dependent::View(oid) => self.remove(EntryKey::View(*oid)),
+            Dependent::View(oid) => match catalog.table(TableId(*oid)).cloned() {
+                Some(table) => self.drop_table(&table),
+                None => self.remove(EntryKey::View(*oid)),
+            },
             Dependent::ForeignKey(table, name) => {
                 let Some(def) = catalog.table(*table) else { return Ok(()) };
                 let mut changed = (**def).clone();
@@ -139,6 +168,19 @@ impl Ddl<'_> {
                 (changed.columns[*place].default, changed.columns[*place].sequence) = (None, None);
                 self.put_table(changed).map(|_| ())
             }
+            Dependent::Column(table, place) => {
+                let Some(def) = catalog.table(*table).cloned() else { return Ok(()) };
+                let name = def.columns[*place].name.clone();
+                self.drop_column(&def, &name, true, true)
+            }
+            Dependent::Type(oid) => match catalog.user_type(*oid) {
+                Some(def) => {
+                    let schema = crate::system::schema_name(&catalog, def.schema);
+                    let name = crate::parse::ObjectName { parts: vec![schema, def.name.clone()], offset: 0 };
+                    self.drop_types(&[name], true, true, false)
+                }
+                None => Ok(()),
+            },
         }
     }
 }

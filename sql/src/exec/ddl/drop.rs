@@ -6,7 +6,7 @@ use sqlparser::ast;
 
 use super::dependency::{self, Dependent};
 use super::{Ddl, bare};
-use crate::catalog::{ConstraintKind, EntryKey, Relation, SequenceDef, TableDef};
+use crate::catalog::{ConstraintKind, EntryKey, Relation, SequenceDef, TableDef, TableShape, TypeKind};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{ObjectName, object_name};
 
@@ -45,6 +45,12 @@ impl Ddl<'_> {
                 let names: Vec<String> = names.iter().map(|name| bare(name).to_owned()).collect();
                 return self.drop_roles(&names, if_exists);
             }
+            ast::ObjectType::MaterializedView => {
+                for name in &names {
+                    self.drop_matview(name, if_exists, cascade)?;
+                }
+            }
+            ast::ObjectType::Type => self.drop_types(&names, if_exists, cascade, false)?,
             ast::ObjectType::Database => return self.drop_database(bare(&names[0]), if_exists),
             other => return Err(SqlError::unsupported(format!("DROP {other}"))),
         }
@@ -64,6 +70,8 @@ impl Ddl<'_> {
 
     fn wrong_kind(name: &ObjectName, kind: &str, found: &Relation) -> SqlError {
         let (verb, word) = match found {
+            Relation::Table(def) if def.is_materialized() => ("MATERIALIZED VIEW", "a materialized view"),
+            Relation::Table(def) if def.is_composite() => ("TYPE", "a type"),
             Relation::Table(_) => ("TABLE", "a table"),
             Relation::View(_) => ("VIEW", "a view"),
             Relation::Sequence(_) => ("SEQUENCE", "a sequence"),
@@ -77,7 +85,7 @@ impl Ddl<'_> {
         let mut tables: Vec<Arc<TableDef>> = Vec::new();
         for name in names {
             match self.find_relation(name)? {
-                Some(Relation::Table(def)) => tables.push(def),
+                Some(Relation::Table(def)) if def.shape == TableShape::Table => tables.push(def),
                 Some(other) => return Err(Self::wrong_kind(name, "table", &other)),
                 None => match self.ami_table(name)? {
                     Some(def) => tables.push(def),
@@ -238,8 +246,15 @@ impl Ddl<'_> {
         let sequences: Vec<_> = catalog.sequences().filter(in_schema).cloned().collect();
         let visible = self.backend.search_path().contains(&def.oid);
         let prefix = if visible { String::new() } else { format!("{}.", crate::system::quote_identifier(&def.name)) };
-        let mut lines: Vec<String> =
-            tables.iter().filter(|table| !table.hidden).map(|table| format!("table {prefix}{}", table.name)).collect();
+        let types: Vec<_> = catalog.types().filter(|own| own.schema == def.oid).cloned().collect();
+        let shown = |table: &&Arc<TableDef>| !table.hidden || table.is_composite();
+        let line = |table: &Arc<TableDef>| match table.shape {
+            TableShape::Table => format!("table {prefix}{}", table.name),
+            TableShape::Composite => format!("type {prefix}{}", table.name),
+            TableShape::Materialized { .. } => format!("materialized view {prefix}{}", table.name),
+        };
+        let mut lines: Vec<String> = tables.iter().filter(shown).map(line).collect();
+        lines.extend(types.iter().map(|own| format!("type {prefix}{}", own.name)));
         lines.extend(views.iter().map(|view| format!("view {prefix}{}", view.name)));
         lines.extend(sequences.iter().map(|sequence| format!("sequence {prefix}{}", sequence.name)));
         if !lines.is_empty() && !cascade {
@@ -272,6 +287,12 @@ impl Ddl<'_> {
         }
         for sequence in &sequences {
             self.remove(EntryKey::Sequence(sequence.oid))?;
+        }
+        for own in &types {
+            if self.catalog()?.user_type(own.oid).is_some() {
+                let name = ObjectName { parts: vec![def.name.clone(), own.name.clone()], offset: 0 };
+                self.drop_types(&[name], true, true, matches!(own.kind, TypeKind::Domain(_)))?;
+            }
         }
         self.remove(EntryKey::Schema(def.oid))
     }

@@ -16,12 +16,14 @@ mod dependency;
 mod drop;
 mod grant;
 mod index;
+mod matview;
 mod names;
 mod role;
 mod schema;
 mod sequence;
 mod trigger;
 mod truncate;
+mod types;
 mod view;
 mod watch;
 
@@ -31,11 +33,12 @@ use sqlparser::ast;
 
 use super::backend::Backend;
 use super::hook::HookCx;
-use crate::catalog::{Catalog, CatalogChange, CatalogSet, Entry, EntryKey, Relation, SchemaDef, TableDef};
+use crate::catalog::{Catalog, CatalogChange, CatalogSet, Entry, EntryKey, Persistence, Relation, SchemaDef, TableDef};
 use crate::catalog::{INFORMATION_SCHEMA, PG_CATALOG, TRIPLINE};
 use crate::change::{HookContext, QueryResult};
 use crate::error::{Result, Severity, Span, SqlError, SqlState};
 use crate::parse::{ObjectName, Parsed, Statement, fold, object_name};
+use crate::plan::deparse::name_types;
 use crate::store::{TableLockMode, WaitPolicy};
 use crate::types::{Oid, Value};
 
@@ -52,59 +55,77 @@ pub fn execute(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<String>
         backend.check_writable(verb(&parsed.statement))?;
         backend.with_txn(|txn| txn.lock_catalog())?;
     }
-    match &*parsed.statement {
-        Statement::Ddl(tree) => ddl.standard(tree),
-        Statement::CreateTableAs { create, with_data } => ddl.create_table_as(create, *with_data),
-        Statement::Truncate { tables, restart_identity, cascade } => ddl.truncate(tables, *restart_identity, *cascade),
-        Statement::CreateSequence { name, if_not_exists, temporary, options } => {
-            ddl.create_sequence(name, *if_not_exists, *temporary, options)
+    ddl.run(parsed).map_err(|error| match backend.catalog() {
+        Ok(catalog) => name_types(error, &catalog, &ddl.searched()),
+        Err(_) => error,
+    })
+}
+
+impl Ddl<'_> {
+    fn run(&self, parsed: &Parsed) -> Result<String> {
+        let ddl = self;
+        match &*parsed.statement {
+            Statement::Ddl(tree) => ddl.standard(tree),
+            Statement::CreateTableAs { create, with_data } => ddl.create_table_as(create, *with_data),
+            Statement::Truncate { tables, restart_identity, cascade } => {
+                ddl.truncate(tables, *restart_identity, *cascade)
+            }
+            Statement::CreateSequence { name, if_not_exists, temporary, options } => {
+                ddl.create_sequence(name, *if_not_exists, *temporary, options)
+            }
+            Statement::AlterColumn { table, if_exists, column, action } => {
+                ddl.alter_column_action(table, *if_exists, column, action)
+            }
+            Statement::AlterSequence { name, if_exists, action } => ddl.alter_sequence(name, *if_exists, action),
+            Statement::CreateDatabase { name, owner, options } => ddl.create_database(name, owner.as_deref(), options),
+            Statement::DropDatabase { name, if_exists, .. } => ddl.drop_database(name, *if_exists),
+            Statement::AlterDatabase { name, action } => ddl.alter_database(name, action),
+            Statement::CreateRole { name, options, user } => ddl.create_role(name, options, *user),
+            Statement::AlterRole { name, options, rename, set } => {
+                ddl.alter_role(name, options, rename.as_deref(), set.as_ref())
+            }
+            Statement::DropRole { names, if_exists } => ddl.drop_roles(names, *if_exists),
+            Statement::Grant(grant) => ddl.grant(grant),
+            Statement::CreateExtension { name, if_not_exists } => ddl.create_extension(name, *if_not_exists),
+            Statement::DropExtension { names, if_exists } => ddl.drop_extensions(names, *if_exists),
+            Statement::Comment { kind, name, column, on, text } => {
+                ddl.comment(kind, name, column.as_deref(), on.as_ref(), text.clone())
+            }
+            Statement::AlterObject { kind, name, if_exists, action } => {
+                ddl.alter_object(kind, name, *if_exists, action)
+            }
+            Statement::CreateTrigger(spec) => ddl.create_trigger(spec),
+            Statement::DropTrigger { names, on, if_exists, tag, dialect, .. } => {
+                ddl.drop_triggers(names, on.as_ref(), *if_exists, dialect, tag)
+            }
+            Statement::ToggleTrigger { names, on, enable, dialect } => {
+                ddl.toggle_triggers(names, on.as_ref(), *enable, dialect)
+            }
+            Statement::AmiCreateTable(spec) => ddl.ami_create_table(spec),
+            Statement::AmiCreateIndex(spec) => ddl.ami_create_index(spec),
+            Statement::AmiAlterTable { table, actions } => ddl.ami_alter_table(table, actions),
+            Statement::AmiRenameTable { table, to } => ddl.ami_rename_table(table, to),
+            Statement::AmiDropTable { tables, if_exists, cascade } => ddl.ami_drop_tables(tables, *if_exists, *cascade),
+            Statement::AmiDropIndex { indexes, if_exists } => ddl.ami_drop_index(indexes, *if_exists),
+            Statement::AmiCreateMethod(spec) => ddl.ami_create_method(spec),
+            Statement::AmiDropMethod { name, arguments, if_exists } => ddl.ami_drop_method(name, arguments, *if_exists),
+            Statement::AmiCreateProcedure { name, if_not_exists, options } => {
+                ddl.ami_create_procedure(name, *if_not_exists, options)
+            }
+            Statement::CreateProcedure(spec) => ddl.create_procedure(spec),
+            Statement::DropProcedure { name, version, if_exists, dialect } => {
+                ddl.drop_procedure(name, version.as_deref(), *if_exists, dialect)
+            }
+            Statement::PutDefaultProcedure { name, version } => ddl.put_default_procedure(name, version),
+            Statement::RefreshView { name, concurrently, with_data } => {
+                ddl.refresh_matview(name, *concurrently, *with_data)
+            }
+            Statement::AlterDomain { name, action } => ddl.alter_domain(name, action),
+            Statement::Maintenance { tag, tables, .. } => ddl.maintenance(tag, tables),
+            Statement::CreateFunction(_) => Err(SqlError::unsupported("CREATE FUNCTION")),
+            Statement::Unsupported(what) => Err(SqlError::unsupported(what)),
+            _ => Err(SqlError::internal("not a DDL statement")),
         }
-        Statement::AlterColumn { table, if_exists, column, action } => {
-            ddl.alter_column_action(table, *if_exists, column, action)
-        }
-        Statement::AlterSequence { name, if_exists, action } => ddl.alter_sequence(name, *if_exists, action),
-        Statement::CreateDatabase { name, owner, options } => ddl.create_database(name, owner.as_deref(), options),
-        Statement::DropDatabase { name, if_exists, .. } => ddl.drop_database(name, *if_exists),
-        Statement::AlterDatabase { name, action } => ddl.alter_database(name, action),
-        Statement::CreateRole { name, options, user } => ddl.create_role(name, options, *user),
-        Statement::AlterRole { name, options, rename, set } => {
-            ddl.alter_role(name, options, rename.as_deref(), set.as_ref())
-        }
-        Statement::DropRole { names, if_exists } => ddl.drop_roles(names, *if_exists),
-        Statement::Grant(grant) => ddl.grant(grant),
-        Statement::CreateExtension { name, if_not_exists } => ddl.create_extension(name, *if_not_exists),
-        Statement::DropExtension { names, if_exists } => ddl.drop_extensions(names, *if_exists),
-        Statement::Comment { kind, name, column, on, text } => {
-            ddl.comment(kind, name, column.as_deref(), on.as_ref(), text.clone())
-        }
-        Statement::AlterObject { kind, name, if_exists, action } => ddl.alter_object(kind, name, *if_exists, action),
-        Statement::CreateTrigger(spec) => ddl.create_trigger(spec),
-        Statement::DropTrigger { names, on, if_exists, tag, dialect, .. } => {
-            ddl.drop_triggers(names, on.as_ref(), *if_exists, dialect, tag)
-        }
-        Statement::ToggleTrigger { names, on, enable, dialect } => {
-            ddl.toggle_triggers(names, on.as_ref(), *enable, dialect)
-        }
-        Statement::AmiCreateTable(spec) => ddl.ami_create_table(spec),
-        Statement::AmiCreateIndex(spec) => ddl.ami_create_index(spec),
-        Statement::AmiAlterTable { table, actions } => ddl.ami_alter_table(table, actions),
-        Statement::AmiRenameTable { table, to } => ddl.ami_rename_table(table, to),
-        Statement::AmiDropTable { tables, if_exists, cascade } => ddl.ami_drop_tables(tables, *if_exists, *cascade),
-        Statement::AmiDropIndex { indexes, if_exists } => ddl.ami_drop_index(indexes, *if_exists),
-        Statement::AmiCreateMethod(spec) => ddl.ami_create_method(spec),
-        Statement::AmiDropMethod { name, arguments, if_exists } => ddl.ami_drop_method(name, arguments, *if_exists),
-        Statement::AmiCreateProcedure { name, if_not_exists, options } => {
-            ddl.ami_create_procedure(name, *if_not_exists, options)
-        }
-        Statement::CreateProcedure(spec) => ddl.create_procedure(spec),
-        Statement::DropProcedure { name, version, if_exists, dialect } => {
-            ddl.drop_procedure(name, version.as_deref(), *if_exists, dialect)
-        }
-        Statement::PutDefaultProcedure { name, version } => ddl.put_default_procedure(name, version),
-        Statement::Maintenance { tag, tables, .. } => ddl.maintenance(tag, tables),
-        Statement::CreateFunction(_) => Err(SqlError::unsupported("CREATE FUNCTION")),
-        Statement::Unsupported(what) => Err(SqlError::unsupported(what)),
-        _ => Err(SqlError::internal("not a DDL statement")),
     }
 }
 
@@ -149,6 +170,14 @@ impl Ddl<'_> {
             }
             ast::Statement::AlterIndex { name, operation: ast::AlterIndexOperation::RenameIndex { index_name } } => {
                 self.rename_relation(&object_name(name), &last(index_name), "ALTER INDEX")
+            }
+            ast::Statement::CreateType { name, representation } => self.create_type(name, representation.as_ref()),
+            ast::Statement::CreateDomain(create) => self.create_domain(create),
+            ast::Statement::AlterType(alter) => self.alter_type(&alter.name, &alter.operation),
+            ast::Statement::DropDomain(drop) => {
+                let cascade = matches!(drop.drop_behavior, Some(ast::DropBehavior::Cascade));
+                self.drop_types(&[object_name(&drop.name)], drop.if_exists, cascade, true)?;
+                Ok("DROP DOMAIN".to_owned())
             }
             ast::Statement::DropProcedure { if_exists, proc_desc, .. } => {
                 self.drop_procedures(proc_desc, *if_exists)?;
@@ -295,8 +324,13 @@ impl Ddl<'_> {
     fn ami_table(&self, name: &ObjectName) -> Result<Option<Arc<TableDef>>> {
         let [bare] = name.parts.as_slice() else { return Ok(None) };
         let catalog = self.catalog()?;
-        let mut found =
-            catalog.tables().filter(|def| def.dialect == "ami" && !def.hidden && def.name.eq_ignore_ascii_case(bare));
+        let same = |def: &&Arc<TableDef>| def.dialect == "ami" && !def.hidden && def.name.eq_ignore_ascii_case(bare);
+        // The session's own temporary one comes first; those of others are not there.
+        let temp = self.backend.temp_schema.get();
+        if let Some(own) = catalog.tables().filter(same).find(|def| Some(def.schema) == temp) {
+            return Ok(Some(own.clone()));
+        }
+        let mut found = catalog.tables().filter(same).filter(|def| def.persistence != Persistence::Temporary);
         let first = found.next().cloned();
         Ok(if found.next().is_some() { None } else { first })
     }
@@ -395,7 +429,7 @@ impl Ddl<'_> {
     }
 
     /// The schema of the session's temporary tables, made at first use.
-    fn temporary_schema(&self) -> Result<Oid> {
+    pub(super) fn temporary_schema(&self) -> Result<Oid> {
         if let Some(oid) = self.backend.temp_schema.get() {
             if self.catalog()?.schema(oid).is_some() {
                 return Ok(oid);

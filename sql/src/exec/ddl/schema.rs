@@ -162,7 +162,7 @@ impl Ddl<'_> {
                 self.put(Entry::Schema(Arc::new(changed)))?;
                 Ok(tag)
             }
-            "TABLE" | "VIEW" | "INDEX" | "SEQUENCE" => {
+            "TABLE" | "VIEW" | "INDEX" | "SEQUENCE" | "MATERIALIZED VIEW" => {
                 if if_exists && self.find_relation(name)?.is_none() {
                     self.notice(
                         SqlState::SUCCESSFUL_COMPLETION,
@@ -171,6 +171,10 @@ impl Ddl<'_> {
                     return Ok(tag);
                 }
                 self.alter_relation(name, action, &tag)
+            }
+            "TYPE" | "DOMAIN" => {
+                self.alter_type_object(name, action, kind.eq_ignore_ascii_case("DOMAIN"))?;
+                Ok(tag)
             }
             _ => Err(SqlError::unsupported(tag)),
         }

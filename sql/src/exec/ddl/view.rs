@@ -13,7 +13,7 @@ use crate::parse::{fold, object_name};
 impl Ddl<'_> {
     pub(super) fn create_view(&self, create: &ast::CreateView) -> Result<String> {
         if create.materialized {
-            return Err(SqlError::unsupported("a materialized view"));
+            return self.create_matview(create, true);
         }
         let name = object_name(&create.name);
         let persistence = if create.temporary { Persistence::Temporary } else { Persistence::Permanent };
@@ -96,7 +96,7 @@ fn check_replacement(old: &ViewDef, columns: &[crate::catalog::Column]) -> Resul
             return invalid(format!("cannot change name of view column \"{}\" to \"{}\"", before.name, after.name));
         }
         if before.ty != after.ty {
-            let (from, to) = (crate::types::format_type(before.ty), crate::types::format_type(after.ty));
+            let (from, to) = (crate::types::shown_type(before.ty), crate::types::shown_type(after.ty));
             return invalid(format!("cannot change data type of view column \"{}\" from {from} to {to}", before.name));
         }
     }

@@ -11,6 +11,7 @@ mod bytes;
 mod catalog;
 mod compare;
 mod datetime;
+mod enums;
 mod json;
 mod keywords;
 mod math;
@@ -53,6 +54,7 @@ pub(super) fn all_functions() -> Vec<Function> {
         amilike::FUNCTIONS,
         datetime::FUNCTIONS,
         array::FUNCTIONS,
+        enums::FUNCTIONS,
         series::FUNCTIONS,
         session::FUNCTIONS,
         catalog::FUNCTIONS,

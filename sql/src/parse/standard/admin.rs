@@ -10,7 +10,8 @@ use super::roles::{alter_role, create_role, grant};
 use super::session::{setting, setting_name};
 use crate::error::{Result, Span, SqlError};
 use crate::parse::{
-    AlterDatabaseAction, AlterObjectAction, AlterSequenceAction, ColumnAction, ObjectName, SequenceOption, Statement,
+    AlterDatabaseAction, AlterObjectAction, AlterSequenceAction, ColumnAction, DomainAction, ObjectName,
+    SequenceOption, Statement,
 };
 use crate::types::oid;
 
@@ -543,6 +544,9 @@ fn alter_object(c: &mut Cursor, kind: &str) -> Result<Option<Statement>> {
             }));
         }
     }
+    if kind == "DOMAIN" {
+        return domain_action(c).map(|action| Some(Statement::AlterDomain { name, action: Box::new(action) }));
+    }
     match kind.as_str() {
         "TABLE" | "TYPE" | "SCHEMA" => {
             let lacks = kind == "TABLE"
@@ -567,6 +571,39 @@ fn alter_object(c: &mut Cursor, kind: &str) -> Result<Option<Statement>> {
             Ok(Some(unsupported(c, "ALTER", &other)))
         }
     }
+}
+
+/// What ALTER DOMAIN does, besides what all objects can.
+fn domain_action(c: &mut Cursor) -> Result<DomainAction> {
+    Ok(if c.words(&["set", "default"]) {
+        DomainAction::SetDefault(c.expr()?)
+    } else if c.words(&["drop", "default"]) {
+        DomainAction::DropDefault
+    } else if c.words(&["set", "not", "null"]) {
+        DomainAction::SetNotNull
+    } else if c.words(&["drop", "not", "null"]) {
+        DomainAction::DropNotNull
+    } else if c.words(&["drop", "constraint"]) {
+        let if_exists = c.words(&["if", "exists"]);
+        let name = c.ident()?;
+        let _ = c.word("cascade") || c.word("restrict");
+        DomainAction::Drop { name, if_exists }
+    } else if c.words(&["rename", "constraint"]) {
+        let from = c.ident()?;
+        c.expect(&["to"])?;
+        DomainAction::RenameConstraint { from, to: c.ident()? }
+    } else if c.words(&["validate", "constraint"]) {
+        DomainAction::Validate(c.ident()?)
+    } else {
+        c.expect(&["add"])?;
+        let name = if c.word("constraint") { Some(c.ident()?) } else { None };
+        c.expect(&["check"])?;
+        c.expect_token(&Token::LParen)?;
+        let check = c.expr()?;
+        c.expect_token(&Token::RParen)?;
+        let not_valid = c.words(&["not", "valid"]);
+        DomainAction::Add { name, check, not_valid }
+    })
 }
 
 /// `ALTER [COLUMN] c action` for the actions of `ColumnAction`, when nothing follows.

@@ -24,7 +24,7 @@ use crate::parse::names::object_name;
 use crate::parse::{Parsed, Statement};
 
 pub(crate) use cursor::{Cursor, END_OF_INPUT, at_end_of_input, near};
-pub use rewrite::{element_mark, insert_statement, is_not_null_mark, lock_clause};
+pub use rewrite::{element_mark, insert_statement, is_not_null_mark, is_star_mark, lock_clause};
 
 /// Name of this dialect in `Parsed`.
 pub(crate) const NAME: &str = "postgres";
@@ -241,7 +241,22 @@ fn library(c: &mut Cursor) -> Result<Statement> {
     if !c.at_end() {
         return Err(c.error());
     }
+    if let ast::Statement::CreateTable(create) = &tree {
+        create.columns.iter().try_for_each(|column| column_name(c.text, &column.name))?;
+    }
     classify(tree)
+}
+
+/// Words that name a column only in quotes (PG-66), which the library takes without them.
+#[rustfmt::skip]
+const NO_COLUMN: &[&str] = &["all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary", "both", "case", "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for", "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike", "in", "initially", "inner", "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp", "natural", "not", "notnull", "null", "offset", "on", "only", "or", "order", "outer", "overlaps", "placing", "primary", "references", "returning", "right", "select", "session_user", "similar", "some", "symmetric", "table", "tablesample", "then", "to", "trailing", "true", "union", "unique", "user", "using", "variadic", "verbose", "when", "where", "window", "with"];
+
+fn column_name(text: &str, name: &ast::Ident) -> Result<()> {
+    if name.quote_style.is_none() && NO_COLUMN.binary_search(&name.value.to_ascii_lowercase().as_str()).is_ok() {
+        let token = TokenWithSpan { token: Token::EOF, span: name.span };
+        return Err(near(text, lex::offset_of(&token), lex::end_of(&token)));
+    }
+    Ok(())
 }
 
 fn classify(tree: ast::Statement) -> Result<Statement> {

@@ -10,6 +10,7 @@
 //! | `ON CONFLICT (a, lower(b)) WHERE p DO …` | targets `a`, `\0expr lower(b)`, `\0where p` |
 //! | `FOR NO KEY UPDATE OF a, b NOWAIT` | `FOR UPDATE OF \0no key update.a NOWAIT FOR UPDATE OF \0no key update.b NOWAIT` |
 //! | `SET a[1] = v` | `SET a.\0at 1 = v` |
+//! | `(row).*` | `(row).\0*` |
 //! | `AS IDENTITY (options in any order)` | the options in the order that the library wants |
 
 use sqlparser::ast;
@@ -70,7 +71,14 @@ fn plain(text: &str, like: &TokenWithSpan) -> TokenWithSpan {
 /// # Errors
 /// 42601 for a clause that is malformed inside.
 pub(crate) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
-    let tokens = element_targets(text, without_noise(tokens));
+    let mut tokens = element_targets(text, without_noise(tokens));
+    for at in 2..tokens.len() {
+        if let [Token::RParen, Token::Period, Token::Mul] =
+            [&tokens[at - 2].token, &tokens[at - 1].token, &tokens[at].token]
+        {
+            tokens[at] = marked("*", &tokens[at]);
+        }
+    }
     let needed = tokens.iter().any(|t| match &t.token {
         Token::Word(w) => {
             matches!(w.keyword, Keyword::CONFLICT | Keyword::IDENTITY | Keyword::FOR)
@@ -237,7 +245,6 @@ pub(crate) fn unread_form(tokens: &[TokenWithSpan]) -> Option<&'static str> {
             (Token::RParen, Token::Word(_), Token::LParen) if word(b, "as") => {
                 Some("a column definition list without alias")
             }
-            (Token::RParen, Token::Period, Token::Mul) => Some("expansion of a row value"),
             (Token::RParen, Token::Word(_), Token::Word(_))
                 if word(b, "as") && tokens.iter().any(|t| word(t, "using")) =>
             {
@@ -497,6 +504,12 @@ pub fn insert_statement(mut insert: ast::Insert) -> Result<InsertStatement> {
         conflict_exprs,
         ami: crate::parse::AmiInsert::No,
     })
+}
+
+/// Whether it stands for the `*` of `(row).*`.
+#[must_use]
+pub fn is_star_mark(ident: &ast::Ident) -> bool {
+    unmark(ident) == Some("*")
 }
 
 /// The subscripts of an assignment's target `a[1]["k"]`, as texts.

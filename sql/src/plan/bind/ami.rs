@@ -4,15 +4,38 @@
 //! other comparisons with it are null here, which is as good as false until `ami.value` makes it so. What comes out are
 //! ordinary expressions, so that indexes, rewrites and views need not know about AMI.
 
+use std::sync::Arc;
+
 use sqlparser::ast;
 use sqlparser::ast::Expr as Ast;
 
 use super::Binder;
 use super::coerce::{is_number, type_of};
 use super::names::is_text;
+use crate::catalog::{FunctionDef, FunctionKind};
 use crate::error::{Result, SqlError, SqlState};
-use crate::expr::{CompareOp, Expr};
+use crate::expr::{CompareOp, Expr, Function, FunctionBody, Volatility};
 use crate::types::{CastContext, DataType, Oid, Value, from_text, lenient_cast, oid};
+
+/// What a call of a user's method becomes; its first argument is the method's name. In no table of functions: only the
+/// binder makes such calls.
+static CALL_METHOD: Function = Function {
+    oid: 0,
+    name: "ami_call_method",
+    args: &[oid::TEXT, oid::ANY],
+    variadic: true,
+    defaults: &[],
+    result: oid::ANY,
+    columns: &[],
+    volatility: Volatility::Volatile,
+    strict: false,
+    body: FunctionBody::Scalar(|call| {
+        let (Some(name), Some(args)) = (call.args.first().and_then(Value::as_str), call.args.get(1..)) else {
+            return Err(SqlError::internal("a method without a name"));
+        };
+        call.ctx.runtime.call_method(name, args, call.result)
+    }),
+};
 
 /// The schema of AMI's operators in translated text.
 pub(super) const SCHEMA: &str = "ami";
@@ -67,6 +90,41 @@ impl Binder<'_> {
             (_, Some(second)) => self.ami_binary(name, first, second, at),
             _ => Err(SqlError::internal(format!("no operator of AMI: {name}"))),
         }
+    }
+
+    /// A call of a user's method (AMI-76); none if there is no method of that name. Among several the one whose argument
+    /// types are these says the result's type, else the first.
+    pub(super) fn ami_method(&mut self, name: &str, call: &ast::Function) -> Result<Option<Expr>> {
+        let methods: Vec<_> = self
+            .catalog
+            .functions()
+            .filter(|def| {
+                def.dialect == "ami" && def.kind == FunctionKind::Function && def.name.eq_ignore_ascii_case(name)
+            })
+            .cloned()
+            .collect();
+        if methods.is_empty() {
+            return Ok(None);
+        }
+        let args = self.call_args(name, call)?;
+        let mut bound = Vec::with_capacity(args.exprs.len() + 1);
+        for arg in &args.exprs {
+            let arg = self.expr(arg)?;
+            bound.push(self.settle_text(arg)?);
+        }
+        let fitting: Vec<_> = methods.iter().filter(|def| def.arguments.len() == bound.len()).collect();
+        let exact = |def: &&&Arc<FunctionDef>| {
+            def.arguments.iter().zip(&bound).all(|((_, ty), arg)| ty.oid == arg.data_type().oid)
+        };
+        let Some(method) = fitting.iter().find(exact).or_else(|| fitting.first()) else {
+            return Err(SqlError::new(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("no method {name} takes {} arguments", bound.len()),
+            ));
+        };
+        let ty = method.returns;
+        bound.insert(0, Expr::Const(Value::text(method.name.as_str()), DataType::TEXT));
+        Ok(Some(Expr::Call { function: &CALL_METHOD, args: bound, ty }))
     }
 
     fn ami_binary(&mut self, name: &str, left: Expr, right: Expr, at: &Ast) -> Result<Expr> {

@@ -42,6 +42,12 @@ impl Binder<'_> {
         if schema == Some(super::ami::SCHEMA) && self.ami {
             return self.ami_call(name, call);
         }
+        if self.ami
+            && schema.is_none()
+            && let Some(method) = self.ami_method(name, call)?
+        {
+            return Ok(method);
+        }
         if let FunctionArguments::Subquery(query) = &call.args {
             if name == "array" {
                 return self.array_subquery(query);
@@ -84,6 +90,10 @@ impl Binder<'_> {
             }
         }
         let mut named: Vec<(usize, &Ast)> = Vec::new();
+        let star = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+        if args.distinct && list.args.iter().any(star) {
+            return Err(SqlError::syntax("syntax error at or near \"*\""));
+        }
         for arg in &list.args {
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Prefixed { prefix, value }))
@@ -215,10 +225,11 @@ impl Binder<'_> {
                 self.explicit_cast(input, DataType::new(to)).map_err(|error| error.at(position))
             }
             Target::Aggregate(_) => Err(SqlError::internal("an aggregate called as a function")),
-            Target::Window(_) => {
-                Err(SqlError::new(SqlState::WINDOWING_ERROR, format!("window function {name} requires an OVER clause"))
-                    .at(position))
-            }
+            Target::Window(_) => Err(SqlError::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("window function {name} requires an OVER clause"),
+            )
+            .at(position)),
         }
     }
 
@@ -265,7 +276,7 @@ impl Binder<'_> {
     /// A value of a table's row type, or where it is NULL a row of NULLs.
     fn or_empty_row(&self, row: Expr) -> Expr {
         let ty = row.data_type();
-        let Some(table) = self.catalog.tables().find(|table| table.row_type == ty.oid && ty.oid != 0) else {
+        let Some(table) = self.catalog.table_of_row_type(ty.oid).filter(|table| table.row_type == ty.oid) else {
             return row;
         };
         let fields = table

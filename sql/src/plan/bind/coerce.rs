@@ -8,7 +8,8 @@ use super::Binder;
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::Expr;
 use crate::types::{
-    CastContext, DataType, Oid, Value, cast, element_type_of, find_cast, format_type, from_text, oid, type_info,
+    CastContext, DataType, Oid, TypeCategory, Value, cast, category_of, element_type_of, find_cast, from_text,
+    is_domain, oid, shown_type,
 };
 
 /// The type of a bound expression.
@@ -27,7 +28,7 @@ impl Binder<'_> {
         from == to
             || from == oid::UNKNOWN
             || to == oid::ANY
-            || (to == oid::RECORD && from >= crate::catalog::FIRST_USER_OID)
+            || (to == oid::RECORD && category_of(from) == TypeCategory::Composite)
             || find_cast(from, to, context).is_some()
             || match (element_type_of(from), element_type_of(to)) {
                 (Some(a), Some(b)) => find_cast(a, b, context).is_some(),
@@ -42,7 +43,9 @@ impl Binder<'_> {
             return Ok(Some(expr));
         }
         // A row of a table is a record as it is.
-        if to.oid == oid::RECORD && self.catalog.tables().any(|table| table.row_type == from.oid && from.oid != 0) {
+        if to.oid == oid::RECORD
+            && self.catalog.table_of_row_type(from.oid).is_some_and(|table| table.row_type == from.oid)
+        {
             return Ok(Some(expr));
         }
         if to.oid == oid::ANY || (to.oid == oid::UNKNOWN && from.oid != oid::UNKNOWN) {
@@ -61,9 +64,23 @@ impl Binder<'_> {
     }
 
     fn coerce_row(&mut self, expr: Expr, to: DataType, context: CastContext) -> Result<Option<Expr>> {
+        // ARRAY[ROW(…), …] to an array of a row type, item by item.
+        let expr = match expr {
+            Expr::Array { items, nested: false, .. } => {
+                let table = self.catalog.table_of_row_type(to.oid).filter(|table| table.array_type == to.oid);
+                let Some(row) = table.map(|table| DataType::new(table.row_type)) else { return Ok(None) };
+                let mut made = Vec::with_capacity(items.len());
+                for item in items {
+                    let Some(item) = self.try_coerce(item, row, context)? else { return Ok(None) };
+                    made.push(item);
+                }
+                return Ok(Some(Expr::Array { items: made, nested: false, ty: to }));
+            }
+            other => other,
+        };
         // ROW(…) to the row type of a table, field by field.
         let Expr::Row { fields, .. } = expr else { return Ok(None) };
-        let table = self.catalog.tables().find(|table| table.row_type == to.oid).cloned();
+        let table = self.catalog.table_of_row_type(to.oid).filter(|table| table.row_type == to.oid).cloned();
         let Some(table) = table else { return Ok(None) };
         let columns: Vec<_> = table.live_columns().map(|(_, column)| (column.name.clone(), column.ty)).collect();
         if columns.len() != fields.len() {
@@ -160,7 +177,7 @@ impl Binder<'_> {
             Some(expr) => Ok(expr),
             None => Err(SqlError::new(
                 SqlState::DATATYPE_MISMATCH,
-                format!("argument of {what} must be type boolean, not type {}", format_type(DataType::new(from.oid))),
+                format!("argument of {what} must be type boolean, not type {}", shown_type(DataType::new(from.oid))),
             )
             .at(self.expr_position(ast))),
         }
@@ -181,8 +198,8 @@ impl Binder<'_> {
                 SqlState::DATATYPE_MISMATCH,
                 format!(
                     "column \"{column}\" is of type {} but expression is of type {}",
-                    format_type(DataType::new(to.oid)),
-                    format_type(DataType::new(from.oid))
+                    shown_type(DataType::new(to.oid)),
+                    shown_type(DataType::new(from.oid))
                 ),
             )
             .hint("You will need to rewrite or cast the expression.")
@@ -192,6 +209,14 @@ impl Binder<'_> {
 
     /// CAST or `::`. Errors: 42846.
     pub(super) fn explicit_cast(&mut self, expr: Expr, to: DataType) -> Result<Expr> {
+        if is_domain(to.oid) {
+            let base = self.base_type(to);
+            let input = Box::new(self.explicit_cast(expr, base)?);
+            return Ok(match super::domain::checks(&self.context, to.oid)? {
+                Some(domain) => Expr::Checked { input, domain },
+                None => *input,
+            });
+        }
         let from = expr.data_type();
         if let Expr::Const(Value::Text(text), _) = &expr {
             if is_reg_type(to.oid) && matches!(from.oid, oid::TEXT | oid::VARCHAR | oid::NAME) {
@@ -238,7 +263,7 @@ fn comdb2_value(expr: Expr, to: DataType) -> Expr {
 fn cannot_cast(from: DataType, to: DataType) -> SqlError {
     SqlError::new(
         SqlState::CANNOT_COERCE,
-        format!("cannot cast type {} to {}", format_type(DataType::new(from.oid)), format_type(DataType::new(to.oid))),
+        format!("cannot cast type {} to {}", shown_type(DataType::new(from.oid)), shown_type(DataType::new(to.oid))),
     )
 }
 
@@ -249,5 +274,5 @@ pub(super) fn is_number(ty: Oid) -> bool {
 
 /// Whether it is an array type.
 pub(super) fn is_array(ty: Oid) -> bool {
-    type_info(ty).is_some_and(|info| info.element != 0)
+    element_type_of(ty).is_some()
 }

@@ -29,6 +29,7 @@ pub fn write_target(context: &BindContext<'_>, table: &Arc<TableDef>) -> Result<
     }
     let mut defaults = Vec::with_capacity(table.columns.len());
     let mut generated = Vec::new();
+    let mut domains = Vec::new();
     for (place, column) in table.columns.iter().enumerate() {
         if column.dropped {
             defaults.push(None);
@@ -42,8 +43,17 @@ pub fn write_target(context: &BindContext<'_>, table: &Arc<TableDef>) -> Result<
         defaults.push(match (&column.default, column.sequence) {
             (Some(text), _) => Some(bind_default(context, text, &column.name, column.ty)?),
             (None, Some(sequence)) => Some(next_value(sequence, column.ty, context)?),
-            (None, None) => None,
+            (None, None) => match super::domain::default(context, column.domain)? {
+                Some(text) => Some(bind_default(context, &text, &column.name, column.ty)?),
+                None => None,
+            },
         });
+        if column.domain != 0 {
+            let input = Box::new(Expr::Column(place, column.ty));
+            if let Some(domain) = super::domain::checks(context, column.domain)? {
+                domains.push(Expr::Checked { input, domain });
+            }
+        }
     }
     let mut checks = Vec::new();
     for (place, constraint) in table.constraints.iter().enumerate() {
@@ -51,7 +61,7 @@ pub fn write_target(context: &BindContext<'_>, table: &Arc<TableDef>) -> Result<
             checks.push((place, bind_check(context, expr, table)?));
         }
     }
-    let target = Arc::new(WriteTarget { table: table.clone(), defaults, generated, checks });
+    let target = Arc::new(WriteTarget { table: table.clone(), defaults, generated, checks, domains });
     context.source.keep_target(&target);
     Ok(target)
 }
@@ -89,6 +99,10 @@ impl Binder<'_> {
 
     fn writable(&self, found: Found, what: &str) -> Result<Arc<TableDef>> {
         match found {
+            Found::Table(def) if def.is_materialized() => Err(SqlError::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("cannot change materialized view \"{}\"", def.name),
+            )),
             Found::Table(def) => Ok(def),
             Found::View(def) => Err(SqlError::new(
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -706,7 +720,7 @@ impl Binder<'_> {
                 SqlState::DATATYPE_MISMATCH,
                 format!(
                     "cannot subscript type {} because it does not support subscripting",
-                    crate::types::format_type(column.ty)
+                    crate::types::shown_type(column.ty)
                 ),
             )
             .at(self.position(ident.span)));

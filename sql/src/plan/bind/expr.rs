@@ -9,7 +9,8 @@ use super::coerce::{is_array, type_of};
 use super::{Binder, DEPTH_MAX};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{Expr, common_type};
-use crate::types::{Array, CastContext, DataType, Value, array_type_of, element_type_of, format_type, from_text, oid};
+use crate::parse::is_star_mark;
+use crate::types::{Array, CastContext, DataType, Value, array_type_of, element_type_of, from_text, oid, shown_type};
 
 impl Binder<'_> {
     /// Binds an expression over the current row. Its type may be `unknown`.
@@ -41,11 +42,11 @@ impl Binder<'_> {
                 if !matches!(kind, ast::CastKind::Cast | ast::CastKind::DoubleColon) {
                     return Err(SqlError::unsupported("TRY_CAST"));
                 }
-                let to = self.data_type(data_type)?;
+                let to = self.written_type(data_type)?;
                 self.cast(expr, to, double)
             }
             Ast::TypedString(typed) => {
-                let to = self.data_type(&typed.data_type)?;
+                let to = self.written_type(&typed.data_type)?;
                 let text = literal_text(&typed.value.value);
                 let value = self.literal(text.unwrap_or_default(), to, CastContext::Explicit);
                 value.map(|value| Expr::Const(value, to)).map_err(|e| e.at(self.position(typed.value.span)))
@@ -333,7 +334,7 @@ impl Binder<'_> {
         let Some(array) = array else {
             return Err(SqlError::new(
                 SqlState::UNDEFINED_OBJECT,
-                format!("could not find array type for data type {}", format_type(ty)),
+                format!("could not find array type for data type {}", shown_type(ty)),
             ));
         };
         Ok(Expr::Array { items, nested, ty: DataType::new(array) })
@@ -342,12 +343,12 @@ impl Binder<'_> {
     /// The array type over a type, of tables' row types too.
     pub(super) fn array_type(&self, element: crate::types::Oid) -> Option<crate::types::Oid> {
         array_type_of(element).or_else(|| {
-            let mut tables = self.catalog.tables();
-            tables.find(|table| table.row_type == element).map(|table| table.array_type).filter(|oid| *oid != 0)
+            let table = self.catalog.table_of_row_type(element).filter(|table| table.row_type == element);
+            table.map(|table| table.array_type).filter(|oid| *oid != 0)
         })
     }
 
-    fn access(&mut self, root: &Ast, chain: &[ast::AccessExpr]) -> Result<Expr> {
+    pub(super) fn access(&mut self, root: &Ast, chain: &[ast::AccessExpr]) -> Result<Expr> {
         let mut input = self.expr(root)?;
         let mut rest = chain;
         while let Some(first) = rest.first() {
@@ -367,6 +368,10 @@ impl Binder<'_> {
     }
 
     fn field(&mut self, input: Expr, ident: &ast::Ident) -> Result<Expr> {
+        // `f((row).*)` is `f(row)`.
+        if is_star_mark(ident) {
+            return Ok(input);
+        }
         let name = self.fold(ident);
         let missing = |kind: String| {
             SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" not found in data type {kind}"))
@@ -395,7 +400,7 @@ impl Binder<'_> {
                 return Ok(Expr::Field { input: Box::new(input), field, ty });
             }
         }
-        let table = self.catalog.tables().find(|table| table.row_type == ty && ty != 0).cloned();
+        let table = self.catalog.table_of_row_type(ty).filter(|table| table.row_type == ty).cloned();
         if let Some(table) = table {
             let mut columns = table.live_columns().map(|(_, column)| column);
             if let Some(field) = columns.position(|column| column.name == name) {
@@ -408,7 +413,7 @@ impl Binder<'_> {
             SqlState::WRONG_OBJECT_TYPE,
             format!(
                 "column notation .{name} applied to type {}, which is not a composite type",
-                format_type(DataType::new(ty))
+                shown_type(DataType::new(ty))
             ),
         )
         .at(self.position(ident.span)))
@@ -435,7 +440,7 @@ impl Binder<'_> {
                 SqlState::DATATYPE_MISMATCH,
                 format!(
                     "cannot subscript type {} because it does not support subscripting",
-                    format_type(DataType::new(ty))
+                    shown_type(DataType::new(ty))
                 ),
             )
             .at(self.expr_position(root)));
@@ -475,7 +480,7 @@ impl Binder<'_> {
             Some(expr) => Ok(Some(expr)),
             None => Err(SqlError::new(
                 SqlState::DATATYPE_MISMATCH,
-                format!("array subscript must have type integer, not {}", format_type(from)),
+                format!("array subscript must have type integer, not {}", shown_type(from)),
             )
             .at(self.expr_position(ast))),
         }
@@ -498,7 +503,7 @@ impl Binder<'_> {
         }
         Err(SqlError::new(
             SqlState::DATATYPE_MISMATCH,
-            format!("collations are not supported by type {}", format_type(DataType::new(type_of(&input)))),
+            format!("collations are not supported by type {}", shown_type(DataType::new(type_of(&input)))),
         )
         .at(self.expr_position(inner)))
     }

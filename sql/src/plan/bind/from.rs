@@ -10,7 +10,7 @@ use sqlparser::ast::{FunctionArg, FunctionArgExpr, JoinConstraint, JoinOperator,
 
 use super::scope::{Frame, Item, ItemColumn, ItemColumns, Name};
 use super::{Binder, Clause};
-use crate::catalog::{Privilege, Relation, TableDef, ViewDef};
+use crate::catalog::{Privilege, Relation, TableDef, TableShape, ViewDef};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::{Expr, FunctionBody};
 use crate::plan::visit::{self, tree_exprs_mut};
@@ -149,6 +149,12 @@ impl Binder<'_> {
     /// A source with one more table joined to it.
     pub(super) fn joined(&mut self, left: Source, join: &ast::Join) -> Result<Source> {
         let (kind, constraint, only) = join_kind(&join.join_operator)?;
+        if matches!(constraint, JoinConstraint::None)
+            && !matches!(join.join_operator, JoinOperator::CrossJoin(_))
+            && !self.ami
+        {
+            return Err(SqlError::syntax("syntax error at end of input"));
+        }
         let (mut own, mut right, lateral) = self.beside(left, |binder| binder.factor(&join.relation))?;
         if !only {
             return self.join(own, right, kind, constraint, lateral);
@@ -395,12 +401,20 @@ impl Binder<'_> {
         }
         let mut relation = self.find_relation_in(schema, &table.folded)?;
         if relation.is_none() && !table.quoted {
-            relation = self.find_relation_in(schema, table.raw)?;
+            // AMI's names keep the case that they are written in (AMI-8); PostgreSQL's do not (PG-66).
+            let raw = self.find_relation_in(schema, table.raw)?;
+            relation = raw.filter(|found| self.ami || matches!(found, Relation::Table(def) if def.dialect == "ami"));
         }
         match relation {
             Some(Relation::Table(def)) if !def.hidden => return Ok(Found::Table(def)),
             Some(Relation::View(def)) => return Ok(Found::View(def)),
             Some(Relation::Sequence(def)) => return Ok(Found::Sequence(def)),
+            Some(Relation::Table(def)) if def.is_composite() => {
+                return Err(SqlError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    format!("\"{}\" is a composite type", def.name),
+                ));
+            }
             Some(Relation::Index(def, place)) => {
                 return Err(SqlError::new(
                     SqlState::WRONG_OBJECT_TYPE,
@@ -459,6 +473,13 @@ impl Binder<'_> {
         }
         match self.find_relation(name)? {
             Found::Table(def) => {
+                if matches!(def.shape, TableShape::Materialized { populated: false, .. }) {
+                    return Err(SqlError::new(
+                        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        format!("materialized view \"{}\" has not been populated", def.name),
+                    )
+                    .hint("Use the REFRESH MATERIALIZED VIEW command."));
+                }
                 self.touch(def.id, false, Privilege::Select);
                 let row_id = row_id || self.lock_wanted(alias.map_or(&def.name, |alias| &alias.name.value));
                 self.table_source(&def, alias, row_id)
@@ -512,7 +533,7 @@ impl Binder<'_> {
         let columns: Vec<ItemColumn> = columns
             .map(|(place, (name, ty))| ItemColumn {
                 name: (*name).to_owned(),
-                expr: Expr::Column(place, DataType::new(*ty)),
+                expr: Expr::Column(place, relation.column_type(name, *ty)),
                 origin: (relation.oid, super::scope::attribute(place)),
             })
             .collect();
@@ -756,7 +777,7 @@ impl Binder<'_> {
         let mut scalar = false;
         for (mut call, result) in calls {
             let defined = alias.as_ref().is_some_and(|alias| alias.columns.iter().any(|c| c.data_type.is_some()));
-            let composite = self.catalog.tables().find(|table| table.row_type == result && result != 0).cloned();
+            let composite = self.catalog.table_of_row_type(result).filter(|table| table.row_type == result).cloned();
             if defined && result == oid::RECORD {
                 let mut types = Vec::new();
                 for column in alias.as_ref().map_or(&[][..], |alias| alias.columns.as_slice()) {

@@ -10,6 +10,7 @@ mod ami;
 mod call;
 mod coerce;
 mod dml;
+mod domain;
 mod expr;
 mod from;
 mod names;
@@ -38,8 +39,8 @@ use crate::types::{DataType, Oid, TextStyle};
 
 pub use self::dml::write_target;
 pub use self::text::{
-    bind_ami_argument, bind_check, bind_default, bind_generated, bind_index_expr, bind_scalar, bind_unfolded,
-    resolve_type, resolve_type_text,
+    bind_ami_argument, bind_check, bind_default, bind_domain_check, bind_domain_unfolded, bind_generated,
+    bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text,
 };
 
 /// How deeply expressions and queries may nest.
@@ -337,13 +338,14 @@ impl<'a> Binder<'a> {
 
     /// An AMI table by name without case, along the search path, when exactly one matches (AMI-8).
     fn find_ami_table(&self, name: &str) -> Option<Arc<TableDef>> {
-        let mut matching = self.catalog.tables().filter(|def| {
-            (self.ami || def.dialect == "ami")
-                && !def.hidden
-                && def.name.eq_ignore_ascii_case(name)
-                && self.search_path.contains(&def.schema)
-        });
-        let found = matching.next()?.clone();
-        if matching.next().is_some() { None } else { Some(found) }
+        let matching: Vec<&Arc<TableDef>> = self
+            .catalog
+            .tables()
+            .filter(|def| (self.ami || def.dialect == "ami") && !def.hidden && def.name.eq_ignore_ascii_case(name))
+            .collect();
+        let schema = self.search_path.iter().find(|schema| matching.iter().any(|def| def.schema == **schema))?;
+        let mut found = matching.into_iter().filter(|def| def.schema == *schema);
+        let first = found.next()?.clone();
+        if found.next().is_some() { None } else { Some(first) }
     }
 }

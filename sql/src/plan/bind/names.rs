@@ -61,6 +61,27 @@ impl Binder<'_> {
         if let Some(row) = self.whole_row(&name) {
             return Ok(row);
         }
+        if name.folded == "tableoid" && ident.quote_style.is_none() {
+            let relations: Vec<u32> =
+                self.frame().items.iter().filter(|item| item.by_column).map(|item| item.relation).collect();
+            match relations.as_slice() {
+                [only] if *only != 0 => {
+                    return Ok(Expr::Const(crate::types::Value::Oid(*only), DataType::OID));
+                }
+                [_, _, ..] => {
+                    return Err(SqlError::new(
+                        SqlState::AMBIGUOUS_COLUMN,
+                        "column reference \"tableoid\" is ambiguous",
+                    )
+                    .at(self.position(ident.span)));
+                }
+                _ => {}
+            }
+        }
+        // A function that SQL writes without parentheses.
+        if name.folded == "current_schema" && ident.quote_style.is_none() {
+            return self.call_bound("current_schema", Vec::new(), self.position(ident.span));
+        }
         let error = SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{}\" does not exist", name.folded));
         let error = match self.similar_column(&name) {
             Some(near) => error.hint(format!("Perhaps you meant to reference the column \"{near}\".")),

@@ -284,6 +284,11 @@ impl Binder<'_> {
         let left = left.map_err(|e| e.at(self.expr_position(expr)))?;
         let mut values = Vec::with_capacity(items.len());
         for (item, at) in items.into_iter().zip(list) {
+            // A parameter takes the common type, whatever type it is then compared as.
+            let item = match item {
+                Expr::Param(..) if type_of(&item) == oid::UNKNOWN => self.coerce(item, ty, CastContext::Implicit)?,
+                item => item,
+            };
             let item = self.coerce(item, item_type, CastContext::Implicit);
             values.push(item.map_err(|e| e.at(self.expr_position(at)))?);
         }

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::Span as SqlSpan;
 use super::Binder;
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::Expr;
-use crate::types::{DataType, Oid, format_type, oid};
+use crate::types::{DataType, Oid, oid, shown_type};
 
 struct Param {
     ty: Option<DataType>,
@@ -115,7 +115,7 @@ impl Binder<'_> {
                     SqlState::AMBIGUOUS_PARAMETER,
                     format!("inconsistent types deduced for parameter ${}", place + 1),
                 )
-                .detail(format!("{} versus {}", format_type(other), format_type(ty)))
+                .detail(format!("{} versus {}", shown_type(other), shown_type(ty)))
                 .at(self.position(span)));
             }
         }

@@ -20,11 +20,11 @@ use super::scope::{Frame, Item, Name};
 use super::{Binder, Clause, Level, SET_MARK, WINDOW_MARK};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::Expr;
-use crate::parse::{LockStrength, RowLock as LockSpec, lock_clause};
+use crate::parse::{LockStrength, RowLock as LockSpec, is_star_mark, lock_clause};
 use crate::plan::visit::{self, aggregate_exprs_mut, same, window_exprs_mut};
 use crate::plan::{Cte, Node, OutputColumn, ProjectColumn, RowLock, SetOp, SortKey};
 use crate::store::{LockMode, WaitPolicy};
-use crate::types::{CastContext, DataType, Oid, Value, format_type, oid};
+use crate::types::{CastContext, DataType, Oid, Value, oid, shown_type};
 
 /// A bound query.
 pub(in crate::plan) struct Bound {
@@ -185,8 +185,8 @@ impl Binder<'_> {
                     format!(
                         "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
                         place + 1,
-                        format_type(column.ty),
-                        format_type(own.ty)
+                        shown_type(column.ty),
+                        shown_type(own.ty)
                     ),
                 )
                 .hint("Cast the output of the non-recursive term to the correct type."));
@@ -932,6 +932,10 @@ impl Binder<'_> {
                 let record = self.expr(root)?;
                 self.record_fields(record).map(Some)
             }
+            [fields @ .., ast::AccessExpr::Dot(Ast::Identifier(star))] if is_star_mark(star) => {
+                let record = self.access(root, fields)?;
+                self.record_fields(record).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -954,7 +958,7 @@ impl Binder<'_> {
                 .collect());
         }
         let ty = type_of(&record);
-        let table = self.catalog.tables().find(|table| table.row_type == ty && ty != 0).cloned();
+        let table = self.catalog.table_of_row_type(ty).filter(|table| table.row_type == ty).cloned();
         let Some(table) = table else {
             return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, "record type has not been registered"));
         };
@@ -1135,12 +1139,22 @@ impl Binder<'_> {
         }
         let what = clause.text();
         let bound = self.in_clause(clause, |binder| binder.expr(ast))?;
+        let variable = crate::plan::visit::any(&bound, &mut |expr| {
+            matches!(expr, Expr::Column(..)) || matches!(expr, Expr::Outer { depth: 1, .. })
+        });
+        if variable {
+            return Err(SqlError::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!("argument of {what} must not contain variables"),
+            )
+            .at(self.expr_position(ast)));
+        }
         let from = bound.data_type();
         let coerced = self.try_coerce(bound, DataType::INT8, CastContext::Assignment);
         let expr = coerced.map_err(|error| error.at(self.expr_position(ast)))?.ok_or_else(|| {
             SqlError::new(
                 SqlState::DATATYPE_MISMATCH,
-                format!("argument of {what} must be type bigint, not type {}", format_type(from)),
+                format!("argument of {what} must be type bigint, not type {}", shown_type(from)),
             )
             .at(self.expr_position(ast))
         })?;

@@ -7,7 +7,7 @@ use super::Binder;
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{CompareOp, Expr, SubplanId, SubqueryKind};
 use crate::plan::OutputColumn;
-use crate::types::{CastContext, DataType, format_type, oid};
+use crate::types::{CastContext, DataType, oid, shown_type};
 
 impl Binder<'_> {
     /// Binds a subquery of an expression: its plan's number and its columns.
@@ -97,7 +97,7 @@ impl Binder<'_> {
         let array = self.array_type(element.oid).ok_or_else(|| {
             SqlError::new(
                 SqlState::UNDEFINED_OBJECT,
-                format!("could not find array type for data type {}", format_type(element)),
+                format!("could not find array type for data type {}", shown_type(element)),
             )
         })?;
         Ok(Expr::Subquery { kind: SubqueryKind::Array, plan, ty: DataType::new(array) })
@@ -159,7 +159,7 @@ impl Binder<'_> {
         if test.data_type().oid != oid::BOOL {
             return Err(SqlError::new(
                 SqlState::DATATYPE_MISMATCH,
-                format!("operator {op} must return type boolean, not type {}", format_type(test.data_type())),
+                format!("operator {op} must return type boolean, not type {}", shown_type(test.data_type())),
             ));
         }
         let hashable = !all && is_equality(&test);

@@ -101,13 +101,35 @@ pub fn bind_default(context: &BindContext<'_>, text: &str, column: &str, ty: Dat
             SqlState::DATATYPE_MISMATCH,
             format!(
                 "column \"{column}\" is of type {} but default expression is of type {}",
-                crate::types::format_type(DataType::new(ty.oid)),
-                crate::types::format_type(DataType::new(from.oid))
+                crate::types::shown_type(DataType::new(ty.oid)),
+                crate::types::shown_type(DataType::new(from.oid))
             ),
         )
         .hint("You will need to rewrite or cast the expression.")
     })?;
     Ok(crate::plan::rewrite::fold(coerced, context.style))
+}
+
+/// A domain's condition over a row of one column, `value`. Errors as expressions; 42804 unless it is a condition.
+pub fn bind_domain_check(context: &BindContext<'_>, text: &str, ty: DataType) -> Result<Expr> {
+    Ok(crate::plan::rewrite::fold(domain_condition(context, text, ty, false)?, context.style))
+}
+
+/// As `bind_domain_check`, kept as written, to be printed.
+pub fn bind_domain_unfolded(context: &BindContext<'_>, text: &str, ty: DataType) -> Result<Expr> {
+    domain_condition(context, text, ty, true)
+}
+
+fn domain_condition(context: &BindContext<'_>, text: &str, ty: DataType, keep_casts: bool) -> Result<Expr> {
+    let ast = parse_expr(text)?;
+    let mut binder = text_binder(context, None, Clause::Check)?;
+    binder.keep_casts = keep_casts;
+    let value = ItemColumn { name: "value".to_owned(), expr: Expr::Column(0, ty), origin: (0, 0) };
+    let item = binder.list_item(vec![value], None, None)?;
+    binder.frames.push(Frame { items: vec![item], width: 1, hidden: false, uses: Vec::new() });
+    let expr = binder.condition(&ast, "CHECK")?;
+    refuse_subqueries(&binder)?;
+    Ok(expr)
 }
 
 /// A CHECK condition over the table's row. Errors as expressions; 42804 unless it is a condition.
@@ -205,7 +227,7 @@ pub fn bind_ami_argument(context: &BindContext<'_>, ast: &ast::Expr, declared: &
 
 /// The type that a tree names. Errors: 42704, 22023.
 pub fn resolve_type(context: &BindContext<'_>, ty: &ast::DataType) -> Result<DataType> {
-    Binder::new(context, false, &[], 0)?.data_type(ty)
+    Binder::new(context, false, &[], 0)?.written_type(ty)
 }
 
 /// The type that a text names, as in regtype's input. Errors: 42704.

@@ -1,13 +1,16 @@
 //! Types as written in a statement → `DataType`; names given as text → OIDs (regclass and its relatives).
 
+use std::sync::Arc;
+
 use sqlparser::ast;
 use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, ExactNumberInfo, TimezoneInfo};
 
 use super::Binder;
-use crate::catalog::{PG_CATALOG, Relation};
+use crate::catalog::{PG_CATALOG, Relation, TypeDef, TypeKind};
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::{
-    DataType, Oid, apply_type_modifiers, array_type_of, oid, sql_type_by_name, type_by_name, type_info,
+    DataType, Oid, apply_type_modifiers, array_type_of, element_type_of, is_domain, oid, sql_type_by_name,
+    type_by_name, type_info,
 };
 
 /// Splits a name given as text (`'public."T"'`) into folded parts. Errors: 42602.
@@ -57,8 +60,22 @@ const TYPE_INPUT: &[(&str, Oid)] =
     &[("array_in", 750), ("record_in", 2290), ("enum_in", 3506), ("domain_in", 2597), ("range_in", 3834)];
 
 impl Binder<'_> {
-    /// The type that a statement names, with modifier. Errors: 42704.
+    /// The type that a statement names, with modifier; of a domain its base type. Errors: 42704.
     pub(super) fn data_type(&self, ty: &ast::DataType) -> Result<DataType> {
+        let written = self.written_type(ty)?;
+        Ok(self.base_type(written))
+    }
+
+    /// The type below a domain; any other as it is.
+    pub(super) fn base_type(&self, ty: DataType) -> DataType {
+        match self.catalog.user_type(ty.oid).map(|def| &def.kind) {
+            Some(TypeKind::Domain(domain)) => domain.base,
+            _ => ty,
+        }
+    }
+
+    /// The type that a statement names, domains as such. Errors: 42704; 0A000 for an array of domains.
+    pub(super) fn written_type(&self, ty: &ast::DataType) -> Result<DataType> {
         use ast::DataType as T;
         let plain = |oid: Oid| Ok(DataType::new(oid));
         let sized = |oid: Oid, size: &Option<u64>| match size {
@@ -127,7 +144,10 @@ impl Binder<'_> {
                 ArrayElemTypeDef::SquareBracket(element, _)
                 | ArrayElemTypeDef::AngleBracket(element)
                 | ArrayElemTypeDef::Parenthesis(element)
-                | ArrayElemTypeDef::Qualified(element, _) => self.array_of(self.data_type(element)?),
+                | ArrayElemTypeDef::Qualified(element, _) => match self.written_type(element)? {
+                    domain if is_domain(domain.oid) => Err(SqlError::unsupported("an array of a domain")),
+                    element => self.array_of(element),
+                },
                 ArrayElemTypeDef::None => Err(SqlError::unsupported("an array type without an element type")),
             },
             T::Custom(name, modifiers) => self.custom_type(name, modifiers),
@@ -136,14 +156,14 @@ impl Binder<'_> {
     }
 
     fn array_of(&self, element: DataType) -> Result<DataType> {
-        if type_info(element.oid).is_some_and(|info| info.element != 0 && info.name.starts_with('_')) {
+        if is_true_array(element.oid) {
             return Ok(element); // int[][] is int[]
         }
         let array = array_type_of(element.oid).or_else(|| {
-            let mut tables = self.catalog.tables();
-            tables.find(|table| table.row_type == element.oid).map(|table| table.array_type)
+            let table = self.catalog.table_of_row_type(element.oid).filter(|table| table.row_type == element.oid);
+            table.map(|table| table.array_type)
         });
-        let name = || crate::types::format_type(element);
+        let name = || crate::types::shown_type(element);
         array.filter(|oid| *oid != 0).map(|oid| DataType::with_typmod(oid, element.typmod)).ok_or_else(|| {
             SqlError::new(SqlState::UNDEFINED_OBJECT, format!("could not find array type for data type {}", name()))
         })
@@ -196,11 +216,22 @@ impl Binder<'_> {
             };
             return base.map(DataType::new).ok_or_else(missing);
         }
-        // The row types of tables and views.
+        // Enums and domains, then the row types of tables and views.
+        if let Some(def) = self.user_type_in(schema, name) {
+            return Ok(DataType::new(def.oid));
+        }
         match self.find_relation_in(schema, name)? {
             Some(Relation::Table(def)) => Ok(DataType::new(def.row_type)),
             Some(Relation::View(def)) => Ok(DataType::new(def.row_type)),
             _ => Err(missing()),
+        }
+    }
+
+    /// An enum or domain by folded names.
+    fn user_type_in(&self, schema: Option<&str>, name: &str) -> Option<&Arc<TypeDef>> {
+        match schema {
+            Some(schema) => self.catalog.type_by_name(self.schema_oid(schema)?, name),
+            None => self.search_path.iter().find_map(|schema| self.catalog.type_by_name(*schema, name)),
         }
     }
 
@@ -266,7 +297,7 @@ impl Binder<'_> {
         }
         let ty = super::text::parse_type(text)
             .map_err(|_| SqlError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")))?;
-        self.data_type(&ty)
+        self.written_type(&ty)
     }
 
     /// OID of a relation of any kind by folded names.
@@ -288,9 +319,21 @@ impl Binder<'_> {
             "pg_catalog" => Some(PG_CATALOG),
             "information_schema" => Some(crate::catalog::INFORMATION_SCHEMA),
             "tripline" => Some(crate::catalog::TRIPLINE),
+            // The session's own, which is on the path as soon as there is one.
+            "pg_temp" => self
+                .context
+                .search_path
+                .iter()
+                .copied()
+                .find(|oid| self.catalog.schema(*oid).is_some_and(|schema| schema.name.starts_with("pg_temp_"))),
             _ => self.catalog.schema_by_name(name).map(|schema| schema.oid),
         }
     }
+}
+
+/// Whether it is an array type, vectors excepted.
+fn is_true_array(ty: Oid) -> bool {
+    element_type_of(ty).is_some() && type_info(ty).is_none_or(|info| info.name.starts_with('_'))
 }
 
 fn interval_mask(fields: &ast::IntervalFields) -> i64 {

@@ -15,6 +15,8 @@ use crate::types::{CastContext, CastKind, DataType, Oid, find_cast, oid};
 /// What a term says about one key.
 enum Says {
     Equal(Expr),
+    /// `IS NOT DISTINCT FROM`: what AMI's `==` is.
+    Same(Expr),
     IsNull,
     AnyOf(Vec<Expr>),
     AnyArray(Expr),
@@ -137,6 +139,15 @@ impl Rewriter<'_> {
                         used.push(place);
                         whole = true;
                     }
+                    Says::Same(expr) if !whole => {
+                        for range in &mut ranges {
+                            range.nulls.push(range.prefix.len());
+                            range.prefix.push(expr.clone());
+                        }
+                        used.push(place);
+                        has_null = true;
+                        whole = true;
+                    }
                     Says::IsNull if !whole => {
                         for range in &mut ranges {
                             range.nulls.push(range.prefix.len());
@@ -257,6 +268,14 @@ fn says(term: &Expr, target: &Expr, key: DataType) -> Option<Says> {
                 CompareOp::GreaterEqual => Says::Lower(bound, true),
                 CompareOp::NotEqual => return None,
             })
+        }
+        Expr::IsDistinct { left, right, negated: true } => {
+            let bound = match (is_key(left, target), is_key(right, target)) {
+                (true, _) => right,
+                (_, true) => left,
+                _ => return None,
+            };
+            (is_bound(bound) && fits(bound.data_type().oid, key.oid)).then(|| Says::Same(bound.as_ref().clone()))
         }
         Expr::IsNull { input, negated: false } if is_key(input, target) => Some(Says::IsNull),
         // A condition that is a bool column itself.

@@ -15,7 +15,8 @@ use super::datetime::{
 };
 use super::numeric::Numeric;
 use super::{
-    DataType, DateStyle, IntervalStyle, Oid, TimeZone, Value, element_type_of, json, network, oid, type_info, typmod,
+    DataType, DateStyle, EnumLabel, IntervalStyle, Oid, TimeZone, Value, element_type_of, is_enum, json, network, oid,
+    type_info, typmod,
 };
 use crate::error::{Result, SqlError, SqlState};
 
@@ -51,6 +52,10 @@ pub trait ObjectNames: Send + Sync + std::fmt::Debug {
     fn name(&self, ty: Oid, object: Oid) -> Option<String>;
     /// The object that a text names. Errors: 42P01, 42704, 42883, 3F000, 42602.
     fn find(&self, ty: Oid, text: &str) -> Result<Oid>;
+    /// The label of an enum type with this text. Errors: 22P02 if it has none.
+    fn enum_label(&self, ty: Oid, text: &str) -> Result<Arc<EnumLabel>>;
+    /// Names and types of a row type's fields; none if it is no row type.
+    fn row_fields(&self, ty: Oid) -> Option<Vec<(Arc<str>, DataType)>>;
 }
 
 impl Default for TextStyle {
@@ -107,6 +112,7 @@ pub fn to_text(value: &Value, ty: DataType, style: &TextStyle, out: &mut String)
             number::push_integer(i64::from(*offset), out);
             out.push(')');
         }
+        Value::Enum(label) => out.push_str(&label.label),
     }
 }
 
@@ -200,13 +206,46 @@ pub fn from_text(text: &str, ty: DataType, style: &TextStyle) -> Result<Value> {
 }
 
 fn from_text_other(text: &str, oid: u32, ty: DataType, style: &TextStyle) -> Result<Value> {
-    let Some(info) = type_info(oid) else { return Ok(Value::text(text)) };
+    if is_enum(oid) {
+        let names = style.names.as_ref().ok_or_else(|| SqlError::internal("an enum without a catalog"))?;
+        return names.enum_label(oid, text).map(Value::Enum);
+    }
     if let Some(element) = element_type_of(oid) {
         let element_type = DataType::with_typmod(element, ty.typmod);
         let array = parse_array(text, element, &mut |item| from_text(item, element_type, style))?;
         return Ok(Value::Array(Arc::new(array)));
     }
+    let Some(info) = type_info(oid) else {
+        return match style.names.as_ref().and_then(|names| names.row_fields(oid)) {
+            Some(fields) => record_from_text(text, &fields, style),
+            None => Ok(Value::text(text)),
+        };
+    };
     Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, format!("cannot accept a value of type {}", info.sql_name)))
+}
+
+/// A row as text, field by field.
+fn record_from_text(text: &str, fields: &[(Arc<str>, DataType)], style: &TextStyle) -> Result<Value> {
+    let malformed = |detail: &str| {
+        SqlError::new(SqlState::INVALID_TEXT_REPRESENTATION, format!("malformed record literal: \"{text}\""))
+            .detail(detail)
+    };
+    let given = parse_record(text)?;
+    if given.len() < fields.len() && !(fields.is_empty() && given.len() == 1) {
+        return Err(malformed("Too few columns."));
+    }
+    if given.len() > fields.len() {
+        return Err(malformed("Too many columns."));
+    }
+    let mut made = Vec::with_capacity(fields.len());
+    for ((name, ty), given) in fields.iter().zip(given) {
+        let value = match given {
+            Some(text) => super::apply_typmod(from_text(&text, DataType::new(ty.oid), style)?, *ty, false)?,
+            None => Value::Null,
+        };
+        made.push((name.clone(), *ty, value));
+    }
+    Ok(Value::Record(Arc::new(super::Record { fields: made })))
 }
 
 /// Cuts a name to 63 bytes at a character's border.

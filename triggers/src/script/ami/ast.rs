@@ -265,29 +265,54 @@ pub(crate) enum Stmt {
 #[allow(missing_docs, reason = "the fields are its clauses")]
 pub(crate) enum Sql {
     Insert {
-        table: String,
+        table: TableName,
         columns: Vec<String>,
         rows: Vec<Vec<Expr>>,
-        query: Option<Query>,
+        limit: Option<Limit>,
+    },
+    InsertSelect {
+        table: TableName,
+        columns: Vec<String>,
+        by_name: bool,
+        query: Query,
+    },
+    /// With the columns of `ON` (AMI-61).
+    Sync {
+        table: TableName,
+        columns: Vec<String>,
+        keys: Option<Vec<String>>,
+        query: Query,
     },
     Update {
-        table: String,
+        table: TableName,
+        joins: Vec<FromItem>,
         sets: Vec<(String, Expr)>,
         filter: Option<Expr>,
+        limit: Option<Limit>,
     },
     Delete {
-        table: String,
+        table: TableName,
+        joins: Vec<FromItem>,
         filter: Option<Expr>,
+        limit: Option<Limit>,
     },
     Select(Query),
     /// A statement that is sent as it stands, the values of variables put in as literals.
     Text(Vec<Sent>),
+    /// `CALL p(e, …)` (AMI-77).
+    Call(String, Vec<Expr>),
     /// `use ds=name execute text` (AMI-80, AMI-81).
     Use {
         source: Expr,
         text: Expr,
     },
 }
+
+/// A table as written: its schema, if one stands before it, and its name.
+pub(crate) type TableName = (Option<String>, String);
+
+/// `LIMIT [skip,] n`.
+pub(crate) type Limit = (Option<Expr>, Expr);
 
 /// A part of a statement that is sent as it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -311,27 +336,49 @@ pub(crate) enum JoinKind {
     Full,
 }
 
+/// What stands in FROM.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the variants say it")]
+pub(crate) enum Source {
+    Table(TableName),
+    Query(Box<Query>),
+}
+
 /// A table of FROM.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the fields say it")]
 pub(crate) struct FromItem {
-    pub(crate) table: String,
+    pub(crate) source: Source,
     pub(crate) alias: Option<String>,
     pub(crate) join: JoinKind,
+    /// Only what has no match.
+    pub(crate) only: bool,
     pub(crate) on: Option<Expr>,
+}
+
+/// An item of a SELECT.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the variants are its forms")]
+pub(crate) enum Item {
+    Value(Expr, Option<String>),
+    Star,
+    /// `* EXCEPT(c, …)`.
+    StarExcept(Vec<String>),
+    /// `t.*`.
+    TableStar(String),
 }
 
 /// An embedded SELECT.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs, reason = "the fields are its clauses")]
 pub(crate) struct Query {
-    pub(crate) items: Vec<(Expr, Option<String>)>,
+    pub(crate) distinct: bool,
+    pub(crate) items: Vec<Item>,
     pub(crate) from: Vec<FromItem>,
     pub(crate) filter: Option<Expr>,
     pub(crate) group_by: Vec<Expr>,
     pub(crate) having: Option<Expr>,
     pub(crate) order_by: Vec<(Expr, bool)>,
-    pub(crate) limit: Option<Expr>,
-    pub(crate) skip: Option<Expr>,
+    pub(crate) limit: Option<Limit>,
     pub(crate) union: Option<Box<Query>>,
 }

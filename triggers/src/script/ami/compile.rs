@@ -413,7 +413,7 @@ impl<'a> Compiler<'a> {
 
     fn site(&mut self, sql: &Sql) -> Result<Site> {
         self.queries = true;
-        if let Sql::Insert { table, columns, rows, query: None } = sql {
+        if let Sql::Insert { table, columns, rows, limit: None } = sql {
             let mut compiled = Vec::with_capacity(rows.len());
             for row in rows {
                 let row: Result<Vec<Code>> = row.iter().map(|value| self.expr(value).map(|(code, _)| code)).collect();
@@ -425,6 +425,9 @@ impl<'a> Compiler<'a> {
             self.defers = true;
             let source = self.expr(source)?.0;
             return Ok(Site::using(source, self.expr(text)?.0));
+        }
+        if let Sql::Call(name, args) = sql {
+            return Ok(Site::call(name, self.all(args)?));
         }
         if let Sql::Text(parts) = sql {
             let mut out = Vec::with_capacity(parts.len());

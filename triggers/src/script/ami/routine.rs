@@ -110,14 +110,19 @@ pub fn method_signature(declaration: &str) -> Result<String> {
 
 /// Calls a user method (AMI-76): arguments are cast to its parameters, an impossible cast gives null.
 /// Errors: 42883, 42725, 54001, and whatever the method raises.
-pub fn call_method(ctx: &mut dyn HookContext, name: &str, args: &[Value], limits: Limits) -> Result<Value> {
-    let methods = Methods::of(&ctx.catalog());
+pub fn call_method(
+    ctx: &mut dyn HookContext,
+    methods: &Arc<Methods>,
+    name: &str,
+    args: &[Value],
+    limits: Limits,
+) -> Result<Value> {
     let types: Vec<Type> = args.iter().map(|arg| Type::of(value::type_of(arg))).collect();
     let place = methods.find(name, &types).map_err(|(state, message)| SqlError::new(state, message))?;
     let mut locals = Vec::new();
     let mut frame = Frame::new(&mut locals, limits);
     frame.ctx = Some(ctx);
-    frame.methods = Some(methods);
+    frame.methods = Some(methods.clone());
     Ok(frame.call_method(place, args.iter().cloned().map(Val::S).collect())?.into_sql())
 }
 

@@ -27,6 +27,7 @@ fn table(id: Oid, name: &str, columns: &[(&str, DataType)]) -> TableDef {
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     };
     TableDef {
         id: TableId(id),
@@ -47,6 +48,7 @@ fn table(id: Oid, name: &str, columns: &[(&str, DataType)]) -> TableDef {
         display: Vec::new(),
         acl: Vec::new(),
         comment: None,
+        shape: tripline_sql::catalog::TableShape::default(),
     }
 }
 
@@ -327,9 +329,10 @@ fn methods_and_routines() {
     let result = routine.run(&mut mock, &[Value::text("5")], None, limits).unwrap();
     assert_eq!(result, Output::Value(Value::text("int 5, string x, 120, ")));
     assert_eq!(routine.run(&mut mock, &[], None, limits).unwrap_err().state(), SqlState::UNDEFINED_FUNCTION);
-    let called = super::call_method(&mut mock, "fact", &[Value::Int8(4)], limits).unwrap();
+    let methods = super::Methods::of(&mock.catalog.clone());
+    let called = super::call_method(&mut mock, &methods, "fact", &[Value::Int8(4)], limits).unwrap();
     assert_eq!(called, Value::Int4(24));
-    let error = super::call_method(&mut mock, "fact", &[Value::Int4(40)], limits).unwrap_err();
+    let error = super::call_method(&mut mock, &methods, "fact", &[Value::Int4(40)], limits).unwrap_err();
     assert_eq!(error.state(), SqlState::STATEMENT_TOO_COMPLEX);
     // In a statement's clauses too, where they hang on no column.
     let source = Source {
@@ -382,13 +385,13 @@ fn embedded_statements() {
     assert_eq!(
         texts,
         [
-            "SELECT count(*) AS \"n\" FROM public.\"Orders\" AS \"Orders\" WHERE ((\"qty\" > $1) AND (\"id\" IS NULL))",
-            "UPDATE public.\"Orders\" SET \"val\" = (\"px\" * \"qty\"), \"id\" = $1 WHERE ((\"id\" = $2) OR (NOT COALESCE((\"qty\" < $3), false)))",
-            "DELETE FROM public.\"Orders\" WHERE ((\"val\" / NULLIF(\"qty\", 0)) >= $1)",
+            "select count(*) as `n` from `public`.`Orders` where `qty` > $1 && `id` == $2",
+            "update `public`.`Orders` set `val` = `px` * `qty`, `id` = $1 where `id` == \"a\" || !(`qty` < 3)",
+            "delete from `public`.`Orders` where `val` / `qty` >= $1",
         ]
     );
-    assert_eq!(mock.statements[0].1, [Value::Int4(10)]);
-    assert_eq!(mock.statements[1].1, [Value::text("z5"), Value::text("a"), Value::Int4(3)]);
+    assert_eq!(mock.statements[0].1, [Value::Int4(10), Value::Null]);
+    assert_eq!(mock.statements[1].1, [Value::text("z5")]);
 }
 
 fn trigger(mock: &mut Mock, options: &[(&str, &str)]) -> Result<(Arc<dyn RowTrigger>, Arc<Instance>)> {

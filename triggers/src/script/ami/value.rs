@@ -578,6 +578,7 @@ pub(crate) fn type_of(value: &Value) -> DataType {
         }
         Value::Record(_) => oid::RECORD,
         Value::Tid(..) => oid::TID,
+        Value::Enum(_) => oid::TEXT,
     })
 }
 

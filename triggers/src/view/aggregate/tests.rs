@@ -41,6 +41,7 @@ fn define(id: Oid, name: &str, columns: &[(String, DataType)], key_columns: usiz
         collation: None,
         dropped: false,
         comment: None,
+        domain: 0,
     };
     let key = |place: usize| IndexKey {
         column: Some(place),
@@ -85,6 +86,7 @@ fn define(id: Oid, name: &str, columns: &[(String, DataType)], key_columns: usiz
         display: Vec::new(),
         acl: Vec::new(),
         comment: None,
+        shape: tripline_sql::catalog::TableShape::default(),
     }
 }
 

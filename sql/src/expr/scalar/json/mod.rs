@@ -28,6 +28,15 @@ fn jsonb_part(part: Option<&Jsonb>) -> Value {
     part.map_or(Value::Null, |part| jsonb_value(part.clone()))
 }
 
+/// An item by number; a scalar is an array of itself.
+fn item_or_scalar(document: &Jsonb, place: i64) -> Option<&Jsonb> {
+    match document {
+        Jsonb::Array(_) => document.item(place),
+        Jsonb::Object(_) => None,
+        scalar => (place == 0 || place == -1).then_some(scalar),
+    }
+}
+
 fn jsonb_text(part: Option<&Jsonb>) -> Value {
     part.and_then(Jsonb::as_text).map_or(Value::Null, Value::from)
 }
@@ -394,8 +403,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(3953, "json_extract_path_text", &[JSON, TEXT], TEXT, |c| Ok(json_text(json_path(c)?))).variadic(),
     Function::new(3478, "jsonb_object_field", &[JSONB, TEXT], JSONB, |c| Ok(jsonb_part(c.jsonb(0)?.member(c.text(1)?)))),
     Function::new(3214, "jsonb_object_field_text", &[JSONB, TEXT], TEXT, |c| Ok(jsonb_text(c.jsonb(0)?.member(c.text(1)?)))),
-    Function::new(3215, "jsonb_array_element", &[JSONB, INT4], JSONB, |c| Ok(jsonb_part(c.jsonb(0)?.item(c.int(1)?)))),
-    Function::new(3216, "jsonb_array_element_text", &[JSONB, INT4], TEXT, |c| Ok(jsonb_text(c.jsonb(0)?.item(c.int(1)?)))),
+    Function::new(3215, "jsonb_array_element", &[JSONB, INT4], JSONB, |c| Ok(jsonb_part(item_or_scalar(c.jsonb(0)?, c.int(1)?)))),
+    Function::new(3216, "jsonb_array_element_text", &[JSONB, INT4], TEXT, |c| Ok(jsonb_text(item_or_scalar(c.jsonb(0)?, c.int(1)?)))),
     Function::new(3217, "jsonb_extract_path", &[JSONB, TEXT], JSONB, |c| Ok(jsonb_part(jsonb_path(c)?))).variadic(),
     Function::new(3940, "jsonb_extract_path_text", &[JSONB, TEXT], TEXT, |c| Ok(jsonb_text(jsonb_path(c)?))).variadic(),
     Function::new(3301, "jsonb_concat", &[JSONB, JSONB], JSONB, |c| Ok(jsonb_value(concatenate(c.jsonb(0)?, c.jsonb(1)?)))),

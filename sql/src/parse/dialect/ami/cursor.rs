@@ -202,11 +202,18 @@ impl<'a> Cursor<'a> {
     /// A table: `t` or `schema.t`; PUBLIC, TEMPORARY or VARIABLE may stand before it (AMI-50).
     pub(super) fn table(&mut self) -> Result<ObjectName> {
         let named = !matches!(self.ahead(1), None | Some(Token::Mark(_))) && !self.is(1, "as") && !self.is(1, "set");
-        if named && ["public", "temporary", "temp", "variable"].iter().any(|word| self.is(0, word)) {
+        let mut schema = None;
+        let words =
+            [("public", Some("public")), ("temporary", Some("pg_temp")), ("temp", Some("pg_temp")), ("variable", None)];
+        if let Some((_, means)) = words.iter().find(|(word, _)| named && self.is(0, word)) {
+            schema = *means;
             self.at += 1;
         }
         let offset = u32::try_from(self.offset()).unwrap_or(0);
         let mut parts = vec![self.free_name()?];
+        if let Some(schema) = schema.filter(|_| !self.is_mark(0, '.')) {
+            parts.insert(0, schema.to_owned());
+        }
         while self.mark('.') {
             parts.push(self.name()?);
         }

@@ -162,13 +162,18 @@ pub(super) fn parse(text: &str) -> Result<(Statement, usize)> {
     Ok((statement, params_of(text)?))
 }
 
-/// Reads a definition that PostgreSQL's grammar claims and refused: ALTER, TRUNCATE and DROP as AMI writes them.
+/// Reads a definition that PostgreSQL's grammar claims: CREATE TABLE, ALTER and DROP as AMI writes them.
 pub(super) fn definition(text: &str) -> Result<Option<Statement>> {
     let mut g = Grammar { c: Cursor::new(text, true)? };
     let statement = if g.c.words(&["alter", "table"]) {
         g.alter_table()?
     } else if g.c.words(&["drop", "table"]) {
         g.drop_table()?
+    } else if g.c.is(0, "create") && ["table", "temp", "temporary"].iter().any(|word| g.c.is(1, word)) {
+        // AMI-50
+        g.c.at += 1 + usize::from(!g.c.is(1, "table"));
+        g.c.expect("table")?;
+        g.create_table(true)?
     } else {
         return Ok(None);
     };
@@ -236,7 +241,7 @@ impl Grammar<'_> {
             return self.create_trigger();
         }
         if self.c.words(&["public", "table"]) {
-            return self.create_table();
+            return self.create_table(false);
         }
         if self.c.word("index") {
             return self.create_index();
@@ -650,7 +655,7 @@ impl Grammar<'_> {
     }
 
     // AMI-37
-    fn create_table(&mut self) -> Result<Statement> {
+    fn create_table(&mut self, temporary: bool) -> Result<Statement> {
         let if_not_exists = self.c.words(&["if", "not", "exists"]);
         let name = self.c.name()?;
         let mut columns: Vec<(String, DataType, bool, Vec<(String, String)>)> = Vec::new();
@@ -694,7 +699,14 @@ impl Grammar<'_> {
         } else if !listed {
             return Err(self.c.error());
         }
-        Ok(Statement::AmiCreateTable(Box::new(AmiTableSpec { name, if_not_exists, columns, options, query })))
+        Ok(Statement::AmiCreateTable(Box::new(AmiTableSpec {
+            name,
+            temporary,
+            if_not_exists,
+            columns,
+            options,
+            query,
+        })))
     }
 
     // AMI-51

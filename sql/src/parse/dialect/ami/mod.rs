@@ -43,8 +43,39 @@ impl Dialect for Ami {
 pub(crate) fn data(text: &str) -> Option<Result<(Statement, usize)>> {
     match grammar::definition(text).transpose() {
         Some(found) => Some(found.map(|statement| (statement, 0))),
-        None => translate::statement(text).transpose(),
+        None => explain(text).transpose().or_else(|| translate::statement(text).transpose()),
     }
+}
+
+/// `EXPLAIN [ANALYZE] [VERBOSE]`, or with options in parentheses, of a data statement; none for any other text.
+fn explain(text: &str) -> Result<Option<(Statement, usize)>> {
+    let mut c = cursor::Cursor::new(text, false)?;
+    if !c.word("explain") {
+        return Ok(None);
+    }
+    let mut options = Vec::new();
+    if c.mark('(') {
+        options = c.list(|c| {
+            let name = c.name()?.to_ascii_lowercase();
+            let value = if c.is_mark(0, ',') || c.is_mark(0, ')') { "true".to_owned() } else { c.name()? };
+            let value = match value.to_ascii_lowercase().as_str() {
+                "on" => "true".to_owned(),
+                "off" => "false".to_owned(),
+                other => other.to_owned(),
+            };
+            Ok((name, value))
+        })?;
+        c.expect_mark(')')?;
+    }
+    for word in ["analyze", "verbose"] {
+        if c.word(word) {
+            options.push((word.to_owned(), "true".to_owned()));
+        }
+    }
+    let start = c.offset();
+    let Some((statement, params)) = translate::statement(c.rest())? else { return Err(c.error()) };
+    let statement = crate::parse::standard::parsed(statement, c.rest(), start, "ami", params);
+    Ok(Some((Statement::Explain { statement: Box::new(statement), options }, params)))
 }
 
 /// Reads one of AMI's own forms.

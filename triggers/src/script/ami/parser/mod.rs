@@ -324,17 +324,6 @@ impl Parser {
         Ok(self.name()?.0)
     }
 
-    fn table_name(&mut self) -> Result<String> {
-        while self.is_word("public") || self.is_word("temporary") || self.is_word("variable") {
-            self.advance();
-        }
-        let name = self.sql_name()?;
-        if name.eq_ignore_ascii_case("public") && self.take(".") {
-            return self.sql_name();
-        }
-        Ok(name)
-    }
-
     fn enter(&mut self) -> Result<()> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
@@ -464,11 +453,7 @@ impl Parser {
                 self.end_of_statement()?;
                 return Ok(Stmt::Throw(value, line));
             }
-            "insert" | "update" | "delete" if self.needs_engine() => {
-                let sql = self.sent_statement(true);
-                return Ok(Stmt::Sql(Box::new(sql?), line));
-            }
-            "insert" | "update" | "delete" | "select" => {
+            "insert" | "update" | "delete" | "select" | "sync" => {
                 let sql = self.sql_statement()?;
                 self.end_of_statement()?;
                 return Ok(Stmt::Sql(Box::new(sql), line));
@@ -480,7 +465,8 @@ impl Parser {
                 let mut deletes = Vec::new();
                 loop {
                     let table = self.table_name()?;
-                    deletes.push(Stmt::Sql(Box::new(Sql::Delete { table, filter: None }), line));
+                    let sql = Sql::Delete { table, joins: Vec::new(), filter: None, limit: None };
+                    deletes.push(Stmt::Sql(Box::new(sql), line));
                     if !self.take(",") {
                         break;
                     }
@@ -493,12 +479,13 @@ impl Parser {
                 self.end_of_statement()?;
                 return Ok(Stmt::Sql(Box::new(sql), line));
             }
-            "sync" | "call" => {
-                let sql = self.sent_statement(true)?;
+            "call" => {
+                let sql = self.call()?;
+                self.end_of_statement()?;
                 return Ok(Stmt::Sql(Box::new(sql), line));
             }
             "alter" | "create" | "describe" | "disable" | "drop" | "enable" | "rename" | "show" => {
-                let sql = self.sent_statement(false)?;
+                let sql = self.sent_statement()?;
                 return Ok(Stmt::Sql(Box::new(sql), line));
             }
             "analyze" | "execute" | "prepare" | "switch" | "do" | "concurrent" | "extern" => {
@@ -518,35 +505,11 @@ impl Parser {
         Ok(Stmt::Expr(expr))
     }
 
-    /// Whether a data statement has a form that only the engine reads: joins and limits of UPDATE and DELETE, BYNAME and
-    /// LIMIT of INSERT.
-    fn needs_engine(&self) -> bool {
-        let insert = self.is_word("insert");
-        let mut depth = 0_u32;
-        for n in 1.. {
-            match self.ahead(n) {
-                Token::End | Token::Symbol(";") => return false,
-                Token::Symbol("(" | "{" | "[") => depth += 1,
-                Token::Symbol(")" | "}" | "]") if depth == 0 => return false,
-                Token::Symbol(")" | "}" | "]") => depth -= 1,
-                Token::Word(word) if depth == 0 => match word.to_ascii_lowercase().as_str() {
-                    "select" => return false,
-                    "byname" if insert => return true,
-                    "limit" => return true,
-                    "join" if !insert => return true,
-                    _ => {}
-                },
-                _ => {}
-            }
-        }
-        false
-    }
-
-    /// The rest of a statement as it stands. `variables`: from its start on; else from SELECT, VALUES or WHERE on.
-    fn sent_statement(&mut self, variables: bool) -> Result<Sql> {
+    /// The rest of a statement as it stands; words may be variables from SELECT, VALUES or WHERE on.
+    fn sent_statement(&mut self) -> Result<Sql> {
         let mut parts: Vec<Sent> = Vec::new();
         let mut text = String::new();
-        let mut open = variables;
+        let mut open = false;
         let mut depth = 0_u32;
         let mut from = self.tokens[self.at].span.0;
         loop {

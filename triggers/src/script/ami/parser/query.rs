@@ -1,9 +1,12 @@
-//! The SQL that may stand in a script (AMI-55 to AMI-60, AMI-71). Inside its clauses a single `=` compares.
+//! The SQL that may stand in a script (AMI-55 to AMI-61, AMI-71). Inside its clauses a single `=` compares.
+//!
+//! Only its shape is read here, so that a script with a mistake is refused when it is made (AMI-73) and so that what hangs
+//! on no column is known; what a statement means is the engine's business.
 
 use tripline_sql::error::{Result, SqlError, SqlState};
 
 use super::{Parser, RESERVED};
-use crate::script::ami::ast::{Expr, FromItem, JoinKind, Query, Sql};
+use crate::script::ami::ast::{Expr, FromItem, Item, JoinKind, Limit, Query, Source, Sql, TableName};
 use crate::script::ami::lexer::Token;
 
 impl Parser {
@@ -11,16 +14,14 @@ impl Parser {
         if self.take_word("insert") {
             return self.insert();
         }
+        if self.take_word("sync") {
+            return self.sync();
+        }
         if self.take_word("update") {
             return self.in_sql(Parser::update);
         }
         if self.take_word("delete") {
-            self.expect_word("from")?;
-            let table = self.table_name()?;
-            self.refuse_clause(&["left", "join", "limit"])?;
-            let filter = self.clause("where")?;
-            self.refuse_clause(&["limit"])?;
-            return Ok(Sql::Delete { table, filter });
+            return self.in_sql(Parser::delete);
         }
         Ok(Sql::Select(self.query()?))
     }
@@ -30,6 +31,15 @@ impl Parser {
         let out = f(self);
         self.sql -= 1;
         out
+    }
+
+    /// `CALL p(e, …)`.
+    pub(super) fn call(&mut self) -> Result<Sql> {
+        self.advance();
+        let name = self.sql_name()?;
+        self.expect("(")?;
+        let mut depth = 0;
+        Ok(Sql::Call(name, self.list(")", &mut depth)?))
     }
 
     pub(super) fn refuse_clause(&self, words: &[&str]) -> Result<()> {
@@ -44,16 +54,14 @@ impl Parser {
         Ok(())
     }
 
-    pub(super) fn clause(&mut self, word: &str) -> Result<Option<Expr>> {
+    fn clause(&mut self, word: &str) -> Result<Option<Expr>> {
         if !self.take_word(word) {
             return Ok(None);
         }
         Ok(Some(self.in_sql(Parser::expr)?))
     }
 
-    pub(super) fn insert(&mut self) -> Result<Sql> {
-        self.take_word("into");
-        let table = self.table_name()?;
+    fn columns(&mut self) -> Result<Vec<String>> {
         let mut columns = Vec::new();
         if self.take("(") {
             loop {
@@ -64,7 +72,21 @@ impl Parser {
                 self.expect(",")?;
             }
         }
-        self.refuse_clause(&["byname"])?;
+        Ok(columns)
+    }
+
+    fn limit(&mut self) -> Result<Option<Limit>> {
+        if !self.take_word("limit") {
+            return Ok(None);
+        }
+        let first = self.expr()?;
+        Ok(Some(if self.take(",") { (Some(first), self.expr()?) } else { (None, first) }))
+    }
+
+    fn insert(&mut self) -> Result<Sql> {
+        self.take_word("into");
+        let table = self.table_name()?;
+        let columns = self.columns()?;
         if self.take_word("values") {
             let mut rows = Vec::new();
             loop {
@@ -79,21 +101,51 @@ impl Parser {
                     break;
                 }
             }
-            self.refuse_clause(&["limit"])?;
-            return Ok(Sql::Insert { table, columns, rows, query: None });
+            let limit = self.limit()?;
+            return Ok(Sql::Insert { table, columns, rows, limit });
+        }
+        let by_name = self.take_word("byname");
+        self.take_word("from");
+        let query = self.query()?;
+        Ok(Sql::InsertSelect { table, columns, by_name, query })
+    }
+
+    // AMI-61
+    fn sync(&mut self) -> Result<Sql> {
+        self.take_word("into");
+        let table = self.table_name()?;
+        let columns = self.columns()?;
+        let mut keys = None;
+        if self.take_word("on") {
+            if !self.is("(") {
+                return Err(self.unexpected());
+            }
+            keys = Some(self.columns()?);
         }
         self.take_word("from");
         let query = self.query()?;
-        Ok(Sql::Insert { table, columns, rows: Vec::new(), query: Some(query) })
+        Ok(Sql::Sync { table, columns, keys, query })
     }
 
-    pub(super) fn update(&mut self) -> Result<Sql> {
+    /// `[[LEFT [ONLY]] JOIN u ON e]` after the table of UPDATE and DELETE.
+    fn joins(&mut self) -> Result<Vec<FromItem>> {
+        let mut joins = Vec::new();
+        while self.is_word("left") || self.is_word("join") {
+            joins.push(self.join()?);
+        }
+        Ok(joins)
+    }
+
+    fn update(&mut self) -> Result<Sql> {
         let table = self.table_name()?;
-        self.refuse_clause(&["left", "join"])?;
+        let joins = self.joins()?;
         self.expect_word("set")?;
         let mut sets = Vec::new();
         loop {
-            let column = self.sql_name()?;
+            let mut column = self.sql_name()?;
+            if self.take(".") {
+                column = self.sql_name()?;
+            }
             self.expect("=")?;
             sets.push((column, self.expr()?));
             if !self.take(",") {
@@ -101,8 +153,17 @@ impl Parser {
             }
         }
         let filter = self.clause("where")?;
-        self.refuse_clause(&["limit"])?;
-        Ok(Sql::Update { table, sets, filter })
+        let limit = self.limit()?;
+        Ok(Sql::Update { table, joins, sets, filter, limit })
+    }
+
+    fn delete(&mut self) -> Result<Sql> {
+        self.expect_word("from")?;
+        let table = self.table_name()?;
+        let joins = self.joins()?;
+        let filter = self.clause("where")?;
+        let limit = self.limit()?;
+        Ok(Sql::Delete { table, joins, filter, limit })
     }
 
     pub(super) fn query(&mut self) -> Result<Query> {
@@ -112,19 +173,32 @@ impl Parser {
         query
     }
 
-    pub(super) fn query_inner(&mut self) -> Result<Query> {
-        self.expect_word("select")?;
-        let mut query = Query::default();
-        loop {
-            if self.is("*") {
-                self.advance();
-                self.refuse_clause(&["except"])?;
-                query.items.push((Expr::Star, None));
-            } else {
-                let expr = self.expr()?;
-                let alias = if self.take_word("as") { Some(self.sql_name()?) } else { None };
-                query.items.push((expr, alias));
+    fn item(&mut self) -> Result<Item> {
+        if self.take("*") {
+            if self.take_word("except") {
+                if !self.is("(") {
+                    return Err(self.unexpected());
+                }
+                return Ok(Item::StarExcept(self.columns()?));
             }
+            return Ok(Item::Star);
+        }
+        if matches!(self.ahead(1), Token::Symbol(".")) && matches!(self.ahead(2), Token::Symbol("*")) {
+            let (table, _) = self.name()?;
+            self.at += 2;
+            return Ok(Item::TableStar(table));
+        }
+        self.refuse_clause(&["unpack", "analyze", "prepare"])?;
+        let expr = self.expr()?;
+        let alias = if self.take_word("as") { Some(self.sql_name()?) } else { None };
+        Ok(Item::Value(expr, alias))
+    }
+
+    fn query_inner(&mut self) -> Result<Query> {
+        self.expect_word("select")?;
+        let mut query = Query { distinct: self.take_word("distinct"), ..Query::default() };
+        loop {
+            query.items.push(self.item()?);
             if !self.take(",") {
                 break;
             }
@@ -155,48 +229,87 @@ impl Parser {
                 }
             }
         }
-        if self.take_word("limit") {
-            let first = self.expr()?;
-            if self.take(",") {
-                query.skip = Some(first);
-                query.limit = Some(self.expr()?);
-            } else {
-                query.limit = Some(first);
-            }
-        }
+        query.limit = self.limit()?;
         if self.take_word("union") {
+            // It keeps duplicates.
+            self.take_word("all");
             query.union = Some(Box::new(self.query()?));
         }
         Ok(query)
     }
 
-    pub(super) fn from(&mut self, query: &mut Query) -> Result<()> {
+    fn from(&mut self, query: &mut Query) -> Result<()> {
+        query.from.push(self.source(JoinKind::Cross, false)?);
         loop {
-            let join = if query.from.is_empty() || self.take(",") {
-                JoinKind::Cross
-            } else if self.is_word("left") || self.is_word("right") || self.is_word("outer") || self.is_word("join") {
-                let kind = if self.take_word("left") {
-                    JoinKind::Left
-                } else if self.take_word("right") {
-                    JoinKind::Right
-                } else if self.take_word("outer") {
-                    JoinKind::Full
-                } else {
-                    JoinKind::Inner
-                };
-                self.refuse_clause(&["only"])?;
-                self.expect_word("join")?;
-                kind
+            let item = if self.take(",") {
+                self.source(JoinKind::Cross, false)?
+            } else if ["left", "right", "outer", "join"].iter().any(|word| self.is_word(word)) {
+                self.join()?
             } else {
                 return Ok(());
             };
-            let table = self.table_name()?;
-            let named = self.take_word("as")
-                || matches!(self.token(), Token::Word(w) if !RESERVED.contains(&w.to_ascii_lowercase().as_str()) && !w.eq_ignore_ascii_case("outer"));
-            let alias = if named { Some(self.sql_name()?) } else { None };
-            let on = if join == JoinKind::Cross { None } else { self.clause("on")? };
-            self.refuse_clause(&["nearest"])?;
-            query.from.push(FromItem { table, alias, join, on });
+            query.from.push(item);
         }
+    }
+
+    /// `[LEFT|RIGHT|OUTER] [ONLY] JOIN t ON e`.
+    fn join(&mut self) -> Result<FromItem> {
+        let kind = if self.take_word("left") {
+            JoinKind::Left
+        } else if self.take_word("right") {
+            JoinKind::Right
+        } else if self.take_word("outer") {
+            JoinKind::Full
+        } else {
+            JoinKind::Inner
+        };
+        if kind == JoinKind::Inner && self.is_word("only") {
+            return Err(self.unexpected());
+        }
+        let only = self.take_word("only");
+        self.expect_word("join")?;
+        let mut item = self.source(kind, only)?;
+        if !self.is_word("on") {
+            return Err(self.unexpected());
+        }
+        item.on = self.clause("on")?;
+        self.refuse_clause(&["nearest"])?;
+        Ok(item)
+    }
+
+    fn source(&mut self, join: JoinKind, only: bool) -> Result<FromItem> {
+        let source = if self.take("(") {
+            let query = self.query()?;
+            self.expect(")")?;
+            Source::Query(Box::new(query))
+        } else {
+            Source::Table(self.table_name()?)
+        };
+        let named = self.take_word("as")
+            || match self.token() {
+                Token::Word(word) => {
+                    !RESERVED.contains(&word.to_ascii_lowercase().as_str()) && !word.eq_ignore_ascii_case("outer")
+                }
+                Token::Quoted(_) => true,
+                _ => false,
+            };
+        let alias = if named { Some(self.sql_name()?) } else { None };
+        Ok(FromItem { source, alias, join, only, on: None })
+    }
+
+    pub(super) fn table_name(&mut self) -> Result<TableName> {
+        let named = !matches!(self.ahead(1), Token::Symbol(_) | Token::End) && !self.word_at(1, "as");
+        let mut schema = None;
+        let words =
+            [("public", Some("public")), ("temporary", Some("pg_temp")), ("temp", Some("pg_temp")), ("variable", None)];
+        if let Some((_, means)) = words.iter().find(|(word, _)| named && self.is_word(word)) {
+            schema = means.map(str::to_owned);
+            self.advance();
+        }
+        let name = self.sql_name()?;
+        if self.take(".") {
+            return Ok((Some(name), self.sql_name()?));
+        }
+        Ok((schema, name))
     }
 }

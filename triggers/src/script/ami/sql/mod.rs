@@ -1,12 +1,13 @@
 //! SQL inside a script (AMI-71, AMI-72): what is a column stays SQL, everything that hangs on script variables alone is
-//! computed by the script and travels as a parameter. AMI's operators become standard ones.
+//! computed by the script and travels as a parameter. What a statement means is known in one place, the engine's reading
+//! of AMI SQL; here it is only written down for it.
 //!
 //! A site keeps what it found out: for INSERT … VALUES the table and its columns (most such rows go straight to the
-//! engine's door, without SQL); for the rest one prepared statement per signature of its parameters. A null parameter
-//! is written as NULL, so that `col == v` can be `col = $1` (an index serves it) or `col IS NULL`.
+//! engine's door, without SQL); for the rest one prepared statement, and one more for each further combination of types
+//! that its parameters had.
 
 mod names;
-mod translate;
+mod write;
 
 pub(crate) use names::{names_of, walk};
 
@@ -19,11 +20,11 @@ use tripline_sql::change::Prepared;
 use tripline_sql::error::{Result, Severity, SqlError, SqlState};
 use tripline_sql::types::{DataType, Oid, Value};
 
-use crate::script::ami::ast::{Sql, Type};
+use crate::script::ami::ast::{Sql, TableName, Type};
 use crate::script::ami::compile::{Code, find_column};
 use crate::script::ami::interp::Frame;
 use crate::script::ami::methods::{DIALECT, Methods};
-use crate::script::ami::value::{Rows, convert_value, text_of, to_column, type_of};
+use crate::script::ami::value::{Rows, text_of, to_column, type_of};
 
 /// OID of schema public.
 pub(crate) const PUBLIC: Oid = 2200;
@@ -49,10 +50,12 @@ pub(crate) enum SentCode {
 enum Body {
     /// Sent as it stands.
     Sent(Vec<SentCode>),
+    /// `CALL p(…)`: its text, and the values.
+    Call(String, Vec<Code>),
     /// `use ds=… execute …`.
     Using(Box<Code>, Box<Code>),
     Insert {
-        table: String,
+        table: TableName,
         columns: Vec<String>,
         rows: Vec<Vec<Code>>,
         plan: Mutex<Option<Arc<InsertPlan>>>,
@@ -62,7 +65,7 @@ enum Body {
         outer: Vec<(String, Code, Type)>,
         /// Weak: a method's own statements must not keep the set of methods alive.
         methods: Weak<Methods>,
-        plan: Mutex<Option<Arc<Translated>>>,
+        plan: Mutex<Option<Arc<Statement>>>,
     },
 }
 
@@ -70,6 +73,7 @@ impl Clone for Site {
     fn clone(&self) -> Self {
         let body = match &self.body {
             Body::Sent(parts) => Body::Sent(parts.clone()),
+            Body::Call(text, args) => Body::Call(text.clone(), args.clone()),
             Body::Using(source, text) => Body::Using(source.clone(), text.clone()),
             Body::Insert { table, columns, rows, .. } => Body::Insert {
                 table: table.clone(),
@@ -90,6 +94,9 @@ impl Clone for Site {
 
 #[derive(Debug)]
 struct InsertPlan {
+    catalog: Weak<Catalog>,
+    /// The name means this table as long as there is a table with that id.
+    settled: bool,
     table: Arc<TableDef>,
     /// Place and type of each value's column.
     targets: Vec<(usize, DataType)>,
@@ -101,14 +108,22 @@ struct InsertPlan {
 
 impl Site {
     /// An INSERT … VALUES, its expressions compiled.
-    pub(crate) fn insert(table: &str, columns: &[String], rows: Vec<Vec<Code>>) -> Site {
-        let body = Body::Insert { table: table.to_owned(), columns: columns.to_vec(), rows, plan: Mutex::new(None) };
+    pub(crate) fn insert(table: &TableName, columns: &[String], rows: Vec<Vec<Code>>) -> Site {
+        let body = Body::Insert { table: table.clone(), columns: columns.to_vec(), rows, plan: Mutex::new(None) };
         Site { body }
     }
 
     /// A statement that is sent as it stands.
     pub(crate) fn sent(parts: Vec<SentCode>) -> Site {
         Site { body: Body::Sent(parts) }
+    }
+
+    /// `CALL name(args)`.
+    pub(crate) fn call(name: &str, args: Vec<Code>) -> Site {
+        let places: Vec<String> = (1..=args.len()).map(|n| format!("${n}")).collect();
+        let simple = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let name = if simple { name.to_owned() } else { quoted(name) };
+        Site { body: Body::Call(format!("CALL {name}({})", places.join(", ")), args) }
     }
 
     /// `use ds=source execute text`.
@@ -133,6 +148,7 @@ impl Site {
             Body::Insert { table, columns, rows, plan } => insert(frame, table, columns, rows, plan),
             Body::General { sql, outer, methods, plan } => general(frame, sql, outer, methods, plan),
             Body::Sent(parts) => sent(frame, parts),
+            Body::Call(text, args) => call(frame, text, args),
             Body::Using(source, text) => using(frame, source, text),
         }
     }
@@ -141,29 +157,37 @@ impl Site {
     pub(crate) fn selects(&self) -> bool {
         match &self.body {
             Body::General { sql, .. } => matches!(**sql, Sql::Select(_)),
-            Body::Sent(_) | Body::Using(..) => true,
+            Body::Sent(_) | Body::Call(..) | Body::Using(..) => true,
             Body::Insert { .. } => false,
         }
     }
 }
 
-/// A table of schema public by AMI's rules: exact, then the only one that differs by case.
-pub(crate) fn find_table(catalog: &Catalog, name: &str) -> Result<Arc<TableDef>> {
-    let mut same: Option<&Arc<TableDef>> = None;
-    let mut several = false;
-    for table in catalog.tables().filter(|table| table.schema == PUBLIC && !table.hidden) {
-        if table.name == name {
+/// A table by AMI's rules: exact, then the only one that differs by case. Without a schema it is one of the session's
+/// temporary tables or of schema public. Errors: 42P01.
+pub(crate) fn find_table(catalog: &Catalog, temp: Option<Oid>, name: &TableName) -> Result<Arc<TableDef>> {
+    let (schemas, name) = match name {
+        (None, name) => ([temp, Some(PUBLIC)], name),
+        (Some(schema), name) if schema == "pg_temp" => ([temp, None], name),
+        (Some(schema), name) => ([catalog.schema_by_name(schema).map(|schema| schema.oid), None], name),
+    };
+    for schema in schemas.into_iter().flatten() {
+        let mut same: Option<&Arc<TableDef>> = None;
+        let mut several = false;
+        for table in catalog.tables().filter(|table| table.schema == schema && !table.hidden) {
+            if table.name == *name {
+                return Ok(table.clone());
+            }
+            if table.name.eq_ignore_ascii_case(name) {
+                several = same.is_some();
+                same = Some(table);
+            }
+        }
+        if let Some(table) = same.filter(|_| !several) {
             return Ok(table.clone());
         }
-        if table.name.eq_ignore_ascii_case(name) {
-            several = same.is_some();
-            same = Some(table);
-        }
     }
-    match same {
-        Some(table) if !several => Ok(table.clone()),
-        _ => Err(SqlError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))),
-    }
+    Err(SqlError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")))
 }
 
 fn undefined_column(table: &TableDef, name: &str) -> SqlError {
@@ -177,30 +201,35 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn qualified(table: &TableDef) -> String {
-    format!("public.{}", quoted(&table.name))
+fn qualified(catalog: &Catalog, table: &TableDef) -> String {
+    let schema = catalog.schema(table.schema).map_or("public", |schema| &schema.name);
+    format!("{}.{}", quoted(schema), quoted(&table.name))
 }
 
 // INSERT … VALUES -----------------------------------------------------------------------------------------------
 
 fn insert(
     frame: &mut Frame<'_>,
-    name: &str,
+    name: &TableName,
     columns: &[String],
     rows: &[Vec<Code>],
     kept: &Mutex<Option<Arc<InsertPlan>>>,
 ) -> Result<Rows> {
     let catalog = frame.context()?.catalog();
     let old = kept.lock().clone();
-    let plan = match old.filter(|plan| catalog.table(plan.table.id).is_some_and(|now| Arc::ptr_eq(now, &plan.table))) {
+    let current = |plan: &Arc<InsertPlan>| {
+        std::ptr::eq(plan.catalog.as_ptr(), Arc::as_ptr(&catalog))
+            || plan.settled && catalog.table(plan.table.id).is_some_and(|now| Arc::ptr_eq(now, &plan.table))
+    };
+    let plan = match old.filter(current) {
         Some(plan) => plan,
         None => {
-            let plan = Arc::new(plan_insert(&catalog, name, columns, rows.first().map_or(0, Vec::len))?);
+            let temp = frame.context()?.temp_schema();
+            let plan = Arc::new(plan_insert(&catalog, temp, name, columns, rows.first().map_or(0, Vec::len))?);
             *kept.lock() = Some(plan.clone());
             plan
         }
     };
-    drop(catalog);
     if plan.surplus {
         let text = format!(
             "INSERT names {} columns but supplies {} values; the surplus was assigned to \"{}\"",
@@ -238,7 +267,7 @@ fn insert(
         let prepared = match prepared {
             Some(prepared) => prepared,
             None => {
-                let mut text = format!("INSERT INTO {} (", qualified(&plan.table));
+                let mut text = format!("INSERT INTO {} (", qualified(&catalog, &plan.table));
                 let mut values = String::new();
                 for (i, (place, _)) in plan.targets.iter().enumerate() {
                     let comma = if i > 0 { ", " } else { "" };
@@ -257,8 +286,14 @@ fn insert(
     Ok(Rows::default())
 }
 
-fn plan_insert(catalog: &Catalog, name: &str, columns: &[String], values: usize) -> Result<InsertPlan> {
-    let table = find_table(catalog, name)?;
+fn plan_insert(
+    catalog: &Arc<Catalog>,
+    temp: Option<Oid>,
+    name: &TableName,
+    columns: &[String],
+    values: usize,
+) -> Result<InsertPlan> {
+    let table = find_table(catalog, temp, name)?;
     let live: Vec<usize> = table.live_columns().map(|(place, _)| place).collect();
     let mut places = Vec::new();
     if columns.is_empty() {
@@ -305,7 +340,8 @@ fn plan_insert(catalog: &Catalog, name: &str, columns: &[String], values: usize)
     });
     let direct = plain && !generated && (whole || !upserts);
     let targets = places.iter().map(|place| (*place, table.columns[*place].ty)).collect();
-    Ok(InsertPlan { table, targets, direct, statement: Mutex::new(None), surplus })
+    let (catalog, settled) = (Arc::downgrade(catalog), temp.is_none());
+    Ok(InsertPlan { catalog, settled, table, targets, direct, statement: Mutex::new(None), surplus })
 }
 
 // Statements sent as they stand -------------------------------------------------------------------------------------
@@ -319,6 +355,7 @@ fn rows_of(result: tripline_sql::change::QueryResult) -> Rows {
 fn sent(frame: &mut Frame<'_>, parts: &[SentCode]) -> Result<Rows> {
     let mut text = String::new();
     let catalog = frame.context()?.catalog();
+    let temp = frame.context()?.temp_schema();
     let words = |text: &str| -> Vec<String> {
         text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).map(str::to_owned).collect()
     };
@@ -329,7 +366,7 @@ fn sent(frame: &mut Frame<'_>, parts: &[SentCode]) -> Result<Rows> {
             SentCode::Word(word, _) => vec![word.clone()],
             SentCode::Value(_) => Vec::new(),
         };
-        named.extend(found.iter().filter_map(|word| find_table(&catalog, word).ok()));
+        named.extend(found.into_iter().filter_map(|word| find_table(&catalog, temp, &(None, word)).ok()));
     }
     drop(catalog);
     for part in parts {
@@ -353,7 +390,7 @@ fn sent(frame: &mut Frame<'_>, parts: &[SentCode]) -> Result<Rows> {
         }
     }
     frame.charge(text.len())?;
-    let result = frame.context()?.query_in(DIALECT, &text, &[])?;
+    let result = frame.context()?.query_in(DIALECT, &text, &[], &[])?;
     frame.charge(result.rows.len() * 64)?;
     Ok(rows_of(result))
 }
@@ -389,6 +426,18 @@ fn literal(value: &Value, out: &mut String) {
     }
 }
 
+/// A procedure runs with the values as they are.
+fn call(frame: &mut Frame<'_>, text: &str, args: &[Code]) -> Result<Rows> {
+    let mut values = Vec::with_capacity(args.len());
+    for code in args {
+        values.push(frame.eval(code)?.into_sql());
+    }
+    let types: Vec<Oid> = values.iter().map(|value| if value.is_null() { 0 } else { type_of(value).oid }).collect();
+    let result = frame.context()?.query_in(DIALECT, text, &types, &values)?;
+    frame.charge(result.rows.len() * 64)?;
+    Ok(rows_of(result))
+}
+
 /// `use ds=source execute text`: on a data source (AMI-80). Errors: 42704 for an unknown one.
 fn using(frame: &mut Frame<'_>, source: &Code, text: &Code) -> Result<Rows> {
     let source = text_of(&frame.eval(source)?.into_sql());
@@ -400,25 +449,19 @@ fn using(frame: &mut Frame<'_>, source: &Code, text: &Code) -> Result<Rows> {
 
 // Other statements ----------------------------------------------------------------------------------------------
 
-/// A piece of translated SQL.
-#[derive(Clone, Debug)]
-enum Frag {
-    Text(String),
-    Param(usize),
-    /// `left == $n`, null-aware; the flag: `!=`.
-    Equals(Vec<Frag>, usize, bool),
-}
-
+/// A statement as the engine gets it.
 #[derive(Debug)]
-struct Translated {
+struct Statement {
+    catalog: Weak<Catalog>,
+    /// Its names mean these tables as long as the tables are the same.
+    settled: bool,
     tables: Vec<Arc<TableDef>>,
-    frags: Vec<Frag>,
-    params: Vec<(Code, Option<Type>)>,
-    columns: Vec<Arc<str>>,
-    statements: Mutex<Vec<Variant>>,
+    text: String,
+    params: Vec<(Code, Type)>,
+    variants: Mutex<Vec<Variant>>,
 }
 
-/// A statement prepared for parameters of these types; 0 is a null.
+/// A statement prepared for parameters of these types; 0 is a null of no known type.
 type Variant = (Vec<Oid>, Arc<dyn Prepared>);
 
 const SIGNATURES_MAX: usize = 32;
@@ -428,94 +471,50 @@ fn general(
     sql: &Sql,
     outer: &[(String, Code, Type)],
     methods: &Weak<Methods>,
-    kept: &Mutex<Option<Arc<Translated>>>,
+    kept: &Mutex<Option<Arc<Statement>>>,
 ) -> Result<Rows> {
     let catalog = frame.context()?.catalog();
     let old = kept.lock().clone();
-    let current = |plan: &Arc<Translated>| {
-        plan.tables.iter().all(|table| catalog.table(table.id).is_some_and(|now| Arc::ptr_eq(now, table)))
+    let current = |plan: &Arc<Statement>| {
+        std::ptr::eq(plan.catalog.as_ptr(), Arc::as_ptr(&catalog))
+            || plan.settled
+                && plan.tables.iter().all(|table| catalog.table(table.id).is_some_and(|now| Arc::ptr_eq(now, table)))
     };
     let plan = match old.filter(current) {
         Some(plan) => plan,
         None => {
-            let plan = Arc::new(translate::Translator::new(&catalog, outer, methods.upgrade()).statement(sql)?);
+            let temp = frame.context()?.temp_schema();
+            let plan = Arc::new(write::Writer::new(&catalog, temp, outer, methods.upgrade()).statement(sql)?);
             *kept.lock() = Some(plan.clone());
             plan
         }
     };
     drop(catalog);
     let mut values = Vec::with_capacity(plan.params.len());
-    for (code, hint) in &plan.params {
-        values.push(adapt(frame.eval(code)?.into_sql(), *hint));
+    let mut signature = Vec::with_capacity(plan.params.len());
+    for (code, ty) in &plan.params {
+        let value = frame.eval(code)?.into_sql();
+        signature.push(match &value {
+            // As what it would be, so that a null needs no statement of its own.
+            Value::Null if *ty == Type::Object || ty.is_collection() => 0,
+            Value::Null => ty.data_type().oid,
+            value => type_of(value).oid,
+        });
+        values.push(value);
     }
-    let signature: Vec<Oid> = values.iter().map(|value| if value.is_null() { 0 } else { type_of(value).oid }).collect();
-    let found = plan.statements.lock().iter().find(|(have, _)| *have == signature).map(|(_, s)| s.clone());
+    let found = plan.variants.lock().iter().find(|(have, _)| *have == signature).map(|(_, s)| s.clone());
     let statement = match found {
         Some(statement) => statement,
         None => {
-            let mut text = String::new();
-            let mut types = Vec::new();
-            let mut numbers = vec![0; signature.len()];
-            for (i, oid) in signature.iter().enumerate().filter(|(_, oid)| **oid != 0) {
-                types.push(*oid);
-                numbers[i] = types.len();
-            }
-            render(&plan.frags, &numbers, &mut text);
-            let statement = frame.context()?.prepare(&text, &types)?;
-            let mut kept = plan.statements.lock();
+            let statement = frame.context()?.prepare_in(DIALECT, &plan.text, &signature)?;
+            let mut kept = plan.variants.lock();
             if kept.len() < SIGNATURES_MAX {
                 kept.push((signature, statement.clone()));
             }
             statement
         }
     };
-    values.retain(|value| !value.is_null());
     let result = frame.context()?.run(&*statement, &values)?;
     frame.charge(result.rows.len() * 64)?;
-    let columns = if plan.columns.len() == result.columns.len() {
-        plan.columns.clone()
-    } else {
-        result.columns.iter().map(|(name, _)| Arc::from(name.as_str())).collect()
-    };
-    let types = result.columns.iter().map(|(_, ty)| *ty).collect();
-    Ok(Rows { columns, types, rows: result.rows })
-}
-
-/// A parameter beside a value of another class is cast to that class (AMI-31).
-fn adapt(value: Value, hint: Option<Type>) -> Value {
-    match (hint, &value) {
-        (Some(Type::Number), Value::Text(_)) => convert_value(Type::Number, value),
-        (Some(Type::String), Value::Text(_) | Value::Null) => value,
-        (Some(Type::String), _) => Value::text(text_of(&value)),
-        (Some(Type::Utc), _) => convert_value(Type::Utc, value),
-        (Some(Type::Boolean), Value::Text(_)) => convert_value(Type::Boolean, value),
-        _ => value,
-    }
-}
-
-fn render(frags: &[Frag], numbers: &[usize], out: &mut String) {
-    for frag in frags {
-        match frag {
-            Frag::Text(text) => out.push_str(text),
-            Frag::Param(n) if numbers[*n] == 0 => out.push_str("NULL"),
-            Frag::Param(n) => {
-                let _ = write!(out, "${}", numbers[*n]);
-            }
-            Frag::Equals(left, n, not) => {
-                out.push('(');
-                render(left, numbers, out);
-                match (numbers[*n], not) {
-                    (0, false) => out.push_str(" IS NULL"),
-                    (0, true) => out.push_str(" IS NOT NULL"),
-                    (number, false) => {
-                        let _ = write!(out, " = ${number}");
-                    }
-                    (number, true) => {
-                        let _ = write!(out, " IS DISTINCT FROM ${number}");
-                    }
-                }
-                out.push(')');
-            }
-        }
-    }
+    Ok(rows_of(result))
 }

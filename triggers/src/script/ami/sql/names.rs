@@ -1,6 +1,6 @@
 //! Walks over expressions, and the names that a statement uses.
 
-use crate::script::ami::ast::{Expr, Part, Query, Sent, Sql};
+use crate::script::ami::ast::{Expr, FromItem, Item, Limit, Part, Query, Sent, Source, Sql};
 
 /// Visits an expression and everything below it, queries left out.
 pub(crate) fn walk(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
@@ -60,20 +60,22 @@ fn walk_parts(parts: &[Part], visit: &mut dyn FnMut(&Expr)) {
 
 /// All bare names in a statement's expressions.
 pub(crate) fn names_of(sql: &Sql, out: &mut Vec<String>) {
-    let mut add = |expr: &Expr| collect(expr, out);
     match sql {
-        Sql::Insert { rows, query, .. } => {
-            rows.iter().flatten().for_each(&mut add);
-            if let Some(query) = query {
-                query_names(query, out);
-            }
+        Sql::Insert { rows, limit, .. } => {
+            rows.iter().flatten().for_each(|expr| collect(expr, out));
+            limit_names(limit.as_ref(), out);
         }
-        Sql::Update { sets, filter, .. } => {
-            sets.iter().for_each(|(_, value)| add(value));
-            filter.iter().for_each(&mut add);
+        Sql::InsertSelect { query, .. } | Sql::Sync { query, .. } | Sql::Select(query) => query_names(query, out),
+        Sql::Update { joins, sets, filter, limit, .. } => {
+            from_names(joins, out);
+            sets.iter().map(|(_, value)| value).chain(filter).for_each(|expr| collect(expr, out));
+            limit_names(limit.as_ref(), out);
         }
-        Sql::Delete { filter, .. } => filter.iter().for_each(&mut add),
-        Sql::Select(query) => query_names(query, out),
+        Sql::Delete { joins, filter, limit, .. } => {
+            from_names(joins, out);
+            filter.iter().for_each(|expr| collect(expr, out));
+            limit_names(limit.as_ref(), out);
+        }
         Sql::Text(parts) => {
             for part in parts {
                 if let Sent::Word(word) = part {
@@ -81,6 +83,7 @@ pub(crate) fn names_of(sql: &Sql, out: &mut Vec<String>) {
                 }
             }
         }
+        Sql::Call(_, args) => args.iter().for_each(|expr| collect(expr, out)),
         Sql::Use { .. } => {}
     }
     out.sort();
@@ -99,21 +102,34 @@ fn collect(expr: &Expr, out: &mut Vec<String>) {
     }
 }
 
+fn limit_names(limit: Option<&Limit>, out: &mut Vec<String>) {
+    if let Some((skip, count)) = limit {
+        skip.iter().chain([count]).for_each(|expr| collect(expr, out));
+    }
+}
+
+fn from_names(from: &[FromItem], out: &mut Vec<String>) {
+    for item in from {
+        item.on.iter().for_each(|expr| collect(expr, out));
+        if let Source::Query(query) = &item.source {
+            query_names(query, out);
+        }
+    }
+}
+
 fn query_names(query: &Query, out: &mut Vec<String>) {
-    let exprs = query
-        .items
-        .iter()
-        .map(|(expr, _)| expr)
-        .chain(query.from.iter().filter_map(|item| item.on.as_ref()))
+    let values = query.items.iter().filter_map(|item| match item {
+        Item::Value(expr, _) => Some(expr),
+        Item::Star | Item::StarExcept(_) | Item::TableStar(_) => None,
+    });
+    let exprs = values
         .chain(&query.filter)
         .chain(&query.group_by)
         .chain(&query.having)
-        .chain(query.order_by.iter().map(|(expr, _)| expr))
-        .chain(&query.limit)
-        .chain(&query.skip);
-    for expr in exprs {
-        collect(expr, out);
-    }
+        .chain(query.order_by.iter().map(|(expr, _)| expr));
+    exprs.for_each(|expr| collect(expr, out));
+    from_names(&query.from, out);
+    limit_names(query.limit.as_ref(), out);
     if let Some(union) = &query.union {
         query_names(union, out);
     }
