@@ -67,6 +67,7 @@ use crate::types::{Oid, Row, TextStyle, Value};
 pub struct Caches {
     subplans: HashMap<SubplanId, (usize, Arc<Vec<Row>>)>,
     hashed: HashMap<SubplanId, Arc<scan::HashedRows>>,
+    arrays: HashMap<SubplanId, Value>,
     ctes: HashMap<u32, cte::CteState>,
     paths: HashMap<u32, cte::Path>,
     working: HashMap<u32, Arc<Vec<Row>>>,

@@ -69,6 +69,23 @@ impl Runtime for Exec<'_> {
         Ok(rows)
     }
 
+    fn subquery_array(
+        &self,
+        plan: SubplanId,
+        ctx: &EvalContext<'_>,
+        row: &[Value],
+        build: &dyn Fn(&[Row]) -> Result<Value>,
+    ) -> Result<Value> {
+        if let Some(array) = self.run.caches.borrow().arrays.get(&plan) {
+            return Ok(array.clone());
+        }
+        let array = build(&self.subquery(plan, ctx, row, usize::MAX)?)?;
+        if self.run.plan.subplans.get(plan.0 as usize).is_some_and(|subplan| !subplan.correlated) {
+            self.run.caches.borrow_mut().arrays.insert(plan, array.clone());
+        }
+        Ok(array)
+    }
+
     fn hashed_any(
         &self,
         plan: SubplanId,

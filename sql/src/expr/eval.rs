@@ -520,12 +520,11 @@ impl<'a> At<'a> {
                 let rows = runtime.subquery(plan, self.ctx, self.row, 1)?;
                 Ok(Value::Bool(!rows.is_empty()))
             }
-            SubqueryKind::Array => {
-                let rows = runtime.subquery(plan, self.ctx, self.row, usize::MAX)?;
+            SubqueryKind::Array => runtime.subquery_array(plan, self.ctx, self.row, &|rows| {
                 let items: Vec<Value> = rows.iter().map(|row| row.first().cloned().unwrap_or_default()).collect();
                 let nested = items.iter().any(|item| matches!(item, Value::Array(_)));
                 build_array(element_of(ty.oid).unwrap_or(oid::UNKNOWN), items, nested)
-            }
+            }),
             SubqueryKind::Quantified { left, test, all, hashable } => {
                 let mut values = left.iter().map(|expr| self.eval(expr)).collect::<Result<Vec<Value>>>()?;
                 if *hashable

@@ -43,6 +43,17 @@ pub trait Runtime {
         row: &[Value],
         limit: usize,
     ) -> Result<Arc<SubqueryResult>>;
+    /// The array that `build` makes of a subquery's rows; that of an uncorrelated one is made once per statement, so that
+    /// what is derived from it (the hash of `= ANY`) is found again by its address.
+    fn subquery_array(
+        &self,
+        plan: SubplanId,
+        ctx: &EvalContext<'_>,
+        row: &[Value],
+        build: &dyn Fn(&[Row]) -> Result<Value>,
+    ) -> Result<Value> {
+        build(&self.subquery(plan, ctx, row, usize::MAX)?)
+    }
     /// For a `hashable` ANY over an uncorrelated subquery: Some(whether a row equals `left`), three-valued (None inside
     /// for unknown); outer None if the runtime does not hash it and the caller must run `test` over the rows.
     fn hashed_any(

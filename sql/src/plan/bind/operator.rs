@@ -370,7 +370,7 @@ impl Binder<'_> {
     ) -> Result<Expr> {
         let name = operator_name(op);
         if let Some(query) = subquery_of(right) {
-            return self.quantified(ast, left, &name, query, all, false);
+            return self.quantified(ast, left, &name, query, all);
         }
         let left_expr = self.expr(left)?;
         let array = self.expr(right)?;

@@ -105,7 +105,7 @@ impl Binder<'_> {
 
     /// `expr [NOT] IN (SELECT …)`.
     pub(super) fn in_subquery(&mut self, ast: &Ast, expr: &Ast, query: &ast::Query, negated: bool) -> Result<Expr> {
-        let found = self.quantified(ast, expr, "=", query, false, true)?;
+        let found = self.quantified(ast, expr, "=", query, false)?;
         Ok(if negated { Expr::Not(Box::new(found)) } else { found })
     }
 
@@ -117,9 +117,7 @@ impl Binder<'_> {
         op: &str,
         query: &ast::Query,
         all: bool,
-        is_in: bool,
     ) -> Result<Expr> {
-        let _ = is_in;
         let mut plain = left;
         while let Ast::Nested(inner) = plain {
             plain = inner;
