@@ -431,8 +431,14 @@ impl Client {
     }
 }
 
-fn open(disk: &CrashDisk) -> Engine {
-    open_with(Arc::new(disk.clone()), Fire::new()).expect("it opens")
+/// `fold`: views write after so many changes, also in the middle of a statement.
+fn open(disk: &CrashDisk, fold: usize) -> Engine {
+    open_with(Arc::new(disk.clone()), Fire::folding(fold)).expect("it opens")
+}
+
+/// After how many changes views write: sometimes at once, sometimes at the end of the statement.
+fn fold(rng: &mut StdRng) -> usize {
+    [1, 3, usize::MAX][rng.random_range(0..3)]
 }
 
 fn seed() -> u64 {
@@ -456,7 +462,8 @@ fn targets_equal_their_definitions() {
     let mut deepest = 0;
     while done < steps {
         let mut disk = CrashDisk::new(&Image::new(), None);
-        let mut engine = open(&disk);
+        let fold = fold(&mut rng);
+        let mut engine = open(&disk, fold);
         let mut reader = session(&engine).expect("a session");
         let views = build(&mut reader, &mut rng);
         for view in &views {
@@ -481,7 +488,7 @@ fn targets_equal_their_definitions() {
                 }
                 let image = disk.image(if rng.random_bool(0.5) { Loss::Unsynced } else { Loss::Nothing });
                 disk = CrashDisk::new(&image, None);
-                engine = open(&disk);
+                engine = open(&disk, fold);
                 reader = session(&engine).expect("a session");
                 clients = (0..3).map(|_| Client::new(&engine)).collect();
                 check(&mut reader, &views, &format!("TRIPLINE_SEED={seed}, step {done}, opened again"));
@@ -507,9 +514,10 @@ fn concurrent_writers_lose_nothing() {
     let seed = seed();
     for round in 0..if long() { 40_u64 } else { 4 } {
         let disk = CrashDisk::new(&Image::new(), None);
-        let engine = open(&disk);
+        let mut rng = StdRng::seed_from_u64(seed ^ round);
+        let engine = open(&disk, fold(&mut rng));
         let mut reader = session(&engine).expect("a session");
-        let views = build(&mut reader, &mut StdRng::seed_from_u64(seed ^ round));
+        let views = build(&mut reader, &mut rng);
         std::thread::scope(|scope| {
             for thread in 0..4_u64 {
                 let mut client = Client::new(&engine);
@@ -538,12 +546,13 @@ fn a_stop_at_any_write_leaves_targets_right() {
     let mut rng = StdRng::seed_from_u64(seed);
     for round in 0..if long() { 200 } else { 12 } {
         let graph: u64 = rng.random();
+        let fold = fold(&mut rng);
         let disk = CrashDisk::new(&Image::new(), None);
-        let engine = open(&disk);
+        let engine = open(&disk, fold);
         let views = build(&mut session(&engine).expect("a session"), &mut StdRng::seed_from_u64(graph));
         let _ = engine.close();
         let disk = CrashDisk::new(&disk.image(Loss::Unsynced), Some((rng.random_range(2..80), Fault::Stop)));
-        if let Ok(engine) = open_with(Arc::new(disk.clone()), Fire::new()) {
+        if let Ok(engine) = open_with(Arc::new(disk.clone()), Fire::folding(fold)) {
             let mut client = Client::new(&engine);
             for step in 0..60 {
                 client.step(&mut rng, &mut Vec::new(), 0);
@@ -555,7 +564,7 @@ fn a_stop_at_any_write_leaves_targets_right() {
                 }
             }
         }
-        let engine = open(&CrashDisk::new(&disk.image(Loss::Torn(round)), None));
+        let engine = open(&CrashDisk::new(&disk.image(Loss::Torn(round)), None), fold);
         let mut reader = session(&engine).expect("a session");
         check(&mut reader, &views, &format!("TRIPLINE_SEED={seed}, round {round}, opened again"));
         // It goes on from there.

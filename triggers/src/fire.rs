@@ -25,9 +25,12 @@ use crate::script::ami::Routine;
 use crate::script::{LANGUAGES, Limits};
 use crate::signal::Signal;
 
+/// How much a view may hold back of a statement before it writes.
+const FOLD_MAX: usize = 16_384;
+
 /// The trigger layer of one engine.
-#[derive(Default)]
 pub struct Fire {
+    fold_max: usize,
     tables: RwLock<HashMap<TableId, Kept>>,
     instances: Mutex<HashMap<TriggerId, Arc<Instance>>>,
     signal: Arc<Signal>,
@@ -106,7 +109,23 @@ impl Fire {
     /// A layer for one engine; hand it to `Engine::open`, then to `Feed::start`.
     #[must_use]
     pub fn new() -> Arc<Fire> {
-        Arc::new(Fire::default())
+        Fire::folding(FOLD_MAX)
+    }
+
+    /// One whose views write as soon as they have noted so many changes of a statement.
+    #[must_use]
+    pub fn folding(fold_max: usize) -> Arc<Fire> {
+        Arc::new(Fire {
+            fold_max,
+            tables: RwLock::default(),
+            instances: Mutex::default(),
+            signal: Arc::default(),
+            deferred: Arc::default(),
+            consumers: Arc::default(),
+            engine: Mutex::default(),
+            methods: Mutex::default(),
+            procedures: Mutex::default(),
+        })
     }
 
     /// What wakes the subscribers.
@@ -294,7 +313,7 @@ impl Hooks for Fire {
             .map(|kept| kept.set.clone());
         let set = known.unwrap_or_else(|| self.keep(catalog, table))?;
         let running = set.entries.iter().map(|_| Slot::default()).collect();
-        Some(Box::new(Statement { set, running }))
+        Some(Box::new(Statement { set, running, fold_max: self.fold_max }))
     }
 
     fn check_function(&self, def: &FunctionDef) -> Result<()> {
@@ -432,6 +451,7 @@ fn check_sizes(def: &FunctionDef) -> Result<()> {
 struct Statement {
     set: Arc<Set>,
     running: Vec<Slot>,
+    fold_max: usize,
 }
 
 /// One trigger of a statement.
@@ -586,8 +606,16 @@ impl Attached for Statement {
         for (place, _) in listening().filter(|(_, entry)| entry.folds) {
             self.note(place, ctx, row, change)?;
         }
-        if !set.calls && !set.observed {
-            return Ok(());
+        if !set.observed {
+            // A long statement is folded part by part: neither memory nor the locks' order needs it whole.
+            for (place, _) in listening().filter(|(_, entry)| entry.folds) {
+                if self.running[place].running.as_ref().is_some_and(|view| view.waiting() >= self.fold_max) {
+                    self.settle(place, ctx)?;
+                }
+            }
+            if !set.calls {
+                return Ok(());
+            }
         }
         for (place, entry) in listening() {
             if !entry.folds {

@@ -151,6 +151,10 @@ pub trait Running: Send {
     fn note(&mut self, _ctx: &mut dyn HookContext, _table: TableId, _row: RowId, _change: &RowChange) -> Result<()> {
         Ok(())
     }
+    /// How much a view has noted that it has not written: beyond a limit it is told to `finish` in between.
+    fn waiting(&self) -> usize {
+        0
+    }
     /// At the end of the statement; of a view also in the middle, to write what it has noted so far.
     fn finish(&mut self, _ctx: &mut dyn HookContext) -> Result<()> {
         Ok(())

@@ -24,7 +24,7 @@ mod tests;
 mod value;
 
 pub(crate) use ast::{Binary, Compare, Expr, Type};
-pub(crate) use compile::{Code, Event, Program, Scope, expression, find_column};
+pub(crate) use compile::{Code, Event, Image, Program, Scope, expression, find_column};
 use interp::End;
 pub(crate) use interp::Frame;
 pub(crate) use parser::{assignments, derived, expressions, single};
