@@ -74,6 +74,8 @@ struct Set {
     entries: Vec<Entry>,
     has_before: bool,
     has_after: bool,
+    /// All that is called before an UPDATE or DELETE may be called again.
+    repeats: bool,
     /// Some trigger here, or on a table derived from this one, may look at tables: views are written row by row.
     observed: bool,
     /// The table may be written again before a statement on it has ended.
@@ -196,6 +198,12 @@ impl Fire {
             table: table.clone(),
             has_before: entries.iter().any(|entry| entry.listens.before.contains(&true)),
             has_after: entries.iter().any(|entry| entry.listens.after.contains(&true)),
+            repeats: entries.iter().filter(|entry| entry.listens.before[1] || entry.listens.before[2]).all(|entry| {
+                match &entry.trigger {
+                    Ok(trigger) => trigger.repeats(),
+                    Err(_) => true,
+                }
+            }),
             observed,
             reentered: observed || has(|trigger| trigger.returns()),
             calls: entries.iter().any(|entry| !entry.folds),
@@ -563,12 +571,18 @@ impl Attached for Statement {
         self.set.has_after
     }
 
+    fn repeats(&self) -> bool {
+        self.set.repeats
+    }
+
     fn before(&mut self, ctx: &mut dyn HookContext, change: &RowChange, assigned: Option<&[usize]>) -> Result<Verdict> {
         let operation = Operation::of(change) as usize;
         let set = self.set.clone();
         let mut changed: Option<RowChange> = None;
         let mut managed = None;
-        for (place, _) in set.entries.iter().enumerate().filter(|(_, entry)| entry.listens.before[operation]) {
+        let mut places =
+            (0..set.entries.len()).filter(|place| set.entries[*place].listens.before[operation]).peekable();
+        while let Some(place) = places.next() {
             let seen = changed.as_ref().unwrap_or(change);
             if unchanged(seen) {
                 break;
@@ -580,6 +594,7 @@ impl Attached for Statement {
             match verdict {
                 Verdict::Keep => {}
                 Verdict::Skip => return Ok(Verdict::Skip),
+                Verdict::Replace(new) if places.peek().is_none() => return Ok(Verdict::Replace(new)),
                 Verdict::Replace(new) => {
                     changed = Some(match seen {
                         RowChange::Insert { .. } => RowChange::Insert { new },

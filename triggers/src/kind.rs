@@ -113,6 +113,10 @@ pub trait RowTrigger: Send + Sync {
     fn folds(&self) -> bool {
         false
     }
+    /// Whether `before` of an UPDATE or DELETE may be called again for a newer version of the row, without harm.
+    fn repeats(&self) -> bool {
+        false
+    }
     /// Whether what it writes may come back to the table whose change it answers, before the statement ends.
     fn returns(&self) -> bool {
         false

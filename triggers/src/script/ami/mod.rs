@@ -283,6 +283,10 @@ impl RowTrigger for ScriptTrigger {
         self.scripts.0.iter().flatten().any(|program| program.queries)
     }
 
+    fn repeats(&self) -> bool {
+        [2, 4].iter().all(|script: &usize| self.scripts.0[*script].as_ref().is_none_or(|program| !program.acts))
+    }
+
     fn start(self: Arc<Self>, _observed: bool) -> Box<dyn Running> {
         Box::new(ScriptRun { trigger: self, locals: Vec::new() })
     }
