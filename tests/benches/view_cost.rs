@@ -97,7 +97,7 @@ fn main() {
             }
             let insert = |from: u32, count: u32| {
                 format!(
-                    "INSERT INTO ord(grp,sym,px,qty,note) SELECT n * 7919 % 100 + 1, n * 104729 % 1000 + 1, n % 97 + 1, n * 31 % 100 + 1, \
+                    "INSERT INTO ord(grp,sym,px,qty,note) SELECT n % 1000 * 7919 % 100 + 1, n % 1000 * 729 % 1000 + 1, n % 97 + 1, n % 1000 * 31 % 100 + 1, \
                      'note-note-note-note-note-note-note-note' FROM generate_series({from}, {}) AS n",
                     from + count - 1
                 )
