@@ -7,6 +7,7 @@
 mod consumer;
 mod default;
 mod event;
+pub(crate) mod function;
 pub(crate) mod procedure;
 
 use std::sync::Arc;
