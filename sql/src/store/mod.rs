@@ -21,6 +21,7 @@ mod checkpoint;
 mod config;
 mod ddl;
 mod disk;
+mod gather;
 mod heap;
 mod index;
 mod line;
