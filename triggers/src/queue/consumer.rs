@@ -610,12 +610,14 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
             if !consumer.holds()? {
                 return Ok(Look::Lost);
             }
-            if waits {
-                // The waker stands before the look, so that no commit falls between.
+            let mut found = consumer.fill()?;
+            if !found && waits {
+                // The waker stands before the second look, so that no commit falls between.
                 let waker = consumer.party.waker.clone();
                 consumer.party.consumers.wait(&waker);
+                found = consumer.fill()?;
             }
-            if consumer.fill()? {
+            if found {
                 return consumer.table(lua, session).map(Look::Event);
             }
             let till = till.map(|till| Duration::from_secs_f64(till.max(0.0)));
