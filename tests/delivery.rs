@@ -289,6 +289,9 @@ fn delivered_is_what_the_model_expects() {
                             world.feed.stop();
                             return;
                         }
+                        if (seed - first) % 10_000 == 9_999 {
+                            println!("{} schedules, {:.0} s", seed - first + 1, began.elapsed().as_secs_f64());
+                        }
                         if let Err(wrong) = schedule(&mut world, seed) {
                             panic!("seed {seed}: {wrong}");
                         }
