@@ -719,7 +719,7 @@ impl Attached for FaultyAttached {
 
     fn after(&mut self, ctx: &mut dyn HookContext, row: RowId, change: &RowChange) -> Result<(), SqlError> {
         self.rows += 1;
-        let fifth = self.rows % 5 == 0;
+        let fifth = self.rows.is_multiple_of(5);
         let told = match (self.mutation, change) {
             (Mutation::KeepsDeleted, RowChange::Delete { .. }) => return Ok(()),
             (Mutation::LosesSome, RowChange::Insert { .. }) if fifth => return Ok(()),
