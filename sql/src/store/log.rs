@@ -6,8 +6,7 @@
 //!
 //! Where commits come one at a time, handing each to the flusher and back costs more than the rest of the commit: after
 //! some syncs of a single record each, a committer leads, that is, it writes and syncs its own record where it stands.
-//! As soon as others commit meanwhile, or a sync takes long, the flusher has the work again. Where many commit, the flusher
-//! may wait a moment for company (`gather`).
+//! As soon as others commit meanwhile, or a sync takes long, the flusher has the work again.
 //!
 //! A place is only given in a segment whose whole length is already on disk, so a full disk is met before the commit
 //! (53100), never after. If a write or a sync fails nevertheless the log is poisoned: nothing more is acknowledged and
@@ -16,7 +15,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
-use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -30,7 +28,6 @@ use crate::env::Env;
 use crate::error::{Result, SqlError, SqlState};
 
 use super::disk::{Disk, io_error};
-use super::gather::Gather;
 use super::record::{self, HEADER};
 use super::segment::{Fill, SEGMENT_HEADER, Segment};
 
@@ -98,9 +95,6 @@ struct Tail {
     flushing: bool,
     /// Whether somebody will see to what is pending; not so while only `lazy` records are.
     asked: bool,
-    /// How many records the next sync wants, and for how many the flusher is waiting just now; 0 = it is not.
-    gather: Gather,
-    gathering: usize,
     /// How many quick syncs had one record, lately: 0 to `ALONE_MAX`.
     alone: u32,
     /// Bytes that the next segment must have; 0 = none is asked for.
@@ -187,8 +181,6 @@ impl Log {
                 pending_bytes: 0,
                 flushing: false,
                 asked: false,
-                gather: Gather::default(),
-                gathering: 0,
                 alone: 0,
                 wanted: segment_bytes,
                 attempts: 0,
@@ -301,12 +293,11 @@ impl Log {
         // The flusher has to know of the first record that waits for company, to wait no longer than it may.
         let waits = urge == Urge::Lazy && tail.pending.len() == 1 && !tail.flushing;
         let first = urge != Urge::Lazy && !tail.asked;
-        let leads = first && urge == Urge::Lead && !tail.flushing && tail.gathering == 0 && tail.alone >= ALONE;
-        let enough = tail.gathering > 0 && tail.pending.len() == tail.gathering;
+        let leads = first && urge == Urge::Lead && !tail.flushing && tail.alone >= ALONE;
         tail.asked |= first;
         tail.flushing |= leads;
         drop(tail);
-        if first && !leads || waits || enough {
+        if first && !leads || waits {
             self.work.notify_one();
         }
         Ok((CommitNo(commit), leads.then(|| Turn { log: self })))
@@ -403,8 +394,6 @@ impl Log {
 
     /// The flusher's thread. Ends when the log is stopped and all is written, or when it is poisoned.
     pub(super) fn run_flusher(&self) {
-        // A wait of some tens of microseconds must not become one of a hundred; where that cannot be had, it does.
-        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1000));
         let mut buffer = Vec::new();
         loop {
             {
@@ -421,7 +410,6 @@ impl Log {
                         tail.asked |= !tail.pending.is_empty();
                     }
                 }
-                self.gather(&mut tail);
                 tail.flushing = true;
             }
             self.flush(&mut buffer);
@@ -429,19 +417,6 @@ impl Log {
                 buffer = Vec::new();
             }
         }
-    }
-
-    /// Waits a moment for more records, if that is worth it; nobody else writes meanwhile.
-    fn gather(&self, tail: &mut parking_lot::MutexGuard<'_, Tail>) {
-        if let Some((want, time)) = tail.gather.wish(tail.pending.len())
-            && !tail.stop
-        {
-            tail.gathering = want;
-            self.work.wait_for(tail, time);
-            tail.gathering = 0;
-        }
-        let pending = tail.pending.len();
-        tail.gather.began(pending);
     }
 
     /// Writes and syncs what is pending, by whoever has set `flushing`.
@@ -458,7 +433,6 @@ impl Log {
         let written = self.write(&batch, buffer);
         let time = self.env.clock.elapsed().saturating_sub(began);
         let quick = time <= LEAD_MAX;
-        let records = batch.len();
         match written {
             Ok(()) => self.publish(batch),
             Err(error) => self.poison(error),
@@ -470,8 +444,6 @@ impl Log {
             self.room.notify_all();
         }
         tail.flushing = false;
-        let arrived = tail.pending.len();
-        tail.gather.ended(records, arrived, time);
         let alone = single && quick && tail.pending.is_empty();
         tail.alone = if alone { (tail.alone + 1).min(ALONE_MAX) } else { tail.alone.saturating_sub(ALONE_MAX / 2) };
         // Records that wait for company it times.

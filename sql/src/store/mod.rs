@@ -21,7 +21,6 @@ mod checkpoint;
 mod config;
 mod ddl;
 mod disk;
-mod gather;
 mod heap;
 mod index;
 mod line;
