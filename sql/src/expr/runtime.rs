@@ -70,6 +70,12 @@ pub trait Runtime {
         Err(SqlError::unsupported(format!("a call of the method {name} here")))
     }
 
+    /// The commit that wrote the version of a row that is current; none if it is the running transaction, whose commit
+    /// has no number yet. Errors: 0A000 where no statement runs.
+    fn row_commit(&self, _table: Oid, _row: i64) -> Result<Option<u64>> {
+        Err(SqlError::unsupported("a system column here"))
+    }
+
     /// The catalogs as the transaction sees them.
     fn catalogs(&self) -> Arc<CatalogSet>;
     /// OID of the session's database.
