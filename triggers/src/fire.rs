@@ -25,9 +25,12 @@ use crate::script::ami::Routine;
 use crate::script::{LANGUAGES, Limits};
 use crate::signal::Signal;
 
+/// How much a view may hold back of a statement before it writes.
+const FOLD_MAX: usize = 16_384;
+
 /// The trigger layer of one engine.
-#[derive(Default)]
 pub struct Fire {
+    fold_max: usize,
     tables: RwLock<HashMap<TableId, Kept>>,
     instances: Mutex<HashMap<TriggerId, Arc<Instance>>>,
     signal: Arc<Signal>,
@@ -71,6 +74,8 @@ struct Set {
     entries: Vec<Entry>,
     has_before: bool,
     has_after: bool,
+    /// All that is called before an UPDATE or DELETE may be called again.
+    repeats: bool,
     /// Some trigger here, or on a table derived from this one, may look at tables: views are written row by row.
     observed: bool,
     /// The table may be written again before a statement on it has ended.
@@ -106,7 +111,23 @@ impl Fire {
     /// A layer for one engine; hand it to `Engine::open`, then to `Feed::start`.
     #[must_use]
     pub fn new() -> Arc<Fire> {
-        Arc::new(Fire::default())
+        Fire::folding(FOLD_MAX)
+    }
+
+    /// One whose views write as soon as they have noted so many changes of a statement.
+    #[must_use]
+    pub fn folding(fold_max: usize) -> Arc<Fire> {
+        Arc::new(Fire {
+            fold_max,
+            tables: RwLock::default(),
+            instances: Mutex::default(),
+            signal: Arc::default(),
+            deferred: Arc::default(),
+            consumers: Arc::default(),
+            engine: Mutex::default(),
+            methods: Mutex::default(),
+            procedures: Mutex::default(),
+        })
     }
 
     /// What wakes the subscribers.
@@ -177,6 +198,12 @@ impl Fire {
             table: table.clone(),
             has_before: entries.iter().any(|entry| entry.listens.before.contains(&true)),
             has_after: entries.iter().any(|entry| entry.listens.after.contains(&true)),
+            repeats: entries.iter().filter(|entry| entry.listens.before[1] || entry.listens.before[2]).all(|entry| {
+                match &entry.trigger {
+                    Ok(trigger) => trigger.repeats(),
+                    Err(_) => true,
+                }
+            }),
             observed,
             reentered: observed || has(|trigger| trigger.returns()),
             calls: entries.iter().any(|entry| !entry.folds),
@@ -294,7 +321,7 @@ impl Hooks for Fire {
             .map(|kept| kept.set.clone());
         let set = known.unwrap_or_else(|| self.keep(catalog, table))?;
         let running = set.entries.iter().map(|_| Slot::default()).collect();
-        Some(Box::new(Statement { set, running }))
+        Some(Box::new(Statement { set, running, fold_max: self.fold_max }))
     }
 
     fn check_function(&self, def: &FunctionDef) -> Result<()> {
@@ -432,6 +459,7 @@ fn check_sizes(def: &FunctionDef) -> Result<()> {
 struct Statement {
     set: Arc<Set>,
     running: Vec<Slot>,
+    fold_max: usize,
 }
 
 /// One trigger of a statement.
@@ -543,12 +571,18 @@ impl Attached for Statement {
         self.set.has_after
     }
 
+    fn repeats(&self) -> bool {
+        self.set.repeats
+    }
+
     fn before(&mut self, ctx: &mut dyn HookContext, change: &RowChange, assigned: Option<&[usize]>) -> Result<Verdict> {
         let operation = Operation::of(change) as usize;
         let set = self.set.clone();
         let mut changed: Option<RowChange> = None;
         let mut managed = None;
-        for (place, _) in set.entries.iter().enumerate().filter(|(_, entry)| entry.listens.before[operation]) {
+        let mut places =
+            (0..set.entries.len()).filter(|place| set.entries[*place].listens.before[operation]).peekable();
+        while let Some(place) = places.next() {
             let seen = changed.as_ref().unwrap_or(change);
             if unchanged(seen) {
                 break;
@@ -560,6 +594,7 @@ impl Attached for Statement {
             match verdict {
                 Verdict::Keep => {}
                 Verdict::Skip => return Ok(Verdict::Skip),
+                Verdict::Replace(new) if places.peek().is_none() => return Ok(Verdict::Replace(new)),
                 Verdict::Replace(new) => {
                     changed = Some(match seen {
                         RowChange::Insert { .. } => RowChange::Insert { new },
@@ -586,8 +621,16 @@ impl Attached for Statement {
         for (place, _) in listening().filter(|(_, entry)| entry.folds) {
             self.note(place, ctx, row, change)?;
         }
-        if !set.calls && !set.observed {
-            return Ok(());
+        if !set.observed {
+            // A long statement is folded part by part: neither memory nor the locks' order needs it whole.
+            for (place, _) in listening().filter(|(_, entry)| entry.folds) {
+                if self.running[place].running.as_ref().is_some_and(|view| view.waiting() >= self.fold_max) {
+                    self.settle(place, ctx)?;
+                }
+            }
+            if !set.calls {
+                return Ok(());
+            }
         }
         for (place, entry) in listening() {
             if !entry.folds {

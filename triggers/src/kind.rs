@@ -113,6 +113,10 @@ pub trait RowTrigger: Send + Sync {
     fn folds(&self) -> bool {
         false
     }
+    /// Whether `before` of an UPDATE or DELETE may be called again for a newer version of the row, without harm.
+    fn repeats(&self) -> bool {
+        false
+    }
     /// Whether what it writes may come back to the table whose change it answers, before the statement ends.
     fn returns(&self) -> bool {
         false
@@ -150,6 +154,10 @@ pub trait Running: Send {
     /// A view takes in a change of one of its tables. Nothing is written yet.
     fn note(&mut self, _ctx: &mut dyn HookContext, _table: TableId, _row: RowId, _change: &RowChange) -> Result<()> {
         Ok(())
+    }
+    /// How much a view has noted that it has not written: beyond a limit it is told to `finish` in between.
+    fn waiting(&self) -> usize {
+        0
     }
     /// At the end of the statement; of a view also in the middle, to write what it has noted so far.
     fn finish(&mut self, _ctx: &mut dyn HookContext) -> Result<()> {

@@ -210,6 +210,11 @@ pub trait Attached: Send {
     fn has_before(&self) -> bool;
     /// Whether `after` does anything.
     fn has_after(&self) -> bool;
+    /// Whether `before` of an UPDATE or DELETE leaves no traces but its verdict: then it may be called with a row that
+    /// nobody's lock stands before, and again when that has changed meanwhile.
+    fn repeats(&self) -> bool {
+        false
+    }
     /// Before the row is written; runs BEFORE triggers in order, each seeing what the one before made of it. `assigned`
     /// names the columns that the statement's SET list or column list wrote (AMI-113); `None` = all.
     fn before(&mut self, ctx: &mut dyn HookContext, change: &RowChange, assigned: Option<&[usize]>) -> Result<Verdict>;

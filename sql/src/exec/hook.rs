@@ -294,16 +294,10 @@ impl HookContext for HookCx<'_> {
                 None => true,
             })
         };
-        let range = IndexRange { prefix: key.to_vec(), ..IndexRange::default() };
         // A row that left the key while we waited for it may have been replaced by another: look once more.
         for attempt in 0..3 {
             let (out, again) = self.with_snapshot(|backend, snapshot| {
-                let mut found = Vec::new();
-                let mut cursor = IndexCursor::default();
-                while backend
-                    .with_txn(|txn| txn.index_batch(table, index, &range, snapshot, &mut cursor, &mut found))?
-                {
-                }
+                let found = backend.with_txn(|txn| txn.index_lookup(table, index, key, snapshot))?;
                 if !lock {
                     return Ok((found, false));
                 }

@@ -40,6 +40,10 @@ pub(super) struct TableWriter {
     attached: Option<Box<dyn Attached>>,
     has_before: bool,
     has_after: bool,
+    /// Its BEFORE triggers must see a row that nobody else can change any more.
+    locks_before: bool,
+    /// A BEFORE trigger has left out or refused the last row.
+    judged: bool,
     /// Places of its foreign keys.
     foreign: Vec<usize>,
     /// Foreign keys refer to it.
@@ -90,7 +94,8 @@ pub(super) fn checkout(exec: &Exec<'_>, target: &Arc<WriteTarget>) -> Result<Tab
     let replica =
         attached.is_some() && backend.settings.borrow().get("session_replication_role").as_deref() == Some("replica");
     let attached = if replica { None } else { attached };
-    if attached.as_ref().is_some_and(|attached| attached.has_before()) {
+    let locks_before = attached.as_ref().is_some_and(|attached| attached.has_before() && !attached.repeats());
+    if locks_before {
         // What its scripts do before a row is written is not done twice.
         backend.with_txn(|txn| {
             txn.step_aside(false);
@@ -102,6 +107,8 @@ pub(super) fn checkout(exec: &Exec<'_>, target: &Arc<WriteTarget>) -> Result<Tab
     Ok(TableWriter {
         has_before: attached.as_ref().is_some_and(|attached| attached.has_before()),
         has_after: attached.as_ref().is_some_and(|attached| attached.has_after()),
+        locks_before,
+        judged: false,
         attached,
         foreign: foreign.collect(),
         is_parent: !catalog.referencing(table.id).is_empty(),
@@ -180,6 +187,7 @@ impl TableWriter {
         let verdict = attached.before(&mut ctx, change, assigned);
         drop(ctx);
         self.attached = Some(attached);
+        self.judged = matches!(verdict, Ok(Verdict::Skip) | Err(_));
         verdict
     }
 
@@ -343,6 +351,12 @@ impl TableWriter {
         };
         backend.end_statement(snapshot);
         Ok(result)
+    }
+
+    /// Whether BEFORE triggers have just left out or refused a row that others can still change. Once it is locked, it is
+    /// as they saw it, or has changed: then they must see it again.
+    fn misjudged(&mut self, locked: &mut bool) -> bool {
+        std::mem::take(&mut self.judged) && !std::mem::replace(locked, true)
     }
 
     /// Locks a row that BEFORE triggers are about to see: its newest version, or none if it is to be left out.
@@ -607,7 +621,8 @@ pub(super) fn update(input: &mut State, plan: &UpdatePlan, cx: &Cx<'_>) -> Resul
     'rows: while let Some(mut row) = input.next(&plan.input, cx)? {
         exec.tick()?;
         let id = row_id(&row, width)?;
-        if table.has_before {
+        let mut locked = table.locks_before;
+        if locked {
             match table.lock(id, snapshot, cx)? {
                 LockOutcome::Current(_) => {}
                 LockOutcome::Newer(now) => {
@@ -623,7 +638,16 @@ pub(super) fn update(input: &mut State, plan: &UpdatePlan, cx: &Cx<'_>) -> Resul
             for (place, expr) in &plan.assignments {
                 new[*place] = cx.eval(expr, &row)?;
             }
-            match table.update_row(id, row[..width].to_vec(), new, snapshot, Some(&assigned), cx)? {
+            let done = table.update_row(id, row[..width].to_vec(), new, snapshot, Some(&assigned), cx);
+            let done = match table.misjudged(&mut locked) {
+                true => match table.lock(id, snapshot, cx)? {
+                    LockOutcome::Newer(now) => Ok(Changed::Newer(now)),
+                    LockOutcome::Gone => Ok(Changed::Gone),
+                    _ => done,
+                },
+                false => done,
+            };
+            match done? {
                 Changed::Done(new) => break new,
                 Changed::Skipped | Changed::Gone => continue 'rows,
                 Changed::Newer(now) => {
@@ -658,7 +682,8 @@ pub(super) fn delete(input: &mut State, plan: &DeletePlan, cx: &Cx<'_>) -> Resul
     'rows: while let Some(mut row) = input.next(&plan.input, cx)? {
         exec.tick()?;
         let id = row_id(&row, width)?;
-        if table.has_before {
+        let mut locked = table.locks_before;
+        if locked {
             match table.lock(id, snapshot, cx)? {
                 LockOutcome::Current(_) => {}
                 LockOutcome::Newer(now) => {
@@ -670,7 +695,16 @@ pub(super) fn delete(input: &mut State, plan: &DeletePlan, cx: &Cx<'_>) -> Resul
             }
         }
         loop {
-            match table.delete_row(id, row[..width].to_vec(), snapshot, cx)? {
+            let done = table.delete_row(id, row[..width].to_vec(), snapshot, cx);
+            let done = match table.misjudged(&mut locked) {
+                true => match table.lock(id, snapshot, cx)? {
+                    LockOutcome::Newer(now) => Ok(Changed::Newer(now)),
+                    LockOutcome::Gone => Ok(Changed::Gone),
+                    _ => done,
+                },
+                false => done,
+            };
+            match done? {
                 Changed::Done(_) => break,
                 Changed::Skipped | Changed::Gone => continue 'rows,
                 Changed::Newer(now) => {

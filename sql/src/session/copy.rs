@@ -636,6 +636,7 @@ impl Session {
     pub fn fetch_copy(&mut self, sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
         let Some(mut portal) = self.take_current() else { return Ok(false) };
         let result = self.copy_piece(&mut portal, sink);
+        self.rest_on_seen();
         let more = matches!(result, Ok(true));
         self.put_current(portal);
         if !more {

@@ -64,6 +64,8 @@ pub struct Session {
     simple: Option<Simple>,
     /// Whether the Execute at work may give `Step::Waits`.
     may_wait: bool,
+    /// The call that ends has told the client a number of rows, in a block that goes on, and nothing else.
+    counted: bool,
     copy: Option<CopyIn>,
     /// What was returned rests on this commit.
     hold: CommitNo,
@@ -125,6 +127,7 @@ impl Session {
             current: Current::None,
             simple: None,
             may_wait: false,
+            counted: false,
             copy: None,
             hold: CommitNo(0),
             later: CommitNo(0),
@@ -298,17 +301,27 @@ impl Session {
         }
     }
 
-    /// A call into the session ends: takes over what its statements changed.
+    /// A call into the session ends that has shown something.
     fn end_call(&mut self) {
-        let control = &self.backend.control;
-        control.active.store(false, Ordering::SeqCst);
-        let seen = self.backend.txn.borrow().as_ref().map(crate::store::Txn::saw_undurable);
-        if let Some(seen) = seen {
-            if seen > self.hold {
-                self.hold = seen;
-            }
+        // A number of rows is not worth a wait: it means nothing until the block has committed, and that answer waits for
+        // all before it. So a hot row is not held for the length of a sync between two statements of its holder. Rows,
+        // messages and errors do wait, also those after it.
+        if !std::mem::take(&mut self.counted) {
+            self.rest_on_seen();
         }
+        self.end_silent_call();
+    }
+
+    /// A call ends: takes over what its statements changed.
+    fn end_silent_call(&mut self) {
+        self.backend.control.active.store(false, Ordering::SeqCst);
         self.take_style();
+    }
+
+    /// What the client is told now rests on all that the transaction has seen so far.
+    fn rest_on_seen(&mut self) {
+        let seen = self.backend.txn.borrow().as_ref().map(crate::store::Txn::saw_undurable);
+        self.hold = self.hold.max(seen.unwrap_or(CommitNo(0)));
     }
 
     /// Takes over settings of text forms, names of objects among them.

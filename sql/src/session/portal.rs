@@ -216,7 +216,7 @@ impl Session {
             if self.block == Block::None && self.backend.txn.borrow().is_some() {
                 self.commit_now()?;
             }
-            self.end_call();
+            self.end_silent_call();
             return Ok((from == 0).then_some(Step::Empty).filter(|_| {
                 if let Some(simple) = &mut self.simple {
                     simple.next = text.len().max(1);
@@ -457,6 +457,7 @@ impl Session {
             portal.source = Source::Rows(rows.into_iter());
             return Ok(Step::Rows(columns));
         }
+        self.counted = self.block == Block::Open && self.backend.notices.borrow().is_empty() && !self.backend.internal;
         Ok(Step::Done(tag(plan.kind, run.processed.get())))
     }
 
@@ -555,6 +556,8 @@ impl Session {
         }
         if done {
             self.end_portal(&mut portal);
+        } else if rows > 0 {
+            self.rest_on_seen();
         }
         self.put_current(portal);
         if done && self.current == Current::Internal {
@@ -588,10 +591,7 @@ impl Session {
     pub(super) fn end_portal(&mut self, portal: &mut Portal) {
         if let Source::Running { run, .. } = &portal.source {
             self.backend.end_statement(run.snapshot);
-            let seen = self.backend.txn.borrow().as_ref().map(crate::store::Txn::saw_undurable);
-            if let Some(seen) = seen.filter(|seen| *seen > self.hold) {
-                self.hold = seen;
-            }
+            self.rest_on_seen();
         }
         if !matches!(portal.source, Source::Utility(_) | Source::Plan { .. }) {
             portal.source = Source::Rows(Vec::new().into_iter());

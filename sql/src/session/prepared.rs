@@ -61,7 +61,7 @@ impl Session {
         } else {
             self.keep_prepared(name, prepared, false);
         }
-        self.end_call();
+        self.end_silent_call();
         Ok(())
     }
 

@@ -324,3 +324,68 @@ fn the_log_has_every_commit() {
     let next = format!("SELECT after->>'id' FROM tripline.log WHERE commit > {first} ORDER BY commit LIMIT 2");
     assert_eq!(sql(&mut s, &next)[..2], ["4", "5"]);
 }
+
+/// Runs a message; the commit that its answer rests on, if that is not durable.
+fn rests_on(session: &mut Session, text: &str) -> Option<u64> {
+    session.simple_begin(text).unwrap();
+    let mut failed = false;
+    loop {
+        match session.simple_next(false) {
+            Ok(None) => break,
+            Ok(Some(Step::Rows(_))) => while !session.fetch(0, &mut |_| Ok(())).unwrap().done {},
+            Ok(Some(_)) => {}
+            Err(error) => {
+                session.statement_failed(&error);
+                failed = true;
+                break;
+            }
+        }
+    }
+    session.simple_end(failed).map(|commit| commit.0)
+}
+
+/// A disk whose syncs hang until this goes.
+struct Hanging(Arc<MemDisk>);
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        self.0.hang(false);
+    }
+}
+
+/// A number of rows in a block is told at once; rows, errors and the end of the block rest on all that was seen.
+#[test]
+fn only_a_number_of_rows_is_told_of_what_is_not_durable() {
+    let disk = Arc::new(MemDisk::default());
+    let hooks = Arc::new(NoHooks);
+    let engine = Engine::open(EngineConfig::default(), disk.clone(), Env::default(), hooks, &mut |_| {}).unwrap();
+    let mut first = session(&engine);
+    sql(&mut first, "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1), (2, 1)");
+    let others: Vec<Session> = (0..6).map(|_| session(&engine)).collect();
+    let [mut counts, mut returns, mut repeats, mut fails, mut alone, mut reads] = others.try_into().ok().unwrap();
+    disk.hang(true);
+    let _hanging = Hanging(disk);
+    // It waits for nothing itself.
+    sql(&mut first, "SET synchronous_commit = off; UPDATE t SET v = v + 1 WHERE id = 1");
+    let commit = Some(first.backend.shared.store.newest().0);
+
+    assert_eq!(rests_on(&mut reads, "SELECT v FROM t"), None);
+    assert_eq!(rests_on(&mut counts, "BEGIN"), None);
+    assert_eq!(rests_on(&mut counts, "UPDATE t SET v = v + 1 WHERE id = 1"), None);
+    assert_eq!(rests_on(&mut counts, "INSERT INTO t VALUES (3, 1)"), None);
+    assert_eq!(rests_on(&mut counts, "SELECT v FROM t WHERE id = 2"), commit);
+    assert_eq!(rests_on(&mut counts, "ROLLBACK"), commit);
+
+    assert_eq!(rests_on(&mut returns, "BEGIN"), None);
+    assert_eq!(rests_on(&mut returns, "UPDATE t SET v = v + 1 WHERE id = 1 RETURNING v"), commit);
+    assert_eq!(rests_on(&mut returns, "ROLLBACK"), commit);
+
+    // Parts of one message: what is shown first rests on it too.
+    assert_eq!(rests_on(&mut repeats, "BEGIN; UPDATE t SET v = 0 WHERE id = 1; SELECT v FROM t"), commit);
+    rests_on(&mut repeats, "ROLLBACK");
+
+    assert_eq!(rests_on(&mut fails, "BEGIN; UPDATE t SET v = v + 1 WHERE id = 1"), None);
+    assert_eq!(rests_on(&mut fails, "INSERT INTO t VALUES (2, 2)"), commit);
+
+    assert_eq!(rests_on(&mut alone, "DELETE FROM t WHERE id = 1 AND v = 1"), commit);
+}

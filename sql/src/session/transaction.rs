@@ -325,6 +325,8 @@ impl Session {
     /// The front end reports every error that it got from the session or met itself: moves the block to Failed.
     pub fn statement_failed(&mut self, error: &SqlError) {
         let _ = error;
+        self.counted = false;
+        self.rest_on_seen();
         self.internal = None;
         self.copy = None;
         self.current = Current::None;
@@ -388,7 +390,7 @@ impl Session {
                 }
             }
         }
-        self.end_call();
+        self.end_silent_call();
         self.idle_state();
         result.map(|()| self.hold_until())
     }

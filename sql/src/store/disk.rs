@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::env::Rng;
 use crate::error::{SqlError, SqlState};
@@ -245,6 +245,9 @@ struct MemState {
     /// Counts down at each sync; the one that reaches 0 fails, and all after it.
     syncs_left: AtomicU64,
     syncs: AtomicU64,
+    /// Whether syncs do not come back.
+    hangs: Mutex<bool>,
+    works: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -309,6 +312,12 @@ impl MemDisk {
     /// From now on writes that would make the files larger than this together fail with `StorageFull`.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.0.capacity.store(bytes.map_or(0, |bytes| bytes + 1), Ordering::SeqCst);
+    }
+
+    /// Syncs hang from now on, or go on.
+    pub fn hang(&self, hangs: bool) {
+        *self.0.hangs.lock() = hangs;
+        self.0.works.notify_all();
     }
 
     /// The `n`-th sync of a file from now fails (1 = the next), and all after it; `None` heals the disk.
@@ -482,6 +491,9 @@ impl DiskFile for MemFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let mut hangs = self.disk.0.hangs.lock();
+        self.disk.0.works.wait_while(&mut hangs, |hangs| *hangs);
+        drop(hangs);
         self.alive()?;
         let left = self.disk.0.syncs_left.load(Ordering::SeqCst);
         if left == 2 || left == 1 {

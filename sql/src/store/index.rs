@@ -218,6 +218,11 @@ impl IndexStore {
         })
     }
 
+    /// Values of a key.
+    pub(super) fn width(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Whether an update from `old` to `new` may change the key.
     pub(super) fn may_differ(&self, old: &[Value], new: &[Value]) -> bool {
         match &self.source {

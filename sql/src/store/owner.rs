@@ -146,12 +146,14 @@ impl Owner {
             if self.epoch() != epoch {
                 return true;
             }
+            // One between two statements has its client to wait for.
+            if !self.busy.load(Ordering::Relaxed) {
+                return self.epoch() != epoch;
+            }
             if turn < SPINS / 4 {
                 std::hint::spin_loop();
-            } else if self.busy.load(Ordering::Relaxed) {
-                std::thread::yield_now();
             } else {
-                return false;
+                std::thread::yield_now();
             }
         }
         false
@@ -264,6 +266,8 @@ pub(super) struct Seat {
 pub(super) struct Seats {
     seats: RwLock<Vec<Arc<Seat>>>,
     free: Mutex<Vec<Arc<Seat>>>,
+    /// How many are taken.
+    sitting: AtomicUsize,
     claimed: AtomicU64,
     horizon: AtomicU64,
 }
@@ -273,6 +277,7 @@ impl Seats {
         Seats {
             seats: RwLock::default(),
             free: Mutex::default(),
+            sitting: AtomicUsize::new(0),
             claimed: AtomicU64::new(horizon),
             horizon: AtomicU64::new(horizon),
         }
@@ -287,6 +292,7 @@ impl Seats {
             seat
         });
         seat.taken.store(true, Ordering::SeqCst);
+        self.sitting.fetch_add(1, Ordering::Relaxed);
         seat.held.lock().0 = owner;
         seat
     }
@@ -299,7 +305,13 @@ impl Seats {
             held.1.clear();
         }
         seat.taken.store(false, Ordering::SeqCst);
+        self.sitting.fetch_sub(1, Ordering::Relaxed);
         self.free.lock().push(seat);
+    }
+
+    /// How many transactions are open.
+    pub(super) fn sitting(&self) -> usize {
+        self.sitting.load(Ordering::Relaxed)
     }
 
     /// Pins a snapshot chosen by `choose`, which must never give less than the durable commit.

@@ -190,6 +190,26 @@ impl Txn {
         Ok(!cursor.done)
     }
 
+    /// All rows whose index key begins with these values, as the snapshot sees them, in index order. Errors: 42P01, XX001.
+    pub fn index_lookup(
+        &mut self,
+        table: TableId,
+        index: Oid,
+        key: &[Value],
+        snapshot: &Snapshot,
+    ) -> Result<Vec<(RowId, Row)>> {
+        let place = self.handle(table)?;
+        let index_of = self.tables[place].indexes.iter().find(|other| other.oid == index);
+        let one = index_of.is_some_and(|index| index.unique && index.width() == key.len());
+        if one && !key.iter().any(Value::is_null) {
+            return Ok(self.index_first(table, index, key, snapshot)?.into_iter().collect());
+        }
+        let range = IndexRange { prefix: key.to_vec(), ..IndexRange::default() };
+        let (mut found, mut cursor) = (Vec::new(), IndexCursor::default());
+        while self.index_batch(table, index, &range, snapshot, &mut cursor, &mut found)? {}
+        Ok(found)
+    }
+
     /// The row with exactly this key in a unique index, as the snapshot sees it (of several the first found).
     /// Errors: 42P01, XX001.
     pub fn index_first(

@@ -42,6 +42,9 @@ use super::serial::ReadSet;
 use super::store::Inner;
 use super::table::{Parts, Shape, StaleKey, TableStore};
 
+/// A committer may sync the log itself while no more transactions than these are open, its own among them.
+const LEAD_COMPANY: usize = 2;
+
 /// A table as this transaction uses it; made again when DDL changed it.
 #[derive(Clone, Debug)]
 pub(super) struct Handle {
@@ -763,10 +766,12 @@ impl Txn {
             }
         };
         let log = self.inner.log.clone();
-        let urge = match (options.lazy, options.asynchronous) {
+        // With others at work their threads have better to do than to sync.
+        let leads = !options.asynchronous && self.inner.seats.sitting() <= LEAD_COMPANY;
+        let urge = match (options.lazy, leads) {
             (true, _) => Urge::Lazy,
-            (false, true) => Urge::Flusher,
-            (false, false) => Urge::Lead,
+            (false, false) => Urge::Flusher,
+            (false, true) => Urge::Lead,
         };
         let (commit, turn) = log.append(bytes, urge, &mut validate, &mut publish)?;
         self.inner.commits.fetch_add(1, Ordering::Relaxed);

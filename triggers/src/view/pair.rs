@@ -9,10 +9,12 @@ use std::sync::Arc;
 use tripline_sql::catalog::TableDef;
 use tripline_sql::change::RowId;
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::{DataType, Value, encode_key, oid};
+use tripline_sql::types::{DataType, Row, Value, encode_key, oid};
 
 use super::select::{self, Named, Place};
-use crate::script::ami::{Binary, Code, Compare, Expr, Type, Val, convert_value, expressions, find_column, text_of};
+use crate::script::ami::{
+    Binary, Code, Compare, Expr, Image, Type, Val, convert_value, expressions, find_column, text_of,
+};
 
 /// What both values of an equality are brought to (AMI-31).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +87,15 @@ impl Common {
             Common::Text => Value::text(text_of(value)),
             Common::Never => Value::Null,
         };
-        let not_a_number = match &found {
-            Value::Float8(n) => n.is_nan(),
-            Value::Float4(n) => n.is_nan(),
-            found => found.is_null(),
-        };
-        (!not_a_number).then_some(found)
+        (!found.is_null() && !not_a_number(&found)).then_some(found)
+    }
+}
+
+fn not_a_number(value: &Value) -> bool {
+    match value {
+        Value::Float8(n) => n.is_nan(),
+        Value::Float4(n) => n.is_nan(),
+        _ => false,
     }
 }
 
@@ -101,7 +106,8 @@ fn milliseconds(value: &Value) -> Value {
     }
 }
 
-/// The two tables of a view, and how their rows meet. Slots of expressions: the columns of side 0, then those of side 1.
+/// The two tables of a view, and how their rows meet. Columns used by expressions are numbered: those of side 0, then
+/// those of side 1.
 pub(crate) struct Pair {
     /// Left and right; source and target.
     pub(crate) tables: [Arc<TableDef>; 2],
@@ -176,14 +182,24 @@ impl Pair {
         }
     }
 
-    /// Compiles an expression over rows of both; adds the slots that it uses. Errors: 42702, 42703, 42803 and those of
-    /// the compiler.
+    fn number(&self, side: usize, place: usize) -> usize {
+        if side == 0 { place } else { self.tables[0].columns.len() + place }
+    }
+
+    /// Compiles an expression over rows of both; adds the numbers of the columns that it uses. Errors: 42702, 42703,
+    /// 42803 and those of the compiler.
     pub(crate) fn compile(&self, expr: &Expr, bare: Bare, used: &mut Vec<usize>) -> Result<Code> {
         select::refuse_aggregates(expr)?;
         let mut find = |named: &Named| -> Result<Place> {
             let (side, place) = self.find(named, bare)?;
             let ty = Type::of_column(&self.tables[side].columns[place]);
-            Ok((if side == 0 { place } else { self.tables[0].columns.len() + place }, ty))
+            // A row of side 0 is what expressions call the new one, a row of side 1 are slots.
+            let code = if side == 0 {
+                Code::Column(Image::New, u16::try_from(place).unwrap_or(u16::MAX))
+            } else {
+                Code::Slot(place)
+            };
+            Ok((self.number(side, place), code, ty))
         };
         Ok(select::over_slots(expr, used, &mut find)?.0)
     }
@@ -197,7 +213,12 @@ impl Pair {
     pub(crate) fn key(&self, side: usize, id: RowId, row: &[Value]) -> Vec<u8> {
         let mut key = Vec::with_capacity(16);
         for (places, common) in &self.on {
-            match common.value(row.get(places[side]).unwrap_or(&Value::Null)) {
+            let value = row.get(places[side]).unwrap_or(&Value::Null);
+            if *common == Common::Same && !not_a_number(value) {
+                encode_key(value, false, false, &mut key);
+                continue;
+            }
+            match common.value(value) {
                 Some(value) => encode_key(&value, false, false, &mut key),
                 None => return Pair::private_key(side, id),
             }
@@ -212,34 +233,38 @@ impl Pair {
         key
     }
 
-    /// Slots of a pair of rows; an absent one is null.
-    pub(crate) fn slots(&self, rows: [Option<&[Value]>; 2]) -> Vec<Value> {
-        let width = self.tables.iter().map(|table| table.columns.len()).sum();
-        let mut slots = Vec::with_capacity(width);
-        slots.extend_from_slice(rows[0].unwrap_or_default());
-        slots.resize(self.tables[0].columns.len(), Value::Null);
-        slots.extend_from_slice(rows[1].unwrap_or_default());
-        slots.resize(width, Value::Null);
-        slots
+    /// A row of a side with nothing but these columns; the others are null.
+    pub(crate) fn part(used: &[usize], row: &[Value]) -> Row {
+        let width = used.iter().max().map_or(0, |last| last + 1);
+        let mut part = vec![Value::Null; width];
+        for place in used {
+            if let Some(value) = row.get(*place) {
+                part[*place] = value.clone();
+            }
+        }
+        part
     }
 
-    /// Whether a change of a row on a side leaves all used columns as they were.
+    /// The columns of a side that are used.
+    pub(crate) fn used_of(&self, side: usize, used: &[usize]) -> Vec<usize> {
+        let (from, width) = (self.number(side, 0), self.tables[side].columns.len());
+        used.iter().filter_map(|number| number.checked_sub(from).filter(|place| *place < width)).collect()
+    }
+
+    /// Whether a change of a row on a side leaves the columns of `on` and these as they were.
     pub(crate) fn untouched(&self, side: usize, used: &[usize], old: &[Value], new: &[Value]) -> bool {
-        let offset = if side == 0 { 0 } else { self.tables[0].columns.len() };
-        let end = offset + self.tables[side].columns.len();
         let same = |place: usize| old.get(place) == new.get(place);
-        self.on_columns(side).all(same)
-            && used.iter().filter(|slot| (offset..end).contains(slot)).all(|slot| same(slot - offset))
+        self.on_columns(side).all(same) && used.iter().all(|place| same(*place))
     }
 }
 
 /// A target column, its type and the expression that fills it.
 pub(crate) type Cell = (usize, DataType, Code);
 
-/// Values of cells over slots, cast to the columns' types.
-pub(crate) fn fill(cells: &[Cell], slots: &[Value], row: &mut [Value], locals: &mut Vec<Val>) -> Result<()> {
+/// Values of cells over a row of either side (columns that are not there are null), cast to the columns' types.
+pub(crate) fn fill(cells: &[Cell], rows: [&[Value]; 2], row: &mut [Value], locals: &mut Vec<Val>) -> Result<()> {
     for (place, ty, code) in cells {
-        row[*place] = crate::script::ami::to_column(select::value(code, &[], slots, locals)?, *ty)?;
+        row[*place] = crate::script::ami::to_column(select::value(code, rows[0], rows[1], locals)?, *ty)?;
     }
     Ok(())
 }

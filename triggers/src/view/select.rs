@@ -112,11 +112,11 @@ pub(crate) fn no_column(name: &str) -> SqlError {
     SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
 }
 
-/// Where a column of a view's expressions lies: its slot and type.
-pub(crate) type Place = (usize, Type);
+/// A column of a view's expressions: its number among the columns used, how it is read, its type.
+pub(crate) type Place = (usize, Code, Type);
 
-/// Compiles an expression whose columns are slots that `find` gives; adds the slots to `used`. Errors: those of `find`
-/// and of the compiler.
+/// Compiles an expression whose columns `find` gives; adds their numbers to `used`. Errors: those of `find` and of the
+/// compiler.
 pub(crate) fn over_slots(
     expr: &Expr,
     used: &mut Vec<usize>,
@@ -125,12 +125,14 @@ pub(crate) fn over_slots(
     let mut outer: Vec<(String, Code, Type)> = Vec::new();
     let renamed = replace(expr, &mut |part| {
         let Some(named) = Named::of(part) else { return Ok(None) };
-        let (slot, ty) = find(&named)?;
+        let (number, code, ty) = find(&named)?;
         // No column can have this name.
-        let name = format!("\u{1}{slot}");
+        let name = format!("\u{1}{number}");
         if !outer.iter().any(|(other, ..)| *other == name) {
-            outer.push((name.clone(), Code::Slot(slot), ty));
-            used.push(slot);
+            outer.push((name.clone(), code, ty));
+            if !used.contains(&number) {
+                used.push(number);
+            }
         }
         Ok(Some(Expr::Name(name, 0)))
     })?;

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
+use tripline_sql::catalog::{Catalog, IndexDef, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{HookContext, Put, RowId};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Oid, Row, Value};
@@ -51,6 +51,13 @@ impl StateTable {
     fn of(def: &TableDef) -> Result<StateTable> {
         let index = def.indexes.first().ok_or_else(|| SqlError::internal("a state table has no index"))?;
         Ok(StateTable { table: def.id, index: index.oid })
+    }
+
+    /// The index whose first column is this one. Errors: XX000 if there is none.
+    pub(crate) fn other_index(self, catalog: &Catalog, column: usize) -> Result<Oid> {
+        let leads = |index: &&IndexDef| index.keys.first().is_some_and(|key| key.column == Some(column));
+        let found = catalog.table(self.table).and_then(|def| def.indexes.iter().find(leads));
+        found.map(|index| index.oid).ok_or_else(|| SqlError::internal("a state table has no second index"))
     }
 
     /// Removes all rows.

@@ -196,6 +196,10 @@ impl RowTrigger for Guard {
         false
     }
 
+    fn repeats(&self) -> bool {
+        true
+    }
+
     fn start(self: Arc<Self>, _observed: bool) -> Box<dyn Running> {
         Box::new(GuardRun(self))
     }

@@ -26,6 +26,13 @@ pub(crate) struct Builtin {
     pub(crate) code: BuiltinFn,
 }
 
+impl Builtin {
+    /// Whether it does more than give a value.
+    pub(crate) fn acts(&self) -> bool {
+        matches!(self.name, "logInfo" | "logWarn" | "logError")
+    }
+}
+
 /// A method of one or more classes.
 pub(crate) struct Method {
     name: &'static str,

@@ -124,6 +124,8 @@ pub(crate) struct Program {
     pub(crate) queries: bool,
     /// Whether a part of it may have to wait for the commit (AMI-81).
     pub(crate) defers: bool,
+    /// Whether a run leaves traces beyond the row and its result: then it must not be run twice for one event.
+    pub(crate) acts: bool,
     /// The user methods that it may call; none when it calls none.
     pub(crate) methods: Option<Arc<Methods>>,
 }
@@ -179,6 +181,7 @@ pub(crate) fn tree(tree: &[Stmt], scope: Scope<'_>) -> Result<Program> {
         assigns: compiler.assigns,
         queries: compiler.queries,
         defers: compiler.defers,
+        acts: compiler.acts || compiler.queries || compiler.defers || !scope.vars.is_empty(),
         methods,
     })
 }
@@ -218,6 +221,8 @@ struct Compiler<'a> {
     queries: bool,
     calls: bool,
     defers: bool,
+    /// It calls a function that does something.
+    acts: bool,
     /// Of the statement being compiled.
     line: u32,
 }
@@ -233,6 +238,7 @@ impl<'a> Compiler<'a> {
             queries: false,
             calls: false,
             defers: false,
+            acts: false,
             line: 0,
         }
     }
@@ -722,6 +728,7 @@ impl<'a> Compiler<'a> {
                 format!("method {name} does not take {} arguments", args.len()),
             ));
         }
+        self.acts |= builtin.acts();
         let code = builtin.code;
         Ok((Code::Call(code, self.all(args)?), builtin.result))
     }

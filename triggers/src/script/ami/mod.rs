@@ -24,7 +24,7 @@ mod tests;
 mod value;
 
 pub(crate) use ast::{Binary, Compare, Expr, Type};
-pub(crate) use compile::{Code, Event, Program, Scope, expression, find_column};
+pub(crate) use compile::{Code, Event, Image, Program, Scope, expression, find_column};
 use interp::End;
 pub(crate) use interp::Frame;
 pub(crate) use parser::{assignments, derived, expressions, single};
@@ -281,6 +281,10 @@ impl RowTrigger for ScriptTrigger {
 
     fn observes(&self) -> bool {
         self.scripts.0.iter().flatten().any(|program| program.queries)
+    }
+
+    fn repeats(&self) -> bool {
+        [2, 4].iter().all(|script: &usize| self.scripts.0[*script].as_ref().is_none_or(|program| !program.acts))
     }
 
     fn start(self: Arc<Self>, _observed: bool) -> Box<dyn Running> {

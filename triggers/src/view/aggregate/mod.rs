@@ -572,6 +572,10 @@ impl Run {
 }
 
 impl Running for Run {
+    fn waiting(&self) -> usize {
+        self.groups.len()
+    }
+
     fn note(&mut self, _: &mut dyn HookContext, _: TableId, row: RowId, change: &RowChange) -> Result<()> {
         for (image, weight) in weighted(change) {
             self.fold(row, image, weight).map_err(|error| self.named(error))?;

@@ -5,15 +5,15 @@
 //! last change, and which target rows (`op/matches.rs`). A decoration is an ordinary UPDATE of the target, so what it
 //! writes comes back here when it is the target's own statement that runs; it changes no key, and so nothing follows.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerEvent};
 use tripline_sql::change::{HookContext, Put, RowChange, RowId};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{Row, Value};
 
-use super::op::matches::{Key, KeyTables};
+use super::op::matches::{KeyTables, Keys};
 use super::pair::{Bare, Cell, Pair, fill};
 use super::select;
 use super::target::{check_cycle, check_decorable, check_distinct, known_table, progress, remember_names};
@@ -90,6 +90,8 @@ struct Query {
     /// A cell is computed from a column that cells fill: each source event counts, not only the last.
     accumulates: bool,
     keys_change: bool,
+    /// Columns of the source that the cells use.
+    used: Vec<usize>,
 }
 
 impl Query {
@@ -114,7 +116,8 @@ impl Query {
         }
         let offset = pair.tables[SOURCE].columns.len();
         let accumulates = cells.iter().any(|(place, ..)| used.contains(&(offset + place)));
-        Ok(Query { accumulates, keys_change: boolean(def, "keysChange")?, pair, cells })
+        let used = pair.used_of(SOURCE, &used);
+        Ok(Query { accumulates, keys_change: boolean(def, "keysChange")?, pair, cells, used })
     }
 }
 
@@ -146,17 +149,16 @@ fn rebuild(ctx: &mut dyn HookContext, plan: Arc<Plan>) -> Result<()> {
     })?;
     run.finish(ctx)?;
     ctx.scan(source.id, &mut |id, row| {
-        rows.push((id, row.clone()));
+        rows.push((id, plan.query.pair.key(SOURCE, id, row), Pair::part(&plan.query.used, row)));
         Ok(true)
     })?;
     let count = rows.len() as u64;
     let mut aged = Vec::with_capacity(rows.len());
-    for (id, row) in rows {
-        aged.push((ctx.changed_at(source.id, id)?, id, row));
+    for (id, key, image) in rows {
+        aged.push((ctx.changed_at(source.id, id)?, id, key, image));
     }
-    aged.sort_by_key(|(at, id, _)| (*at, *id));
-    for (_, row, image) in aged {
-        let key = plan.query.pair.key(SOURCE, row, &image);
+    aged.sort_by_key(|(at, id, ..)| (*at, *id));
+    for (_, row, key, image) in aged {
         run.events.push(Event { row, was: None, now: Some((key, image)) });
     }
     run.finish(ctx)?;
@@ -193,8 +195,14 @@ struct Event {
     row: RowId,
     /// Its key before; none if it was not there.
     was: Option<Vec<u8>>,
-    /// Its key and image now.
+    /// Its key and used columns now.
     now: Option<(Vec<u8>, Row)>,
+}
+
+impl Event {
+    fn keys(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.was.iter().chain(self.now.as_ref().map(|(key, _)| key))
+    }
 }
 
 /// What a statement made of a target row.
@@ -238,17 +246,21 @@ impl Run {
         self.targets.push(new);
     }
 
+    /// Locks keys in their order: what they are called, and the set.
     fn lock<'k>(
         &self,
         ctx: &mut dyn HookContext,
         keys: impl Iterator<Item = &'k Vec<u8>>,
-    ) -> Result<BTreeMap<Vec<u8>, Key>> {
-        let mut locked: BTreeMap<Vec<u8>, Option<Key>> = keys.map(|key| (key.clone(), None)).collect();
-        for (key, place) in &mut locked {
+    ) -> Result<(HashMap<&'k [u8], usize>, Keys)> {
+        let mut order: Vec<&[u8]> = keys.map(Vec::as_slice).collect();
+        order.sort_unstable();
+        order.dedup();
+        let mut locked = Keys::new(self.plan.state, order.len());
+        for (at, key) in order.iter().enumerate() {
             ctx.check_cancel()?;
-            *place = Some(self.plan.state.lock(ctx, key)?);
+            locked.lock(ctx, at, key)?;
         }
-        Ok(locked.into_iter().filter_map(|(key, locked)| Some((key, locked?))).collect())
+        Ok((order.into_iter().enumerate().map(|(at, key)| (key, at)).collect(), locked))
     }
 
     /// Target rows come, go and change keys.
@@ -256,73 +268,65 @@ impl Run {
         self.places.clear();
         let mut nets = std::mem::take(&mut self.targets);
         nets.retain(|net| net.decorate && net.now.is_some() || net.was != net.now);
-        let mut keys = self.lock(ctx, nets.iter().flat_map(|net| net.was.iter().chain(&net.now)))?;
+        let (places, mut keys) = self.lock(ctx, nets.iter().flat_map(|net| net.was.iter().chain(&net.now)))?;
+        let place = |key: &Option<Vec<u8>>| key.as_ref().and_then(|key| places.get(key.as_slice()).copied());
         let plan = self.plan.clone();
-        let mut latest: HashMap<&[u8], Option<Row>> = HashMap::new();
+        let mut latest: HashMap<usize, Option<Row>> = HashMap::new();
         let mut puts = Vec::new();
         for net in &nets {
+            let now = place(&net.now);
             if net.was != net.now {
-                if let Some(key) = net.was.as_ref().and_then(|key| keys.get_mut(key)) {
-                    key.remove(ctx, TARGET, net.row)?;
+                if let Some(was) = place(&net.was) {
+                    keys.remove(ctx, was, TARGET, net.row)?;
                 }
-                if let Some(key) = net.now.as_ref().and_then(|key| keys.get_mut(key)) {
-                    key.add(ctx, TARGET, net.row, None)?;
+                if let Some(now) = now {
+                    keys.add(now, TARGET, net.row)?;
                 }
             }
-            let (Some(now), true) = (&net.now, net.decorate) else { continue };
-            if !latest.contains_key(now.as_slice()) {
-                let source = match keys.get(now) {
-                    Some(key) => key.latest(ctx)?,
-                    None => None,
-                };
-                let image = match source {
+            let (Some(now), true) = (now, net.decorate) else { continue };
+            if !latest.contains_key(&now) {
+                let image = match keys.latest(ctx, now)? {
                     Some(row) => ctx.fetch(plan.query.pair.tables[SOURCE].id, row, false)?,
                     None => None,
                 };
                 latest.insert(now, image);
             }
-            if let Some(Some(image)) = latest.get(now.as_slice()) {
+            if let Some(Some(image)) = latest.get(&now) {
                 self.decorate(ctx, net.row, &[image], &mut puts)?;
             }
         }
-        keys.into_values().try_for_each(|key| key.store(ctx))?;
+        keys.store(ctx)?;
         self.put(ctx, puts)
     }
 
     /// Source rows come, change and go.
     fn write_events(&mut self, ctx: &mut dyn HookContext) -> Result<()> {
         let events = std::mem::take(&mut self.events);
-        let named =
-            |event: &Event| event.was.iter().chain(event.now.as_ref().map(|(key, _)| key)).cloned().collect::<Vec<_>>();
-        let touched: Vec<Vec<u8>> = events.iter().flat_map(named).collect();
-        let mut keys = self.lock(ctx, touched.iter())?;
-        let mut images: BTreeMap<&[u8], Vec<&Row>> = BTreeMap::new();
+        let (places, mut keys) = self.lock(ctx, events.iter().flat_map(Event::keys))?;
+        let place = |key: Option<&Vec<u8>>| key.and_then(|key| places.get(key.as_slice()).copied());
+        let mut images: Vec<Vec<&Row>> = vec![Vec::new(); places.len()];
         for event in &events {
-            let now = event.now.as_ref().map(|(key, _)| key);
-            if let Some(was) = event.was.as_ref().filter(|was| Some(*was) != now)
-                && let Some(key) = keys.get_mut(was)
-            {
-                key.forget(ctx, event.row)?;
+            let was = place(event.was.as_ref());
+            let now = place(event.now.as_ref().map(|(key, _)| key));
+            if let Some(was) = was.filter(|_| was != now) {
+                keys.remove(ctx, was, 0, event.row)?;
             }
-            if let Some((now, image)) = &event.now
-                && let Some(key) = keys.get_mut(now)
-            {
-                key.touch(ctx, event.row)?;
-                let images = images.entry(now).or_default();
+            if let (Some(now), Some((_, image))) = (now, &event.now) {
+                keys.touch(ctx, now, event.row, was == Some(now))?;
                 if !self.plan.query.accumulates {
-                    images.clear();
+                    images[now].clear();
                 }
-                images.push(image);
+                images[now].push(image);
             }
         }
         let mut puts = Vec::new();
-        for (key, images) in images {
-            let Some(key) = keys.get(key) else { continue };
-            for (row, _) in key.rows(ctx, TARGET)? {
+        // In the order of the keys.
+        for (at, images) in images.into_iter().enumerate().filter(|(_, images)| !images.is_empty()) {
+            for (row, _) in keys.rows(ctx, at, TARGET)? {
                 self.decorate(ctx, row, &images, &mut puts)?;
             }
         }
-        keys.into_values().try_for_each(|key| key.store(ctx))?;
+        keys.store(ctx)?;
         self.put(ctx, puts)
     }
 
@@ -331,9 +335,13 @@ impl Run {
         let query = &self.plan.query;
         let Some(old) = ctx.fetch(query.pair.tables[TARGET].id, row, true)? else { return Ok(()) };
         let mut new = old.clone();
-        for image in images {
-            let slots = query.pair.slots([Some(image), Some(&new)]);
-            fill(&query.cells, &slots, &mut new, &mut self.locals)?;
+        for (at, image) in images.iter().enumerate() {
+            if at == 0 {
+                fill(&query.cells, [image, &old], &mut new, &mut self.locals)?;
+            } else {
+                let before = new.clone();
+                fill(&query.cells, [image, &before], &mut new, &mut self.locals)?;
+            }
         }
         if new != old {
             puts.push(Put::Update(row, old, new));
@@ -355,13 +363,17 @@ impl Run {
 }
 
 impl Running for Run {
+    fn waiting(&self) -> usize {
+        self.events.len() + self.targets.len()
+    }
+
     fn note(&mut self, _: &mut dyn HookContext, table: TableId, row: RowId, change: &RowChange) -> Result<()> {
         let plan = self.plan.clone();
         let pair = &plan.query.pair;
         let key = |side: usize, image: &[Value]| pair.key(side, row, image);
         if table == pair.tables[SOURCE].id {
             let was = change.old().map(|old| key(SOURCE, old));
-            let now = change.new_row().map(|new| (key(SOURCE, new), new.clone()));
+            let now = change.new_row().map(|new| (key(SOURCE, new), Pair::part(&plan.query.used, new)));
             self.events.push(Event { row, was, now });
         } else if table == pair.tables[TARGET].id {
             if let RowChange::Update { old, new } = change

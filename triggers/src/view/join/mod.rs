@@ -5,15 +5,15 @@
 //! the keys; what it is known to hold (`op/matches.rs`) says which pairs come, go or change, so that a row costs what it
 //! has matches. All changes of the target go through the door as one statement, in the order of the source rows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerEvent, TriggerId};
 use tripline_sql::change::{HookContext, Put, RowChange, RowId};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{Row, Value};
 
-use super::op::matches::{Key, KeyTables, Target};
+use super::op::matches::{KeyTables, Keys, Target};
 use super::pair::{Bare, Cell, Pair, fill};
 use super::select;
 use super::state::clear_table;
@@ -142,8 +142,8 @@ struct Query {
     target: Arc<TableDef>,
     form: JoinType,
     cells: Vec<Cell>,
-    /// Slots that the cells use.
-    used: Vec<usize>,
+    /// Columns of either side that the cells use.
+    used: [Vec<usize>; 2],
 }
 
 impl Query {
@@ -161,7 +161,15 @@ impl Query {
                 pair.compile(&expr, Bare::One, &mut used).map_err(|error| select::in_option("selects", error))?;
             cells.push((place, target.columns[place].ty, code));
         }
+        let used = [0, 1].map(|side| pair.used_of(side, &used));
         Ok(Query { pair, target, form, cells, used })
+    }
+}
+
+impl Query {
+    /// A row's key and used columns.
+    fn known(&self, side: usize, id: RowId, row: &[Value]) -> (Vec<u8>, Row) {
+        (self.pair.key(side, id, row), Pair::part(&self.used[side], row))
     }
 }
 
@@ -191,8 +199,7 @@ fn rebuild(ctx: &mut dyn HookContext, plan: Arc<Plan>) -> Result<()> {
         let mut run = Run::new(plan.clone());
         let mut rows = 0;
         ctx.scan(table.id, &mut |id, row| {
-            let now = Some((plan.query.pair.key(side, id, row), row.clone()));
-            run.add(Net { side, row: id, was: None, now });
+            run.add(Net { side, row: id, was: None, now: Some(plan.query.known(side, id, row)) });
             rows += 1;
             if rows % 100_000 == 0 {
                 progress(&plan.name, &table.name, rows);
@@ -231,7 +238,7 @@ struct Net {
     row: RowId,
     /// Its key before the statement; none if it was not there.
     was: Option<Vec<u8>>,
-    /// Its key and image now.
+    /// Its key and used columns now.
     now: Option<(Vec<u8>, Row)>,
 }
 
@@ -249,11 +256,14 @@ impl Run {
     }
 
     fn add(&mut self, new: Net) {
-        if let Some(first) = self.nets.first() {
+        let (side, row) = (new.side, new.row);
+        // Rows that come in the order of their ids cannot be there already.
+        let rising = self.places.is_empty() && self.nets.last().is_none_or(|last| last.side == side && last.row < row);
+        if !rising {
             if self.places.is_empty() {
-                self.places.insert((first.side, first.row), 0);
+                self.places = self.nets.iter().enumerate().map(|(at, net)| ((net.side, net.row), at)).collect();
             }
-            let place = *self.places.entry((new.side, new.row)).or_insert(self.nets.len());
+            let place = *self.places.entry((side, row)).or_insert(self.nets.len());
             if let Some(before) = self.nets.get_mut(place) {
                 before.now = new.now;
                 return;
@@ -283,31 +293,29 @@ impl Run {
         // Locked in the order of the keys; worked on in the order in which they were met.
         let mut order: Vec<usize> = (0..touched.keys.len()).collect();
         order.sort_unstable_by(|a, b| touched.keys[*a].0.cmp(touched.keys[*b].0));
-        let mut locked: Vec<Option<Key>> = Vec::new();
-        locked.resize_with(touched.keys.len(), || None);
+        let mut keys = Keys::new(self.plan.state, order.len());
         for place in order {
             ctx.check_cancel()?;
-            locked[place] = Some(self.plan.state.lock(ctx, touched.keys[place].0)?);
+            keys.lock(ctx, place, touched.keys[place].0)?;
         }
-        let mut work = Work { plan: &self.plan, nets, out: Vec::new(), locals: Vec::new() };
-        let mut keys: Vec<Key> = locked.into_iter().flatten().collect();
-        for (place, key) in keys.iter_mut().enumerate() {
-            work.key(ctx, place, key, side, &touched.keys[place].1)?;
+        let mut work = Work { plan: &self.plan, nets, keys, out: Vec::new(), locals: Vec::new() };
+        for (place, (_, moves)) in touched.keys.iter().enumerate() {
+            work.key(ctx, place, side, moves)?;
         }
-        let mut out = work.out;
+        let Work { mut out, mut keys, .. } = work;
         out.sort_by_key(|change| change.origin.cause);
         let puts: Vec<Put> = out.iter_mut().filter_map(|change| change.put.take()).collect();
         let ids = if puts.is_empty() { Vec::new() } else { ctx.write(self.plan.query.target.id, puts)? };
         for (change, id) in out.into_iter().zip(ids) {
             let refused = || SqlError::internal("a maintained row was refused");
-            let key = &mut keys[change.origin.key];
+            let key = change.origin.key;
             match change.then {
                 Then::Nothing => {}
-                Then::Pair(pair) => key.add_pair(ctx, pair, id.ok_or_else(refused)?)?,
-                Then::Own(side, row) => key.set_own(ctx, side, row, Some(id.ok_or_else(refused)?))?,
+                Then::Pair(pair) => keys.add_pair(ctx, key, pair, id.ok_or_else(refused)?)?,
+                Then::Own(side, row) => keys.set_own(ctx, key, side, row, Some(id.ok_or_else(refused)?))?,
             }
         }
-        keys.into_iter().try_for_each(|key| key.store(ctx))
+        keys.store(ctx)
     }
 }
 
@@ -376,6 +384,7 @@ enum Then {
 struct Work<'a> {
     plan: &'a Plan,
     nets: &'a [Net],
+    keys: Keys,
     out: Vec<Change>,
     locals: Vec<Val>,
 }
@@ -386,30 +395,23 @@ fn ordered(side: usize, this: RowId, other: RowId) -> [RowId; 2] {
 
 impl Work<'_> {
     /// What the changes of a side do to a key.
-    fn key(
-        &mut self,
-        ctx: &mut dyn HookContext,
-        place: usize,
-        key: &mut Key,
-        side: usize,
-        moves: &Moves,
-    ) -> Result<()> {
+    fn key(&mut self, ctx: &mut dyn HookContext, place: usize, side: usize, moves: &Moves) -> Result<()> {
         let nets = self.nets;
         let Moves { leave, enter, stay } = moves;
         let Some(last) = leave.iter().chain(enter).chain(stay).max().copied() else { return Ok(()) };
         let form = self.plan.query.form;
         let other = 1 - side;
-        let before = key.count(side);
-        let mut others = if form.matches { self.images(ctx, key, other)? } else { Vec::new() };
-        let alone = key.count(other) == 0;
+        let before = self.keys.count(place, side)?;
+        let mut others = if form.matches { self.images(ctx, place, other)? } else { Vec::new() };
+        let alone = self.keys.count(place, other)? == 0;
         for &at in leave {
             let row = nets[at].row;
             let origin = Origin { cause: at, key: place };
             for (met, _) in &others {
-                let target = key.remove_pair(ctx, ordered(side, row, *met))?;
-                self.delete(ctx, origin, target)?;
+                let target = self.keys.remove_pair(ctx, place, ordered(side, row, *met))?;
+                self.delete(ctx, origin, Some(target))?;
             }
-            let own = key.remove(ctx, side, row)?;
+            let own = self.keys.remove(ctx, place, side, row)?;
             self.delete(ctx, origin, own)?;
         }
         for &at in stay {
@@ -417,17 +419,19 @@ impl Work<'_> {
             let row = nets[at].row;
             let origin = Origin { cause: at, key: place };
             for (met, met_image) in &others {
-                let target = key.pair(ctx, ordered(side, row, *met))?;
+                let target = self.keys.pair(ctx, place, ordered(side, row, *met))?;
                 self.update(ctx, origin, target, side, image, Some(met_image))?;
             }
-            let own = key.own(ctx, side, row)?;
-            self.update(ctx, origin, own, side, image, None)?;
+            if alone && form.unmatched[side] {
+                let own = self.keys.own(ctx, place, side, row)?;
+                self.update(ctx, origin, own, side, image, None)?;
+            }
         }
         for &at in enter {
             let Some((_, image)) = &nets[at].now else { continue };
             let row = nets[at].row;
             let origin = Origin { cause: at, key: place };
-            key.add(ctx, side, row, None)?;
+            self.keys.add(place, side, row)?;
             for (met, met_image) in &others {
                 self.insert(origin, side, image, Some(met_image), Then::Pair(ordered(side, row, *met)))?;
             }
@@ -435,23 +439,23 @@ impl Work<'_> {
                 self.insert(origin, side, image, None, Then::Own(side, row))?;
             }
         }
-        let now = key.count(side);
+        let now = self.keys.count(place, side)?;
         if !form.unmatched[other] || (before == 0) == (now == 0) {
             return Ok(());
         }
         let origin = Origin { cause: last, key: place };
         // The rows of the other side met their first match, or lost their last.
         if now > 0 {
-            for (row, own) in key.rows(ctx, other)? {
+            for (row, own) in self.keys.rows(ctx, place, other)? {
                 if own.is_some() {
                     self.delete(ctx, origin, own)?;
-                    key.set_own(ctx, other, row, None)?;
+                    self.keys.set_own(ctx, place, other, row, None)?;
                 }
             }
             return Ok(());
         }
         if !form.matches {
-            others = self.images(ctx, key, other)?;
+            others = self.images(ctx, place, other)?;
         }
         for (row, image) in &others {
             self.insert(origin, other, image, None, Then::Own(other, *row))?;
@@ -460,10 +464,10 @@ impl Work<'_> {
     }
 
     /// The known rows of a side with their newest images.
-    fn images(&self, ctx: &mut dyn HookContext, key: &Key, side: usize) -> Result<Vec<(RowId, Row)>> {
+    fn images(&self, ctx: &mut dyn HookContext, key: usize, side: usize) -> Result<Vec<(RowId, Row)>> {
         let table = self.plan.query.pair.tables[side].id;
         let mut out = Vec::new();
-        for (row, _) in key.rows(ctx, side)? {
+        for (row, _) in self.keys.rows(ctx, key, side)? {
             // One that is gone will be taken out when its own change is.
             let image = ctx.fetch(table, row, false)?.unwrap_or_default();
             out.push((row, image));
@@ -473,10 +477,9 @@ impl Work<'_> {
 
     fn values(&mut self, side: usize, image: &[Value], met: Option<&Row>) -> Result<Row> {
         let query = &self.plan.query;
-        let met = met.map(Vec::as_slice);
-        let slots = query.pair.slots(if side == 0 { [Some(image), met] } else { [met, Some(image)] });
+        let met = met.map(Vec::as_slice).unwrap_or_default();
         let mut row = vec![Value::Null; query.target.columns.len()];
-        fill(&query.cells, &slots, &mut row, &mut self.locals)?;
+        fill(&query.cells, if side == 0 { [image, met] } else { [met, image] }, &mut row, &mut self.locals)?;
         Ok(row)
     }
 
@@ -514,16 +517,20 @@ impl Work<'_> {
 }
 
 impl Running for Run {
+    fn waiting(&self) -> usize {
+        self.nets.len()
+    }
+
     fn note(&mut self, _: &mut dyn HookContext, table: TableId, row: RowId, change: &RowChange) -> Result<()> {
         let query = &self.plan.query;
         let Some(side) = query.pair.tables.iter().position(|def| def.id == table) else { return Ok(()) };
         if let RowChange::Update { old, new } = change
-            && query.pair.untouched(side, &query.used, old, new)
+            && query.pair.untouched(side, &query.used[side], old, new)
         {
             return Ok(());
         }
         let was = change.old().map(|old| query.pair.key(side, row, old));
-        let now = change.new_row().map(|new| (query.pair.key(side, row, new), new.clone()));
+        let now = change.new_row().map(|new| query.known(side, row, new));
         self.add(Net { side, row, was, now });
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! The kind PROJECTION (AMI-130 to AMI-136): rows of one or more sources that pass, each as one row of a target.
 //!
-//! Of a source row the target holds at most one row; which one stands in a state table `(source, row) -> target row`. A
+//! Of a source row the target holds at most one row; which one stands in a state table `row and source -> target row`. A
 //! change of a row that is projected the same before and after costs nothing. A source row's own lock is all that is
 //! needed: nobody else touches its state. Others may have rows of their own in the target; who writes a managed one is
 //! found by the state's second index, over the target row.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerEvent, TriggerId};
 use tripline_sql::change::{HookContext, Put, RowChange, RowId};
 use tripline_sql::error::{Result, SqlError, SqlState};
@@ -26,9 +26,8 @@ use crate::script::ami::{Code, Expr, Type, Val, expressions, find_column, to_col
 pub struct Projection;
 
 /// The state's name and columns.
-const ROWS: &str = "rows";
-const COLUMNS: [(&str, DataType); 3] =
-    [("source", DataType::INT8), ("row", DataType::INT8), ("target", DataType::INT8)];
+const ROWS: &str = "projected";
+const COLUMNS: [(&str, DataType); 2] = [("id", DataType::INT8), ("target", DataType::INT8)];
 
 impl Kind for Projection {
     fn name(&self) -> &'static str {
@@ -68,8 +67,8 @@ impl Kind for Projection {
     }
 
     fn created(&self, ctx: &mut dyn HookContext, _: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
-        let state = StateTable::create(ctx, def.id, ROWS, &COLUMNS, 2)?;
-        ctx.ensure_index(def.id, state.table, &[2])?;
+        let state = StateTable::create(ctx, def.id, ROWS, &COLUMNS, 1)?;
+        ctx.ensure_index(def.id, state.table, &[TARGET_COLUMN])?;
         let plan = Arc::new(Plan::of(&ctx.catalog(), def)?);
         clear_unmanaged(ctx, &plan)?;
         rebuild(ctx, plan)
@@ -122,8 +121,11 @@ fn tables(catalog: &Catalog, def: &TriggerDef) -> Result<(Vec<Arc<TableDef>>, Ar
     Ok((sources?, table_of(catalog, *target)?))
 }
 
+/// The state's column that names the target row.
+const TARGET_COLUMN: usize = 1;
+
 fn stored_target(row: &Row) -> Option<RowId> {
-    row.get(2).and_then(Value::as_i64).map(|id| RowId(id.cast_unsigned()))
+    row.get(TARGET_COLUMN).and_then(Value::as_i64).map(|id| RowId(id.cast_unsigned()))
 }
 
 fn number(id: RowId) -> Value {
@@ -247,7 +249,7 @@ fn two_sources() -> SqlError {
 fn over_source(expr: &Expr, table: &TableDef, used: &mut Vec<usize>) -> Result<Code> {
     let mut find = |named: &Named| -> Result<Place> {
         let place = find_column(table, &named.column).ok_or_else(|| select::no_column(&named.column))?;
-        Ok((place, Type::of_column(&table.columns[place])))
+        Ok((place, Code::Slot(place), Type::of_column(&table.columns[place])))
     };
     Ok(select::over_slots(expr, used, &mut find)?.0)
 }
@@ -273,21 +275,27 @@ impl Plan {
             external: boolean(def, "allowExternalUpdates")?,
             query: Query::compile(def, &sources, &target)?,
             state,
-            by_target: by_target(catalog, state)?,
+            by_target: state.other_index(catalog, TARGET_COLUMN)?,
         })
     }
 
-    /// The target values that a source row gives, or none if it does not pass.
-    fn project(&self, source: usize, row: &[Value], locals: &mut Vec<Val>) -> Result<Option<Vec<Value>>> {
+    /// What the state calls a source row.
+    fn id_of(&self, source: usize, row: RowId) -> Value {
+        let sources = self.query.sources.len() as u64;
+        number(RowId(row.0.wrapping_mul(sources).wrapping_add(source as u64)))
+    }
+
+    /// The target row that a source row gives (columns that are not selected are null), or none if it does not pass.
+    fn project(&self, source: usize, row: &[Value], locals: &mut Vec<Val>) -> Result<Option<Row>> {
         let source = &self.query.sources[source];
         for code in &source.wheres {
             if !select::holds(code, row, locals)? {
                 return Ok(None);
             }
         }
-        let mut out = Vec::with_capacity(source.selects.len());
-        for (_, ty, code) in &source.selects {
-            out.push(to_column(select::value(code, &[], row, locals)?, *ty)?);
+        let mut out = vec![Value::Null; self.query.target.columns.len()];
+        for (place, ty, code) in &source.selects {
+            out[*place] = to_column(select::value(code, &[], row, locals)?, *ty)?;
         }
         Ok(Some(out))
     }
@@ -298,13 +306,6 @@ impl Plan {
     }
 }
 
-fn by_target(catalog: &Catalog, state: StateTable) -> Result<Oid> {
-    let found = catalog
-        .table(state.table)
-        .and_then(|def| def.indexes.iter().find(|index| index.keys.first().is_some_and(|key| key.column == Some(2))));
-    found.map(|index| index.oid).ok_or_else(|| SqlError::internal("a projection's state has no second index"))
-}
-
 /// Removes the target's rows that no other projection manages (AMI-135).
 fn clear_unmanaged(ctx: &mut dyn HookContext, plan: &Plan) -> Result<()> {
     let catalog = ctx.catalog();
@@ -313,7 +314,7 @@ fn clear_unmanaged(ctx: &mut dyn HookContext, plan: &Plan) -> Result<()> {
     for def in catalog.triggers_of(target) {
         if def.id != plan.id && def.kind == "projection" && def.tables.last() == Some(&target) {
             let state = StateTable::find(&catalog, def, ROWS)?;
-            others.push((state, by_target(&catalog, state)?));
+            others.push((state, state.other_index(&catalog, TARGET_COLUMN)?));
         }
     }
     let mut rows = Vec::new();
@@ -380,9 +381,9 @@ struct Pending {
     /// It was there before the statement.
     existed: bool,
     /// What it was projected to before; none if it did not pass.
-    was: Option<Vec<Value>>,
+    was: Option<Row>,
     /// And now.
-    now: Option<Vec<Value>>,
+    now: Option<Row>,
 }
 
 /// Collects the rows of one statement.
@@ -400,11 +401,15 @@ impl Run {
     }
 
     fn add(&mut self, new: Pending) {
-        if let Some(first) = self.pending.first() {
+        let (source, row) = (new.source, new.row);
+        // Rows that come in the order of their ids cannot be there already.
+        let after = |last: &Pending| last.source == source && last.row < row;
+        if !self.places.is_empty() || !self.pending.last().is_none_or(after) {
             if self.places.is_empty() {
-                self.places.insert((first.source, first.row), 0);
+                let rows = self.pending.iter().enumerate();
+                self.places = rows.map(|(at, pending)| ((pending.source, pending.row), at)).collect();
             }
-            let place = *self.places.entry((new.source, new.row)).or_insert(self.pending.len());
+            let place = *self.places.entry((source, row)).or_insert(self.pending.len());
             if let Some(before) = self.pending.get_mut(place) {
                 before.now = new.now;
                 return;
@@ -417,44 +422,37 @@ impl Run {
         let plan = self.plan.clone();
         let mut puts = Vec::with_capacity(self.pending.len());
         // For each put, what becomes of the state.
-        let mut states: Vec<(Option<(RowId, Row)>, Value, Value)> = Vec::with_capacity(self.pending.len());
+        let mut states: Vec<(Option<(RowId, Row)>, Value)> = Vec::with_capacity(self.pending.len());
         self.places.clear();
-        for pending in std::mem::take(&mut self.pending) {
-            let key = [Value::Int8(i64::try_from(pending.source).unwrap_or_default()), number(pending.row)];
-            let stored = if pending.existed { plan.state.get(ctx, &key, false)? } else { None };
-            let [source, row] = key;
+        for pending in self.pending.drain(..) {
+            let key = plan.id_of(pending.source, pending.row);
+            let stored = if pending.existed { plan.state.get(ctx, std::slice::from_ref(&key), false)? } else { None };
             let there = match stored.as_ref().and_then(|(_, state)| stored_target(state)) {
                 Some(id) => ctx.fetch(plan.query.target.id, id, plan.external)?.map(|image| (id, image)),
                 None => None,
             };
             match (there, pending.now) {
-                (Some((id, old)), Some(now)) => {
+                (Some((id, old)), Some(mut now)) => {
                     let mut new = old.clone();
-                    let selects = &plan.query.sources[pending.source].selects;
-                    for (at, ((column, ..), value)) in selects.iter().zip(now).enumerate() {
+                    for (column, ..) in &plan.query.sources[pending.source].selects {
                         // A cell that others set stays until its own value changes (AMI-91).
-                        let same = pending.was.as_ref().and_then(|was| was.get(at)).is_some_and(|was| *was == value);
+                        let same = pending.was.as_ref().is_some_and(|was| was[*column] == now[*column]);
                         if !(plan.external && same) {
-                            new[*column] = value;
+                            new[*column] = std::mem::take(&mut now[*column]);
                         }
                     }
                     if new != old {
                         puts.push(Put::Update(id, old, new));
-                        states.push((None, Value::Null, Value::Null));
+                        states.push((None, Value::Null));
                     }
                 }
                 (Some((id, old)), None) => {
                     puts.push(Put::Delete(id, old));
-                    states.push((stored, Value::Null, Value::Null));
+                    states.push((stored, Value::Null));
                 }
                 (None, Some(now)) => {
-                    let mut new = vec![Value::Null; plan.query.target.columns.len()];
-                    let selects = &plan.query.sources[pending.source].selects;
-                    for ((column, ..), value) in selects.iter().zip(now) {
-                        new[*column] = value;
-                    }
-                    puts.push(Put::Insert(new));
-                    states.push((stored, source, row));
+                    puts.push(Put::Insert(now));
+                    states.push((stored, key));
                 }
                 (None, None) => {}
             }
@@ -464,11 +462,11 @@ impl Run {
         }
         let ids = ctx.write(plan.query.target.id, puts)?;
         let mut changes = Vec::with_capacity(states.len());
-        for (id, (stored, source, row)) in ids.into_iter().zip(states) {
-            let new = match (row, id) {
+        for (id, (stored, key)) in ids.into_iter().zip(states) {
+            let new = match (key, id) {
                 (Value::Null, _) => None,
                 (_, None) => return Err(SqlError::internal("a maintained row was refused")),
-                (row, Some(id)) => Some(vec![source, row, number(id)]),
+                (key, Some(id)) => Some(vec![key, number(id)]),
             };
             match (stored, new) {
                 (Some((state, old)), Some(new)) => changes.push(Put::Update(state, old, new)),
@@ -485,6 +483,10 @@ impl Run {
 }
 
 impl Running for Run {
+    fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
     fn note(&mut self, _: &mut dyn HookContext, table: TableId, row: RowId, change: &RowChange) -> Result<()> {
         let plan = self.plan.clone();
         let Some(source) = plan.query.sources.iter().position(|source| source.table.id == table) else {
