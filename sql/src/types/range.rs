@@ -110,11 +110,10 @@ impl Range {
                 upper = Bound { inclusive: false, ..after };
             }
         }
-        if !lower.value.is_null() && !upper.value.is_null() && !(lower.inclusive && upper.inclusive) {
-            let empty = compare(&lower.value, &upper.value) != Ordering::Less;
-            if empty {
-                return Ok(Range::empty(element));
-            }
+        let open = lower.value.is_null() || upper.value.is_null();
+        let point = lower.inclusive && upper.inclusive;
+        if !open && !point && compare(&lower.value, &upper.value) != Ordering::Less {
+            return Ok(Range::empty(element));
         }
         Ok(Range { element, bounds: Some((lower, upper)) })
     }
