@@ -304,3 +304,93 @@ $lua$; CREATE LUA CONSUMER w WITH SEQUENCE ON (TABLE t FOR INSERT)",
     }
     assert_eq!(seen.len() as i64, acknowledged + 1);
 }
+
+// CDB-507, CDB-603, CDB-604, CDB-606: the server is killed again and again while clients insert and a Lua trigger copies, with a consumer's
+// queue beside it. Every acknowledged row has its event; each event's effect is there once, in the queue's order, numbered
+// without gaps; a failing write in between is tried again.
+#[test]
+fn kill_while_triggers_run() {
+    let mut server = Server::start(Storage::Process);
+    let runtime = runtime();
+    runtime.block_on(async {
+        let client = connect(&server).await;
+        client
+            .batch_execute(
+                "CREATE TABLE t (i bigserial PRIMARY KEY, w int); CREATE TABLE done (i bigint PRIMARY KEY, seq bigint, tid bigint);
+CREATE TABLE tries (i bigint);
+CREATE PROCEDURE copy VERSION 'a' $lua$
+local failed = 0
+local function main(e)
+  local rc = db:table('done'):insert({ i = e.new.i, seq = db:get_event_sequence(e), tid = db:get_event_tid(e) })
+  -- The first event of each chunk fails, so that retries and crashes meet.
+  if failed == 0 and e.new.i % 97 == 0 and db:exec('SELECT i FROM tries WHERE i = ' .. e.new.i):fetch() == nil then return 1 end
+  failed = 1
+  return rc
+end
+$lua$;
+CREATE LUA TRIGGER copy WITH SEQUENCE ON (TABLE t FOR INSERT);
+CREATE PROCEDURE queue VERSION 'a' { local function main() db:consumer() end };
+CREATE LUA CONSUMER queue ON (TABLE t FOR INSERT)",
+            )
+            .await
+            .expect("set up");
+    });
+    let mut acknowledged: Vec<i64> = Vec::new();
+    for round in 0..6_u64 {
+        let writers = runtime.block_on(async {
+            let writers: Vec<_> = (0..4)
+                .map(|w| {
+                    let url = server.url();
+                    tokio::spawn(async move {
+                        let mut mine = Vec::new();
+                        let Ok((client, connection)) = tokio_postgres::connect(&url, NoTls).await else { return mine };
+                        tokio::spawn(async move {
+                            let _ = connection.await;
+                        });
+                        while let Some(rows) =
+                            column(&client, &format!("INSERT INTO t (w) VALUES ({w}) RETURNING i")).await
+                        {
+                            mine.extend(rows.iter().filter_map(|row| row.parse::<i64>().ok()));
+                        }
+                        mine
+                    })
+                })
+                .collect();
+            tokio::time::sleep(Duration::from_millis(60 + 37 * round)).await;
+            writers
+        });
+        server = server.crash_and_restart();
+        for writer in writers {
+            acknowledged.extend(runtime.block_on(writer).expect("a writer"));
+        }
+    }
+    runtime.block_on(async {
+        let client = connect(&server).await;
+        // Nothing fails any more: what waits is worked off.
+        client.batch_execute("INSERT INTO tries SELECT i FROM t").await.expect("lets it go on");
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let left = column(&client, "SELECT depth FROM comdb2_queues WHERE spname = 'copy'").await.expect("a depth");
+            if left == ["0"] {
+                break;
+            }
+            assert!(Instant::now() < end, "{left:?} events wait");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let ask = async |sql: &str| column(&client, sql).await.expect(sql);
+        assert!(acknowledged.len() > 20, "{} rows", acknowledged.len());
+        let present =
+            ask("SELECT i FROM t").await.into_iter().filter_map(|row| row.parse().ok()).collect::<BTreeSet<i64>>();
+        assert!(acknowledged.iter().all(|row| present.contains(row)), "an acknowledged row is lost");
+        assert_eq!(ask("SELECT count(*) FROM t FULL JOIN done USING (i) WHERE w IS NULL OR seq IS NULL").await, ["0"]);
+        assert_eq!(ask("SELECT count(*) - max(seq) FROM done").await, ["0"]);
+        assert_eq!(ask("SELECT count(*) - count(DISTINCT seq) FROM done").await, ["0"]);
+        // The queue's order is the commits'.
+        let backwards =
+            "SELECT count(*) FROM (SELECT tid - lag(tid) OVER (ORDER BY seq) AS step FROM done) AS d WHERE step < 0";
+        assert_eq!(ask(backwards).await, ["0"]);
+        // The other queue has them all still.
+        let depth = ask("SELECT depth FROM comdb2_queues WHERE spname = 'queue'").await;
+        assert_eq!(depth, ask("SELECT count(*) FROM t").await);
+    });
+}

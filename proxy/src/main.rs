@@ -40,6 +40,8 @@ fn serve(action: Action, config: Config) -> Result<(), StartError> {
         .worker_threads(threads)
         .thread_name("tripline")
         .thread_stack_size(STACK_BYTES)
+        // Answers that waited for the disk are woken from the log's thread and queue there: not behind all other work.
+        .global_queue_interval(1)
         .enable_all()
         .build()
         .map_err(|error| StartError::Io("runtime".to_owned(), error))?;

@@ -6,7 +6,8 @@
 
 use tripline_sql::catalog::{CatalogChange, Entry, EntryKey, TriggerId};
 use tripline_sql::change::{CommitNo, CommitRecord, Position};
-use tripline_sql::engine::Engine;
+use tripline_sql::engine::{Engine, LogReader, ReadItem};
+use tripline_sql::error::Result;
 
 const NEW: u32 = u32::MAX - 1;
 
@@ -44,4 +45,38 @@ pub fn drops(record: &CommitRecord, subscriber: TriggerId) -> bool {
     record.catalog.iter().any(
         |change| matches!(change, CatalogChange::Remove { key: EntryKey::Trigger(oid), .. } if *oid == subscriber.0),
     )
+}
+
+/// How many records to read at a time: as many as have some dozens of changes together, so that little of a long queue is in
+/// memory at once and the head of one with large commits comes as soon as that of a short one.
+#[derive(Debug)]
+pub(crate) struct ReadAhead(usize);
+
+impl ReadAhead {
+    /// Records read at a time at most.
+    const RECORDS_MAX: usize = 256;
+    /// Changes read at a time, about; at least one record is read, however many it has.
+    const CHANGES: usize = 256;
+
+    pub(crate) fn new() -> ReadAhead {
+        ReadAhead(1)
+    }
+
+    /// The next items; none: caught up. Errors: as `LogReader::next`.
+    pub(crate) fn next(&mut self, reader: &mut LogReader) -> Result<Vec<ReadItem>> {
+        let items = reader.next(self.0)?;
+        let changes: usize = items
+            .iter()
+            .map(|item| match item {
+                ReadItem::Record(record) => record.changes.len(),
+                ReadItem::Gap { .. } => 0,
+            })
+            .sum();
+        if changes > ReadAhead::CHANGES {
+            self.0 = (self.0 / 2).max(1);
+        } else if items.len() == self.0 {
+            self.0 = (self.0 * 2).min(ReadAhead::RECORDS_MAX);
+        }
+        Ok(items)
+    }
 }

@@ -18,7 +18,7 @@ use tripline_sql::error::{Result, SqlError};
 use tripline_sql::session::Session;
 
 use crate::clockwork::Clockwork;
-use crate::cursor;
+use crate::cursor::{self, ReadAhead};
 use crate::fire::Fire;
 use crate::internal;
 use crate::kind::{Attachment, Delivery, Subscriber, Worker};
@@ -28,8 +28,6 @@ use crate::sweep::Sweeper;
 
 /// Stack of a subscriber's thread: it runs statements, which may nest deeply. Reserved, not committed.
 const STACK_BYTES: usize = 64 << 20;
-/// Records read at a time.
-const BATCH: usize = 256;
 /// A cursor that stands still moves along once it is this many commits behind.
 const LAG_MAX: u64 = 4096;
 /// How long a thread sleeps at most before it looks around.
@@ -383,13 +381,14 @@ impl Task {
         let mut new = cursor::is_new(start);
         // A new cursor's commit is before its creation: nothing of it is for this subscriber.
         let mut reader = self.shared.engine.reader(if new { Position::end_of(start.commit) } else { start });
+        let mut ahead = ReadAhead::new();
         self.state("idle");
         loop {
             if self.stopped() {
                 return Ok(End::Stopped);
             }
             let ticks = self.shared.fire.signal().ticks();
-            let items = reader.next(BATCH)?;
+            let items = ahead.next(&mut reader)?;
             if items.is_empty() {
                 if !new && self.position.commit.0 > self.moved + LAG_MAX {
                     worker.skip(self.position)?;

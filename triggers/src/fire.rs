@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use tripline_sql::catalog::{Catalog, FunctionDef, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{
-    Attached, CommitNo, HookContext, Hooks, ProcedureCall, ProcedureShape, QueryResult, RowChange, RowId,
+    Attached, CommitNo, FunctionCall, HookContext, Hooks, ProcedureCall, ProcedureShape, QueryResult, RowChange, RowId,
     RunningProcedure, TriggerStatistics, Verdict,
 };
 use tripline_sql::engine::WeakEngine;
@@ -368,6 +368,12 @@ impl Hooks for Fire {
         result
             .map(|output| output.into_result("CALL"))
             .map_err(|error| error.context(format!("AMI procedure \"{}\"", def.name)))
+    }
+
+    fn call_function(&self, ctx: &mut dyn HookContext, call: &FunctionCall<'_>) -> Result<Value> {
+        let engine = self.engine.lock().as_ref().and_then(WeakEngine::upgrade);
+        let clock = engine.map(|engine| engine.env().clock.clone());
+        crate::queue::function::call(ctx, clock, call)
     }
 
     fn schedule_timer(&self, ctx: &mut dyn HookContext, timer: &TriggerDef, at: i64) -> Result<()> {

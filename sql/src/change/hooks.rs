@@ -64,6 +64,19 @@ pub struct QueryResult {
     pub tag: String,
 }
 
+/// A call of a function of SQL whose code is a script: a scalar one has one row, an aggregate those of a group.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionCall<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Values of the arguments.
+    pub rows: &'a [&'a [Value]],
+    /// Their types.
+    pub types: &'a [DataType],
+    /// Type of the result; UNKNOWN asks for its text.
+    pub result: DataType,
+}
+
 /// A statement prepared inside the engine for repeated use by triggers; made again by itself when the catalog changed.
 pub trait Prepared: Send + Sync + std::fmt::Debug {
     /// For the engine to get its own back.
@@ -260,6 +273,10 @@ pub trait Hooks: Send + Sync {
     /// type `result`; null if it cannot be. Errors: 42883, 42725, 54001, and what the method raises.
     fn call_method(&self, _ctx: &mut dyn HookContext, name: &str, _args: &[Value], _result: DataType) -> Result<Value> {
         Err(SqlError::unsupported(format!("the method {name}")))
+    }
+    /// Calls a function of SQL whose code is a script (CDB-111). Errors: 42883 it is no more, and what it raises.
+    fn call_function(&self, _ctx: &mut dyn HookContext, call: &FunctionCall<'_>) -> Result<Value> {
+        Err(SqlError::unsupported(format!("the function {}", call.name)))
     }
     /// Has a timer run once more at this time, in microseconds since 1970 (AMI-78).
     fn schedule_timer(&self, _ctx: &mut dyn HookContext, _timer: &TriggerDef, _at: i64) -> Result<()> {

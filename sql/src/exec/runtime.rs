@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::scan::HashedRows;
 use super::{Cx, Exec, all_rows, cte};
 use crate::catalog::{CatalogSet, Privilege, Relation, SequenceDef};
+use crate::change::FunctionCall;
 use crate::error::{Result, Severity, SqlError, SqlState};
 use crate::expr::{EvalContext, OuterRow, Runtime, SubplanId, SubqueryKind, SubqueryResult, eval};
 use crate::plan::SystemContext;
@@ -153,6 +154,13 @@ impl Runtime for Exec<'_> {
         let hooks = self.backend.shared.hooks.clone();
         let depth = self.run.writer.borrow().depth;
         hooks.call_method(&mut super::HookCx::new(self.backend, depth), name, args, result)
+    }
+
+    fn call_function(&self, name: &str, rows: &[&[Value]], types: &[DataType], result: DataType) -> Result<Value> {
+        let hooks = self.backend.shared.hooks.clone();
+        let depth = self.run.writer.borrow().depth;
+        let call = FunctionCall { name, rows, types, result };
+        hooks.call_function(&mut super::HookCx::new(self.backend, depth), &call)
     }
 
     fn catalogs(&self) -> Arc<CatalogSet> {

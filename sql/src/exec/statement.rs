@@ -378,6 +378,8 @@ fn is_definition(statement: &Statement) -> bool {
             | Statement::CreateProcedure(_)
             | Statement::DropProcedure { .. }
             | Statement::PutDefaultProcedure { .. }
+            | Statement::CreateLuaFunction { .. }
+            | Statement::DropLuaFunction { .. }
     )
 }
 

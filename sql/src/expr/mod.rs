@@ -18,6 +18,7 @@ mod window;
 
 use std::sync::Arc;
 
+pub(crate) use aggregate::ROWS;
 pub use aggregate::{Accumulator, AggregateFunction, AggregateInfo, aggregates, aggregates_named, is_aggregate};
 pub(crate) use eval::build_array;
 pub use eval::{compare_values, eval, eval_predicate};

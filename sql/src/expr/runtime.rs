@@ -76,6 +76,12 @@ pub trait Runtime {
         Err(SqlError::unsupported("a system column here"))
     }
 
+    /// Calls a function of SQL whose code is a script (CDB-111): a scalar one with the one row, an aggregate with all rows of a
+    /// group. Errors: 42883 it is no more, and what it raises.
+    fn call_function(&self, name: &str, _rows: &[&[Value]], _types: &[DataType], _result: DataType) -> Result<Value> {
+        Err(SqlError::unsupported(format!("a call of the function {name} here")))
+    }
+
     /// The catalogs as the transaction sees them.
     fn catalogs(&self) -> Arc<CatalogSet>;
     /// OID of the session's database.

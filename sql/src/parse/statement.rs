@@ -280,6 +280,18 @@ pub enum Statement {
         name: String,
         version: String,
     },
+    /// A procedure's functions as a function of SQL (CDB-111); what it returns: none is as an untyped literal.
+    CreateLuaFunction {
+        name: String,
+        aggregate: bool,
+        deterministic: bool,
+        returns: Option<ast::DataType>,
+    },
+    DropLuaFunction {
+        name: String,
+        aggregate: bool,
+        if_exists: bool,
+    },
     SetProcedureVersion {
         name: String,
         version: String,

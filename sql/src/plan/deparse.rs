@@ -379,7 +379,13 @@ impl Deparse<'_> {
                     Self::close(out, parens);
                 }
                 _ => {
-                    out.push_str(&quote_function(function.name));
+                    let (name, args) = match args.as_slice() {
+                        [Expr::Const(name, _), rest @ ..] if super::bind::is_lua_call(function) => {
+                            (name.as_str().unwrap_or_default(), rest)
+                        }
+                        all => (function.name, all),
+                    };
+                    out.push_str(&quote_function(name));
                     out.push('(');
                     self.list(args, out);
                     out.push(')');

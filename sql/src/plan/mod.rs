@@ -16,8 +16,8 @@ pub mod visit;
 use std::sync::Arc;
 
 pub use bind::{
-    BindContext, PlanSource, bind_ami_argument, bind_check, bind_default, bind_domain_check, bind_generated,
-    bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text, write_target,
+    BindContext, LUA_FUNCTIONS, PlanSource, bind_ami_argument, bind_check, bind_default, bind_domain_check,
+    bind_generated, bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text, write_target,
 };
 pub use build::plan;
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub use self::portal::{Fetched, Step};
 pub use self::prepared::StatementDescription;
-pub use self::procedure::{Described, Pause, RowSink};
+pub use self::procedure::{Described, Pause, ResultColumn, RowSink};
 pub use self::transaction::TransactionStatus;
 pub use crate::exec::Notification;
 

@@ -77,6 +77,17 @@ pub(super) struct FetchFrom {
 /// Rows pulled at a time.
 const BATCH: u64 = 256;
 
+/// A column of a statement's result.
+#[derive(Clone, Debug)]
+pub struct ResultColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: DataType,
+    /// Names of the table and of its column; none for anything but a plain column.
+    pub origin: Option<(String, String)>,
+}
+
 impl Session {
     /// A second session of the same client, with its rights and settings as they are now. It does not count as a
     /// session; cancelling the client's statement cancels what runs on it.
@@ -471,6 +482,24 @@ impl Session {
     pub fn parameter_types(&mut self, sql: &str, types: &[Oid]) -> Result<Vec<DataType>> {
         let statement = crate::exec::statement::prepare_text(&self.backend, sql, types)?;
         Ok(statement.plan.map_or_else(Vec::new, |(plan, _)| plan.params.clone()))
+    }
+
+    /// The columns of a statement's result, without running it: name, type, and for a plain column of a table the table's
+    /// name and the column's own. For procedures, inside the open transaction.
+    pub fn result_columns(&mut self, sql: &str, types: &[Oid]) -> Result<Vec<ResultColumn>> {
+        let statement = crate::exec::statement::prepare_text(&self.backend, sql, types)?;
+        let catalog = self.backend.catalog()?;
+        let origin = |(table, attribute): (Oid, i16)| {
+            let table = catalog.table(crate::catalog::TableId(table))?;
+            let column = table.columns.get(usize::try_from(attribute).ok()?.checked_sub(1)?)?;
+            Some((table.name.clone(), column.name.clone()))
+        };
+        Ok(statement.plan.map_or_else(Vec::new, |(plan, _)| {
+            let columns = plan.columns.iter();
+            columns
+                .map(|column| ResultColumn { name: column.name.clone(), ty: column.ty, origin: origin(column.origin) })
+                .collect()
+        }))
     }
 
     /// Runs one statement inside the open transaction: whole or not at all. `params` are of the types that

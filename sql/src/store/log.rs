@@ -155,6 +155,8 @@ pub(super) struct LogStart {
     pub(super) offset: u64,
     pub(super) newest: u64,
     pub(super) next_number: u64,
+    /// Bytes logged since the newest checkpoint.
+    pub(super) bytes: u64,
 }
 
 impl Log {
@@ -199,7 +201,7 @@ impl Log {
             callbacks: RwLock::default(),
             ring: RwLock::default(),
             segments: RwLock::new(start.segments),
-            bytes: AtomicU64::new(0),
+            bytes: AtomicU64::new(start.bytes),
             syncs: AtomicU64::new(0),
         })
     }

@@ -38,6 +38,8 @@ struct State {
     sequences: Sequences,
     next_txn: u64,
     rows: u64,
+    /// Bytes of the records replayed: the next checkpoint has them to cover too.
+    replayed: u64,
 }
 
 /// Reads everything. Errors: XX001, 58030, 53100, those of index expressions.
@@ -89,7 +91,8 @@ pub(super) fn recover(
     }
     disk.sync_dir(DIR).map_err(fail)?;
     build_indexes(&mut state, extractors, progress)?;
-    let start = LogStart { segments: VecDeque::from(segments), offset, newest: state.commit, next_number };
+    let (newest, bytes) = (state.commit, state.replayed);
+    let start = LogStart { segments: VecDeque::from(segments), offset, newest, next_number, bytes };
     tracing::info!(checkpoint = after_checkpoint, commit = state.commit, rows = state.rows, "store recovered");
     Ok(Found {
         log: Log::new(disk.clone(), env.clone(), config.log_segment_bytes, config.log_tail_bytes, start)?,
@@ -362,6 +365,7 @@ fn replay(
             if !old {
                 let context = || format!("record at offset {offset} of file \"{}\"", disk.describe(&segment.name));
                 state.apply(&bytes, header.txn, header.commit).map_err(|error| error.context(context()))?;
+                state.replayed += header.len();
                 if header.commit % 4096 == 0 {
                     progress(Progress::Log { commit: CommitNo(header.commit) });
                 }

@@ -20,13 +20,11 @@ use tripline_sql::session::Session;
 use tripline_sql::types::{Oid, Value};
 
 use super::{event, last_number, numbered};
-use crate::cursor;
+use crate::cursor::{self, ReadAhead};
 use crate::kind::Delivery;
 use crate::script::lua::db::{Consumption, EventInfo, blocking_emit, remember_event, with_host, yielder};
 use crate::script::lua::{Budget, token};
 
-/// Records read at a time.
-const BATCH: usize = 64;
 /// How long a client may take over a row before a waiting one may have the queue (CDB-716).
 const EMIT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -168,6 +166,7 @@ pub(super) struct Consumer {
     /// The queue was made here: what comes before concerns nobody.
     new: bool,
     reader: Option<LogReader>,
+    ahead: ReadAhead,
     /// Events read and not consumed.
     events: VecDeque<Event>,
     /// Where all that was read and is no event ends.
@@ -221,6 +220,7 @@ impl Consumer {
             position: Position::START,
             new: false,
             reader: None,
+            ahead: ReadAhead::new(),
             events: VecDeque::new(),
             seen: Position::START,
             at: 0,
@@ -315,6 +315,7 @@ impl Consumer {
         self.new = cursor::is_new(self.position);
         let from = if self.new { Position::end_of(self.position.commit) } else { self.position };
         self.reader = Some(self.party.engine.reader(from));
+        self.ahead = ReadAhead::new();
         self.seen = from;
         self.events.clear();
         self.number = None;
@@ -331,7 +332,7 @@ impl Consumer {
     fn fill(&mut self) -> Result<bool> {
         while self.events.len() <= self.at {
             let Some(reader) = &mut self.reader else { return Ok(false) };
-            let items = reader.next(BATCH)?;
+            let items = self.ahead.next(reader)?;
             if items.is_empty() {
                 return Ok(false);
             }
@@ -609,12 +610,14 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
             if !consumer.holds()? {
                 return Ok(Look::Lost);
             }
-            if waits {
-                // The waker stands before the look, so that no commit falls between.
+            let mut found = consumer.fill()?;
+            if !found && waits {
+                // The waker stands before the second look, so that no commit falls between.
                 let waker = consumer.party.waker.clone();
                 consumer.party.consumers.wait(&waker);
+                found = consumer.fill()?;
             }
-            if consumer.fill()? {
+            if found {
                 return consumer.table(lua, session).map(Look::Event);
             }
             let till = till.map(|till| Duration::from_secs_f64(till.max(0.0)));

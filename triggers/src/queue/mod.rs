@@ -7,6 +7,7 @@
 mod consumer;
 mod default;
 mod event;
+pub(crate) mod function;
 pub(crate) mod procedure;
 
 use std::sync::Arc;
@@ -222,21 +223,27 @@ impl Subscriber for Queue {
     }
 
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>> {
-        let machine = Machine::new(Limits::LUA)?;
-        let clock = Some(engine.env().clock.clone());
-        let name = self.def.name.clone();
-        machine.lua().set_app_data(Host { session: Some(session), clock, name, managed: true, ..Host::default() });
-        machine.lua().set_app_data(Interrupt(interrupt));
         Ok(Box::new(Runner {
+            machine: self.machine(engine, Some(session))?,
             queue: self,
             engine: engine.clone(),
-            machine,
             catalogs: None,
             procedure: None,
             main: None,
             tables: event::Tables::default(),
             position: None,
         }))
+    }
+}
+
+impl Queue {
+    fn machine(&self, engine: &Engine, session: Option<Session>) -> Result<Machine> {
+        let machine = Machine::new(Limits::LUA)?;
+        let clock = Some(engine.env().clock.clone());
+        let name = self.def.name.clone();
+        machine.lua().set_app_data(Host { session, clock, name, managed: true, ..Host::default() });
+        machine.lua().set_app_data(Interrupt(interrupt));
+        Ok(machine)
     }
 }
 
@@ -286,6 +293,21 @@ impl Runner {
             self.tables.refresh(self.machine.lua(), &self.queue.def, catalog)?;
         }
         self.catalogs = Some(now);
+        Ok(())
+    }
+
+    /// After a failure: an interpreter without what the failed attempt left in it, its memory above all (CDB-511).
+    fn renew(&mut self) -> Result<()> {
+        self.main = None;
+        self.position = None;
+        let machine = self.queue.machine(&self.engine, None)?;
+        let session = self.machine.lua().app_data_mut::<Host>().and_then(|mut host| host.session.take());
+        if let Some(mut host) = machine.lua().app_data_mut::<Host>() {
+            host.session = session;
+        }
+        self.catalogs = None;
+        self.tables = event::Tables::default();
+        self.machine = machine;
         Ok(())
     }
 
@@ -407,12 +429,13 @@ impl Worker for Runner {
             self.step(delivery.position, number)
         });
         if result.is_err() {
-            self.main = None;
-            self.position = None;
             self.with_session(|session| {
                 session.rollback_internal();
                 Ok(())
             })?;
+            if let Err(error) = self.renew() {
+                tracing::warn!(trigger = %self.queue.def.name, %error, "the interpreter could not be made anew");
+            }
         }
         result
     }

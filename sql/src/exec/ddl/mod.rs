@@ -9,6 +9,7 @@ mod alter;
 mod ami;
 mod binding;
 mod column;
+mod comdb2;
 mod comment;
 mod constraint;
 mod create;
@@ -119,6 +120,12 @@ impl Ddl<'_> {
                 ddl.drop_procedure(name, version.as_deref(), *if_exists, dialect)
             }
             Statement::PutDefaultProcedure { name, version } => ddl.put_default_procedure(name, version),
+            Statement::CreateLuaFunction { name, aggregate, deterministic, returns } => {
+                ddl.create_lua_function(name, *aggregate, *deterministic, returns.as_ref())
+            }
+            Statement::DropLuaFunction { name, aggregate, if_exists } => {
+                ddl.drop_lua_function(name, *aggregate, *if_exists)
+            }
             Statement::RefreshView { name, concurrently, with_data } => {
                 ddl.refresh_matview(name, *concurrently, *with_data)
             }

@@ -5,6 +5,7 @@
 mod collect;
 mod numbers;
 mod ordered;
+mod rows;
 mod statistics;
 mod table;
 
@@ -13,6 +14,8 @@ use std::sync::LazyLock;
 
 use crate::error::Result;
 use crate::types::{DataType, Oid, TextStyle, Value};
+
+pub(crate) use rows::ROWS;
 
 /// How an aggregate call was bound.
 #[derive(Clone, Debug)]

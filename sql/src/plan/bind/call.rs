@@ -13,7 +13,7 @@ use crate::plan::{AggregateCall, SetCall, SortKey};
 use crate::types::{CastContext, DataType, Oid, Value, oid};
 
 /// Most arguments of a call.
-const ARGUMENTS_MAX: usize = 100;
+pub(super) const ARGUMENTS_MAX: usize = 100;
 
 /// The arguments of a call as written.
 pub(super) struct Args<'t> {
@@ -72,6 +72,9 @@ impl Binder<'_> {
             }
         }
         let args = self.call_args(name, call)?;
+        if let Some(def) = self.lua_function(name) {
+            return self.lua_call(&def, call, &args, position);
+        }
         if call.over.is_some() {
             return self.window_call(name, call, &args, position);
         }
@@ -145,16 +148,28 @@ impl Binder<'_> {
         if aggregate {
             return self.aggregate_call(name, call, args, position);
         }
+        self.refuse_aggregate_clauses(name, call, args, position)?;
+        let mut bound = Vec::with_capacity(args.exprs.len());
+        for arg in &args.exprs {
+            bound.push(self.expr(arg)?);
+        }
+        self.call_asts(name, bound, Some(&args.exprs), args.variadic, position)
+    }
+
+    /// What only an aggregate's call may have. Errors: 42809.
+    pub(super) fn refuse_aggregate_clauses(
+        &self,
+        name: &str,
+        call: &ast::Function,
+        args: &Args<'_>,
+        position: Option<Span>,
+    ) -> Result<()> {
         if args.star {
             return Err(SqlError::new(
                 SqlState::WRONG_OBJECT_TYPE,
                 format!("{name}(*) specified, but {name} is not an aggregate function"),
             )
             .at(position));
-        }
-        let mut bound = Vec::with_capacity(args.exprs.len());
-        for arg in &args.exprs {
-            bound.push(self.expr(arg)?);
         }
         if call.filter.is_some() || args.distinct || !args.order.is_empty() {
             let what = if call.filter.is_some() {
@@ -170,7 +185,7 @@ impl Binder<'_> {
             )
             .at(position));
         }
-        self.call_asts(name, bound, Some(&args.exprs), args.variadic, position)
+        Ok(())
     }
 
     /// Binds the operands and calls.
@@ -326,7 +341,7 @@ impl Binder<'_> {
         }
     }
 
-    fn aggregate_call(
+    pub(super) fn aggregate_call(
         &mut self,
         name: &str,
         call: &ast::Function,
@@ -375,6 +390,7 @@ impl Binder<'_> {
         for arg in &args.exprs {
             bound.push(self.expr(arg)?);
         }
+        let own = self.lua_function(name).is_some();
         let ordered_set = crate::expr::aggregates_named(name).any(|function| function.direct.is_some());
         if ordered_set && (args.distinct || !args.order.is_empty()) {
             let what = if args.distinct { "DISTINCT" } else { "multiple ORDER BY clauses" };
@@ -386,7 +402,7 @@ impl Binder<'_> {
             bound.push(self.expr(&key.expr)?);
             written.push(&key.expr);
         }
-        if args.exprs.is_empty() && !args.star && !ordered_set {
+        if args.exprs.is_empty() && !args.star && !own && !ordered_set {
             return Err(SqlError::new(
                 SqlState::WRONG_OBJECT_TYPE,
                 format!("{name}(*) must be used to call a parameterless aggregate function"),
@@ -394,7 +410,12 @@ impl Binder<'_> {
             .at(position));
         }
         let types: Vec<Oid> = bound.iter().map(type_of).collect();
-        let found = resolve_function(name, &types, args.variadic).map_err(|error| error.at(position))?;
+        let found = if own {
+            let (target, result) = (Target::Aggregate(&crate::expr::ROWS), oid::ANYARRAY);
+            Resolved { target, arg_types: vec![oid::ANY; types.len()], defaults: Vec::new(), result }
+        } else {
+            resolve_function(name, &types, args.variadic).map_err(|error| error.at(position))?
+        };
         let Target::Aggregate(function) = found.target else {
             return Err(SqlError::new(
                 SqlState::WRONG_OBJECT_TYPE,

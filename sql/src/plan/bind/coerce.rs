@@ -189,7 +189,7 @@ impl Binder<'_> {
             return self.lenient(expr, to);
         }
         let from = expr.data_type();
-        let expr = comdb2_value(expr, to);
+        let expr = self.comdb2_value(expr, to)?;
         let coerced = self.try_coerce(expr, to, CastContext::Assignment);
         let position = |binder: &Self| at.and_then(|ast| binder.expr_position(ast));
         match coerced.map_err(|error| error.at(position(self)))? {
@@ -225,38 +225,44 @@ impl Binder<'_> {
         }
         self.try_coerce(expr, to, CastContext::Explicit)?.ok_or_else(|| cannot_cast(from, to))
     }
-}
 
-/// Literals that Comdb2 stores where PostgreSQL has no assignment: `x'…'` in a bytea column (CDB-406), a number of
-/// months or seconds in an interval column of fixed fields (CDB-404).
-fn comdb2_value(expr: Expr, to: DataType) -> Expr {
-    let Expr::Const(value, from) = &expr else { return expr };
-    match (from.oid, to.oid) {
-        (oid::BIT, oid::BYTEA) => {
-            let mut bits = String::new();
-            crate::types::to_text(value, *from, &crate::types::TextStyle::default(), &mut bits);
-            let byte = |at: usize| bits.get(at..at + 8).and_then(|eight| u8::from_str_radix(eight, 2).ok());
-            let bytes: Option<Vec<u8>> = (0..bits.len()).step_by(8).map(byte).collect();
-            match bytes {
-                Some(bytes) => Expr::Const(Value::Bytea(bytes.into()), DataType::BYTEA),
-                None => expr,
+    /// What Comdb2 stores where PostgreSQL has no assignment: `x'…'` in a bytea column (CDB-406); a number of months or seconds
+    /// in an interval column of fixed fields, of seconds since 1970 in a timestamp column of fixed precision (CDB-404).
+    fn comdb2_value(&mut self, expr: Expr, to: DataType) -> Result<Expr> {
+        let from = expr.data_type();
+        match (&expr, to.oid) {
+            (Expr::Const(value, _), oid::BYTEA) if from.oid == oid::BIT => {
+                let mut bits = String::new();
+                crate::types::to_text(value, from, &crate::types::TextStyle::default(), &mut bits);
+                let byte = |at: usize| bits.get(at..at + 8).and_then(|eight| u8::from_str_radix(eight, 2).ok());
+                let bytes: Option<Vec<u8>> = (0..bits.len()).step_by(8).map(byte).collect();
+                Ok(match bytes {
+                    Some(bytes) => Expr::Const(Value::Bytea(bytes.into()), DataType::BYTEA),
+                    None => expr,
+                })
             }
-        }
-        (from, oid::INTERVAL) if is_number(from) && to.typmod >= 0 => {
-            let interval = match (to.typmod >> 16, value.as_f64()) {
-                #[allow(clippy::cast_possible_truncation, reason = "a number of months, saturating")]
-                (6, Some(months)) => crate::types::Interval { months: months as i32, days: 0, micros: 0 },
-                #[allow(clippy::cast_possible_truncation, reason = "saturating")]
-                (7176, Some(seconds)) => {
-                    let micros = (seconds * 1e6).round() as i64;
-                    let days = i32::try_from(micros / 86_400_000_000).unwrap_or(i32::MAX);
-                    crate::types::Interval { months: 0, days, micros: micros % 86_400_000_000 }
+            (_, oid::INTERVAL) if is_number(from.oid) && to.typmod >= 0 => {
+                let zero = || Expr::Const(Value::Int4(0), DataType::INT4);
+                match to.typmod >> 16 {
+                    6 => {
+                        let months = self.explicit_cast(expr, DataType::INT4)?;
+                        self.call_bound("make_interval", vec![zero(), months], None)
+                    }
+                    7176 => {
+                        let mut parts: Vec<Expr> = (0..6).map(|_| zero()).collect();
+                        parts.push(self.explicit_cast(expr, DataType::FLOAT8)?);
+                        let hours = self.call_bound("make_interval", parts, None)?;
+                        self.call_bound("justify_hours", vec![hours], None)
+                    }
+                    _ => Ok(expr),
                 }
-                _ => return expr,
-            };
-            Expr::Const(Value::Interval(interval), DataType::new(oid::INTERVAL))
+            }
+            (_, oid::TIMESTAMPTZ) if is_number(from.oid) && to.typmod >= 0 => {
+                let seconds = self.explicit_cast(expr, DataType::FLOAT8)?;
+                self.call_bound("to_timestamp", vec![seconds], None)
+            }
+            _ => Ok(expr),
         }
-        _ => expr,
     }
 }
 

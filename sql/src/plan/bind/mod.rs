@@ -13,6 +13,7 @@ mod dml;
 mod domain;
 mod expr;
 mod from;
+mod lua;
 mod names;
 mod operator;
 mod params;
@@ -38,6 +39,8 @@ use crate::expr::{Expr, SubplanId};
 use crate::types::{DataType, Oid, TextStyle};
 
 pub use self::dml::write_target;
+pub use self::lua::LUA_FUNCTIONS;
+pub(super) use self::lua::is_lua_call;
 pub use self::text::{
     bind_ami_argument, bind_check, bind_default, bind_domain_check, bind_domain_unfolded, bind_generated,
     bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text,

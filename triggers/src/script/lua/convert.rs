@@ -201,6 +201,19 @@ impl Typed {
         }
     }
 
+    /// Whether its zone's clocks are ahead of the zone's own time then: of the offsets in January and July the smaller
+    /// one is the zone's own.
+    fn is_dst(&self) -> bool {
+        let (Value::TimestampTz(micros), Some(zone)) = (&self.value, self.zone.as_deref().and_then(TimeZone::lookup))
+        else {
+            return false;
+        };
+        let half = 182 * 86_400_000_000;
+        let here = zone.offset_at(*micros);
+        // Half a year away stands the other of the two.
+        [micros.saturating_sub(half), micros.saturating_add(half)].iter().any(|other| zone.offset_at(*other) < here)
+    }
+
     pub(crate) fn text(&self) -> String {
         match &self.value {
             Value::Null => "NULL".to_owned(),
@@ -314,13 +327,13 @@ impl UserData for Typed {
             for name in MEMBERS {
                 table.raw_set(name, this.member(name))?;
             }
-            table.raw_set("isdst", false)?;
+            table.raw_set("isdst", this.is_dst())?;
             table.raw_set("timezone", this.zone.as_deref().unwrap_or("UTC"))?;
             Ok(table)
         });
         methods.add_meta_method(MetaMethod::Index, |lua, this, name: String| {
             Ok(match name.as_str() {
-                "isdst" => LuaValue::Boolean(false),
+                "isdst" => LuaValue::Boolean(this.is_dst()),
                 "timezone" => LuaValue::String(lua.create_string(this.zone.as_deref().unwrap_or("UTC"))?),
                 name => match this.member(name) {
                     Some(n) => LuaValue::Integer(n),

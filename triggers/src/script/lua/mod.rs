@@ -187,6 +187,11 @@ for _, name in ipairs({ 'assert', 'error', 'ipairs', 'next', 'pairs', 'rawequal'
   env[name] = _G[name]
 end
 env.table.unpack = unpack
+-- A row's positions stand beside its names.
+env.ipairs = function(t)
+  local meta = type(t) == 'table' and getmetatable(t)
+  return ipairs(type(meta) == 'table' and rawget(meta, '__places') or t)
+end
 env._VERSION = _VERSION
 env.os = { clock = os.clock, date = os.date, difftime = os.difftime, time = os.time }
 local function forbidden(_, name) error('Global variables not allowed (' .. tostring(name) .. ').', 2) end
@@ -227,6 +232,34 @@ impl Machine {
         chunk_main(&self.lua, source, world)
             .map_err(|error| self.ended(&error))?
             .ok_or_else(|| SqlError::new(SqlState::UNDEFINED_FUNCTION, "no function main in procedure"))
+    }
+
+    /// Loads a source in a fresh world and gives local functions of it by name. The chunk's own code runs here.
+    /// Errors: 42601, 42883 a function that is not there, and whatever the chunk raises.
+    pub(crate) fn functions(&self, source: &str, names: &[&str], world: &World<'_>) -> Result<Vec<Function>> {
+        self.refill();
+        let list = names.join(", ");
+        let load = || -> mlua::Result<MultiValue> {
+            let env = environment(&self.lua, world)?;
+            let text = format!("{}\nreturn {list}", dialect::plain(source));
+            let chunk = self.lua.load(text.as_str()).set_name("=procedure").set_mode(mlua::chunk::ChunkMode::Text);
+            chunk.set_environment(env).call(())
+        };
+        let missing =
+            |name: &str| SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("no function {name} in procedure"));
+        let values = load().map_err(|error| {
+            let text = message_of(&error);
+            let absent = names.iter().find(|name| text.contains(&format!("Global variables not allowed ({name})")));
+            absent.map_or_else(|| self.ended(&error), |name| missing(name))
+        })?;
+        let mut found = Vec::with_capacity(names.len());
+        for (name, value) in names.iter().zip(values) {
+            match value {
+                mlua::Value::Function(function) => found.push(function),
+                _ => return Err(missing(name)),
+            }
+        }
+        Ok(found)
     }
 
     /// An error of a run: why it was killed, if it was.

@@ -159,11 +159,8 @@ fn statement(c: &mut Cursor) -> Result<Statement> {
     if c.word("create") {
         let default = c.word("default");
         c.expect(&["lua"])?;
-        if c.word("scalar") || c.word("aggregate") {
-            while !c.at_end() {
-                c.parser.advance_token();
-            }
-            return Ok(Statement::Unsupported("CREATE LUA FUNCTION".to_owned()));
+        if !default && let Some(kind) = c.one_of(&["scalar", "aggregate"]) {
+            return lua_function(c, kind == "aggregate");
         }
         if c.word("consumer") {
             return lua_trigger(c, "lua_consumer", default);
@@ -186,11 +183,10 @@ fn statement(c: &mut Cursor) -> Result<Statement> {
         let tag = match c.one_of(&["trigger", "consumer", "scalar", "aggregate"]) {
             Some("trigger") => "DROP LUA TRIGGER",
             Some("consumer") => "DROP LUA CONSUMER",
-            Some(_) => {
-                while !c.at_end() {
-                    c.parser.advance_token();
-                }
-                return Ok(Statement::Unsupported("DROP LUA FUNCTION".to_owned()));
+            Some(kind) => {
+                c.expect(&["function"])?;
+                let if_exists = c.words(&["if", "exists"]);
+                return Ok(Statement::DropLuaFunction { name: c.ident()?, aggregate: kind == "aggregate", if_exists });
             }
             None => return Err(c.error()),
         };
@@ -264,6 +260,15 @@ fn argument(c: &mut Cursor) -> Result<ast::Expr> {
         return Err(c.error());
     }
     c.expr()
+}
+
+/// `FUNCTION name [DETERMINISTIC] [RETURNS type]`, the first for scalar ones only.
+fn lua_function(c: &mut Cursor, aggregate: bool) -> Result<Statement> {
+    c.expect(&["function"])?;
+    let name = c.ident()?;
+    let deterministic = !aggregate && c.word("deterministic");
+    let returns = if c.word("returns") { Some(c.data_type()?) } else { None };
+    Ok(Statement::CreateLuaFunction { name, aggregate, deterministic, returns })
 }
 
 /// `name [seq] targets` of a trigger or consumer.

@@ -96,7 +96,7 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn session(&mut self) -> Result<&mut Session> {
-        self.session.as_mut().ok_or_else(|| SqlError::internal("a script without a session"))
+        self.session.as_mut().ok_or_else(|| SqlError::unsupported("SQL in a Lua function"))
     }
 
     /// The session, inside a transaction.
@@ -293,6 +293,21 @@ pub(crate) fn trigger_world(lua: &Lua, env: &Table) -> mlua::Result<()> {
         })?,
     )?;
     lua.load("local db = ... function db:sleep(s) return db:sleepms(s * 1000) end").set_name("=api").call::<()>(&db)?;
+    env.raw_set("db", db)
+}
+
+/// The API of a function of SQL (CDB-111): no rows out, no transactions, no threads, no waiting, and no SQL of its own.
+pub(crate) fn function_world(lua: &Lua, env: &Table) -> mlua::Result<()> {
+    let db = lua.create_table()?;
+    common(lua, &db, false)?;
+    for name in ["exec", "prepare", "bind", "table", "sp"] {
+        db.raw_set(
+            name,
+            lua.create_function(|_, _: MultiValue| -> mlua::Result<()> {
+                Err(mlua::Error::external(SqlError::unsupported("SQL in a Lua function")))
+            })?,
+        )?;
+    }
     env.raw_set("db", db)
 }
 

@@ -6,6 +6,7 @@ use mlua::{AnyUserData, Lua, MetaMethod, Table, UserData, UserDataMethods, Value
 use tripline_sql::catalog::{Relation, TableDef};
 use tripline_sql::change::QueryResult;
 use tripline_sql::error::{Result, SqlError, SqlState};
+use tripline_sql::session::ResultColumn;
 use tripline_sql::types::{DataType, Value, array_type_of, format_type, from_text, oid, to_text};
 
 use super::super::convert::{assign, from_lua, to_lua};
@@ -18,7 +19,7 @@ pub(super) fn install(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
         "exec",
         lua.create_function(move |lua, (_, sql): (LuaValue, String)| {
             let (result, code) = execute(lua, &Prepared::plain(&sql))?;
-            rows_userdata(lua, result, emits).map(|rows| (rows, code))
+            rows_userdata(lua, &sql, result, emits).map(|rows| (rows, code))
         })?,
     )?;
     db.raw_set(
@@ -28,8 +29,7 @@ pub(super) fn install(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
             let refused = with_host(lua, |host| {
                 host.error.clear();
                 if let Text::Refused(code) = kind_of(&prepared.sql) {
-                    "this statement is not allowed in a procedure".clone_into(&mut host.error);
-                    return Ok(Some(code));
+                    return Ok(Some(refuse(host, &prepared.sql, code)));
                 }
                 let types = vec![0; prepared.names.len()];
                 let checked = host.begun().and_then(|session| session.parameter_types(&prepared.sql, &types));
@@ -119,7 +119,7 @@ fn make_temporary(lua: &Lua, name: &str, columns: &Table) -> mlua::Result<Option
         if let Some(session) = &mut host.session {
             session.take_notices();
         }
-        Ok(result.err().map(|error| host.fail(&error, true)))
+        Ok(result.err().map(|error| host.fail(&error, dooms(&error))))
     })
 }
 
@@ -156,24 +156,31 @@ struct Handle<const EMITS: bool> {
 impl<const EMITS: bool> UserData for Handle<EMITS> {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("name", |_, this, ()| Ok(this.def.name.clone()));
-        methods.add_method("insert", |lua, this, values: Table| {
+        methods.add_method("insert", |lua, this, values: LuaValue| {
+            let LuaValue::Table(values) = values else {
+                return Err(mlua::Error::runtime("bad argument to 'insert' (table expected)"));
+            };
             let row = collect(lua, &this.def, &values)?;
             with_host(lua, |host| {
                 host.error.clear();
                 let result = row.and_then(|row| insert(host, &this.def, row));
                 Ok(match result {
                     Ok(()) => 0,
-                    Err(error) => host.fail(&error, true),
+                    Err(error) => host.fail(&error, dooms(&error)),
                 })
             })
         });
         methods.add_method("where", |lua, this, condition: Option<String>| {
             let name = with_host(lua, |host| sql_name(host, &this.def).map_err(mlua::Error::external))?;
             let text = condition.map_or_else(String::new, |condition| format!(" WHERE {condition}"));
-            let (result, code) = execute(lua, &Prepared::plain(&format!("SELECT * FROM {name}{text}")))?;
-            rows_userdata(lua, result, EMITS).map(|rows| (rows, code))
+            let sql = format!("SELECT * FROM {name}{text}");
+            let (result, code) = execute(lua, &Prepared::plain(&sql))?;
+            rows_userdata(lua, &sql, result, EMITS).map(|rows| (rows, code))
         });
-        methods.add_method("copyfrom", |lua, this, (other, condition): (AnyUserData, Option<String>)| {
+        methods.add_method("copyfrom", |lua, this, (other, condition): (LuaValue, Option<String>)| {
+            let LuaValue::UserData(other) = other else {
+                return Err(mlua::Error::runtime("bad argument to 'copyfrom' (table expected)"));
+            };
             let from = match (other.borrow::<Handle<true>>(), other.borrow::<Handle<false>>()) {
                 (Ok(other), _) => other.def.clone(),
                 (_, Ok(other)) => other.def.clone(),
@@ -301,6 +308,18 @@ fn kind_of(sql: &str) -> Text {
     }
 }
 
+/// Code and text of a statement that a script may not run; of one that nobody can read the syntax error.
+fn refuse(host: &mut Host, sql: &str, code: i64) -> i64 {
+    let unreadable = host.begun().and_then(|session| session.parameter_types(sql, &[])).err();
+    match unreadable.filter(|error| error.state() == SqlState::SYNTAX_ERROR && !sql.trim().is_empty()) {
+        Some(error) => host.fail(&error, false),
+        None => {
+            "this statement is not allowed in a procedure".clone_into(&mut host.error);
+            code
+        }
+    }
+}
+
 /// A statement with its placeholders as `$n`, and the values bound to them.
 #[derive(Clone)]
 struct Prepared {
@@ -417,6 +436,11 @@ fn bound(host: &mut Host, prepared: &Prepared) -> Result<(Vec<u32>, Vec<Value>)>
     Ok((types, values))
 }
 
+/// Whether a write that failed so dooms the transaction: one that names what is not there, or cannot be read, does not (CDB-1021).
+fn dooms(error: &SqlError) -> bool {
+    error.state().class() != "42"
+}
+
 fn execute(lua: &Lua, prepared: &Prepared) -> mlua::Result<(Option<QueryResult>, i64)> {
     let result = with_host(lua, |host| {
         host.error.clear();
@@ -424,7 +448,7 @@ fn execute(lua: &Lua, prepared: &Prepared) -> mlua::Result<(Option<QueryResult>,
             Text::Read => false,
             Text::Write => true,
             Text::Refused(code) => {
-                "this statement is not allowed in a procedure".clone_into(&mut host.error);
+                let code = refuse(host, &prepared.sql, code);
                 return Ok(Ok((None, code)));
             }
         };
@@ -439,8 +463,7 @@ fn execute(lua: &Lua, prepared: &Prepared) -> mlua::Result<(Option<QueryResult>,
             }
             Err(error) if is_final(&error) => Err(error),
             Err(error) => {
-                // One that fails to prepare does not doom the transaction (CDB-1021).
-                let code = host.fail(&error, write && error.state().class() != "42");
+                let code = host.fail(&error, write && dooms(&error));
                 Ok((None, code))
             }
         })
@@ -450,24 +473,29 @@ fn execute(lua: &Lua, prepared: &Prepared) -> mlua::Result<(Option<QueryResult>,
 
 /// Rows of a statement (CDB-1014 to CDB-1016).
 struct Rows<const EMITS: bool> {
+    sql: String,
     result: QueryResult,
     at: usize,
     write: bool,
     closed: bool,
 }
 
-fn rows_userdata(lua: &Lua, result: Option<QueryResult>, emits: bool) -> mlua::Result<LuaValue> {
+fn rows_userdata(lua: &Lua, sql: &str, result: Option<QueryResult>, emits: bool) -> mlua::Result<LuaValue> {
     let Some(result) = result else { return Ok(LuaValue::Nil) };
-    let write = result.columns.is_empty();
     let data = if emits {
-        lua.create_userdata(Rows::<true> { result, at: 0, write, closed: false })?
+        lua.create_userdata(Rows::<true>::new(sql, result))?
     } else {
-        lua.create_userdata(Rows::<false> { result, at: 0, write, closed: false })?
+        lua.create_userdata(Rows::<false>::new(sql, result))?
     };
     Ok(LuaValue::UserData(data))
 }
 
 impl<const EMITS: bool> Rows<EMITS> {
+    fn new(sql: &str, result: QueryResult) -> Rows<EMITS> {
+        let write = result.columns.is_empty();
+        Rows { sql: sql.to_owned(), result, at: 0, write, closed: false }
+    }
+
     /// What has not been fetched yet; the statement is at its end then.
     fn rest(&mut self) -> mlua::Result<QueryResult> {
         if self.closed {
@@ -531,19 +559,37 @@ fn copy_row(lua: &Lua, row: &Table) -> mlua::Result<Table> {
     Ok(copy)
 }
 
-/// The methods that read the columns of a result.
-fn column_methods<T: 'static, M: UserDataMethods<T>>(methods: &mut M, of: fn(&T) -> Option<&QueryResult>) {
-    let column = move |this: &T, n: usize| {
-        n.checked_sub(1).and_then(|n| of(this)?.columns.get(n)).map(|(name, ty)| (name.clone(), *ty))
+/// The columns that a statement gives, whether it has run or not; none for a write.
+fn columns_of(lua: &Lua, sql: &str, parameters: usize) -> mlua::Result<Vec<ResultColumn>> {
+    with_host(lua, |host| {
+        let found = host.begun().and_then(|session| session.result_columns(sql, &vec![0; parameters]));
+        found.map_err(mlua::Error::external)
+    })
+}
+
+/// The methods that read the columns of a statement (CDB-1016): `of` gives its text and how many parameters it has.
+fn column_methods<T: 'static, M: UserDataMethods<T>>(methods: &mut M, of: fn(&T) -> (&str, usize)) {
+    let column = move |lua: &Lua, this: &T, n: usize| -> mlua::Result<Option<ResultColumn>> {
+        let (sql, parameters) = of(this);
+        Ok(n.checked_sub(1).and_then(|n| columns_of(lua, sql, parameters).ok()?.into_iter().nth(n)))
     };
-    methods.add_method("column_count", move |_, this, ()| Ok(of(this).map_or(0, |result| result.columns.len())));
-    methods.add_method("column_name", move |_, this, n: usize| Ok(column(this, n).map(|(name, _)| name)));
-    methods.add_method("column_origin_name", move |_, this, n: usize| Ok(column(this, n).map(|(name, _)| name)));
-    methods.add_method("column_table_name", |_, _, _: usize| Ok(LuaValue::Nil));
-    for name in ["column_type", "column_decltype"] {
-        methods.add_method(name, move |_, this, n: usize| Ok(column(this, n).map(|(_, ty)| format_type(ty))));
-    }
-    methods.add_method("rows_changed", move |_, this, ()| Ok(of(this).map_or(0, |result| result.count)));
+    methods.add_method("column_count", move |lua, this, ()| {
+        let (sql, parameters) = of(this);
+        columns_of(lua, sql, parameters).map(|columns| columns.len())
+    });
+    methods.add_method("column_name", move |lua, this, n: usize| Ok(column(lua, this, n)?.map(|column| column.name)));
+    methods.add_method("column_origin_name", move |lua, this, n: usize| {
+        Ok(column(lua, this, n)?.and_then(|column| column.origin).map(|(_, name)| name))
+    });
+    methods.add_method("column_table_name", move |lua, this, n: usize| {
+        Ok(column(lua, this, n)?.and_then(|column| column.origin).map(|(table, _)| table))
+    });
+    methods.add_method("column_type", move |lua, this, n: usize| {
+        Ok(column(lua, this, n)?.map(|column| format_type(column.ty)))
+    });
+    methods.add_method("column_decltype", move |lua, this, n: usize| {
+        Ok(column(lua, this, n)?.filter(|column| column.origin.is_some()).map(|column| format_type(column.ty)))
+    });
 }
 
 impl<const EMITS: bool> UserData for Rows<EMITS> {
@@ -554,7 +600,8 @@ impl<const EMITS: bool> UserData for Rows<EMITS> {
             this.result.rows.clear();
             Ok(0)
         });
-        column_methods(methods, |this: &Self| Some(&this.result));
+        methods.add_method("rows_changed", |_, this, ()| Ok(if this.write { this.result.count } else { 0 }));
+        column_methods(methods, |this: &Self| (&this.sql, 0));
         if EMITS {
             methods.add_method_mut("emit", |lua, this, ()| {
                 let rows = this.rest()?;
@@ -618,10 +665,7 @@ impl<const EMITS: bool> UserData for Statement<EMITS> {
                 statement.prepared.clone()
             };
             let (result, code) = execute(lua, &prepared)?;
-            this.borrow_mut::<Self>()?.rows = result.map(|result| {
-                let write = result.columns.is_empty();
-                Rows { result, at: 0, write, closed: false }
-            });
+            this.borrow_mut::<Self>()?.rows = result.map(|result| Rows::new("", result));
             Ok(code)
         });
         methods.add_function("fetch", |lua, this: AnyUserData| {
@@ -630,8 +674,7 @@ impl<const EMITS: bool> UserData for Statement<EMITS> {
                     return Err(mlua::Error::runtime("statement must be read-only"));
                 }
                 let result = run_bound::<EMITS>(lua, &this)?;
-                let write = result.columns.is_empty();
-                this.borrow_mut::<Self>()?.rows = Some(Rows { result, at: 0, write, closed: false });
+                this.borrow_mut::<Self>()?.rows = Some(Rows::new("", result));
             }
             match &mut this.borrow_mut::<Self>()?.rows {
                 Some(rows) => rows.fetch(lua),
@@ -643,9 +686,15 @@ impl<const EMITS: bool> UserData for Statement<EMITS> {
             this.rows = None;
             Ok(0)
         });
-        column_methods(methods, |this: &Self| this.rows.as_ref().map(|rows| &rows.result));
+        methods.add_method("rows_changed", |_, this, ()| {
+            Ok(this.rows.as_ref().filter(|rows| rows.write).map_or(0, |rows| rows.result.count))
+        });
+        column_methods(methods, |this: &Self| (&this.prepared.sql, this.prepared.names.len()));
         if EMITS {
             methods.add_function("emit", |lua, this: AnyUserData| {
+                if matches!(kind_of(&this.borrow::<Self>()?.prepared.sql), Text::Write) {
+                    return Err(mlua::Error::runtime("statement must be read-only"));
+                }
                 let open = this.borrow_mut::<Self>()?.rows.take();
                 let result = match open {
                     Some(mut rows) => rows.rest()?,
