@@ -3,7 +3,7 @@
 //! parsed and described; transaction control, cursors and data changes are left out because repeats are folded in the
 //! files. Compared are the kinds of messages, command tags, parameter types, columns with their types, and SQLSTATEs.
 //!
-//! PG-130, PG-133, PG-200, and gates 1 to 3 of section 19. `spec/captured_differences.txt` lists the statements that are
+//! PG-130, PG-133, PG-200, PG-201: gates 1 to 3 of section 19. `spec/captured_differences.txt` lists the statements that are
 //! answered otherwise, with their answers and why; the list must be exact, and nothing else may differ.
 //! `TRIPLINE_BLESS=1` writes the list anew: read the difference.
 

@@ -1,4 +1,4 @@
-//! The wire as bytes: what the protocol promises and no driver shows (PG-50).
+//! The wire as bytes: what the protocol promises and no driver shows (PG-50, PG-204).
 //!
 //! Each test names the requirement or trap that it proves. `TRIPLINE_WIRE_SERVER=host:port cargo test --test wire` runs
 //! them against PostgreSQL 15, where all must pass too.
@@ -297,6 +297,173 @@ fn a_block_may_begin_within_a_pipeline() {
     assert_eq!(raw.run("COMMIT"), "C(COMMIT) Z(I)");
 }
 
+// PG-102: the types that parameters get from where they stand, or the error when nothing says them.
+#[test]
+fn parameters_get_their_types_from_where_they_stand() {
+    let (_server, mut raw) = session();
+    raw.run("DROP TABLE IF EXISTS wire_infer");
+    raw.run(
+        "CREATE TABLE wire_infer (id int, b bigint, s smallint, n numeric(10,2), v varchar(20), tx text, c char(5), \
+         d date, ts timestamp, tz timestamptz, j jsonb, a int[], u uuid, bo bool, f float8, by bytea)",
+    );
+    for (sql, expected) in [
+        ("SELECT $1", "t(25)"),
+        ("SELECT $1 = $2", "t(25,25)"),
+        ("SELECT $1 IS NULL", "E(42P18)"),
+        ("SELECT count($1)", "E(42P18)"),
+        ("SELECT concat($1, $2)", "E(42P18)"),
+        ("SELECT json_build_object('a', $1)", "E(42P18)"),
+        ("SELECT format($1, $2)", "E(42P18)"),
+        ("SELECT row($1, $2)", "E(42P18)"),
+        ("SELECT 1 FROM wire_infer WHERE $1 IS NULL OR id = $1", "E(42P08)"),
+        ("SELECT $1 + $2", "E(42725)"),
+        ("SELECT -$1", "E(42725)"),
+        ("SELECT d + $1 FROM wire_infer", "E(42725)"),
+        ("SELECT ts + $1 FROM wire_infer", "t(1186)"),
+        ("SELECT ts - $1 FROM wire_infer", "t(1114)"),
+        ("SELECT ARRAY[$1, $2]", "t(25,25)"),
+        ("SELECT ARRAY[$1, 1]", "t(23)"),
+        ("SELECT greatest($1, $2)", "t(25,25)"),
+        ("SELECT coalesce($1, $2)", "t(25,25)"),
+        ("SELECT $1 || $2", "t(25,25)"),
+        ("SELECT 1 WHERE $1", "t(16)"),
+        ("SELECT nextval($1)", "t(2205)"),
+        ("SELECT $1 UNION SELECT 1", "t(23)"),
+        ("SELECT ($1, $2) = (1, 'a')", "t(23,25)"),
+        ("SELECT tz > now() - $1 FROM wire_infer", "E(42883)"),
+        ("SELECT 1 FROM wire_infer WHERE id = $1 AND b = $2 AND s < $3 AND n > $4", "t(23,20,21,1700)"),
+        ("SELECT 1 FROM wire_infer WHERE v = $1 AND tx LIKE $2 AND c = $3", "t(25,25,1042)"),
+        ("SELECT 1 FROM wire_infer WHERE id = ANY ($1) AND id IN ($2, $3)", "t(1007,23,23)"),
+        ("SELECT 1 LIMIT $1 OFFSET $2", "t(20,20)"),
+        (
+            "INSERT INTO wire_infer (id, b, n, v, j, a, u, by, tz) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "t(23,20,1700,1043,3802,1007,2950,17,1184)",
+        ),
+        ("INSERT INTO wire_infer (id, v) SELECT $1, $2", "t(23,1043)"),
+        ("INSERT INTO wire_infer (id, v) VALUES ($1, $2), ($3, $4)", "t(23,1043,23,1043)"),
+        (
+            "UPDATE wire_infer SET v = $1, id = id + $2, j = j || $3, a = a || $4 WHERE u = $5",
+            "t(1043,23,3802,1007,2950)",
+        ),
+        ("SELECT j -> $1, j ->> $2, j @> $3, j ? $4, j #> $5 FROM wire_infer", "t(25,25,3802,25,1009)"),
+        ("SELECT a[$1], a || $2, $3 = ANY (a), a @> $4 FROM wire_infer", "t(23,1007,23,1007)"),
+        ("SELECT coalesce($1, 1), coalesce($2, 'x'), nullif($3, id) FROM wire_infer", "t(23,25,23)"),
+        ("SELECT CASE WHEN $1 THEN $2 ELSE 1 END", "t(16,23)"),
+        ("SELECT substring($1 FROM $2 FOR $3)", "t(25,25,25)"),
+        ("SELECT now() - $1", "t(1184)"),
+        ("SELECT tz AT TIME ZONE $1, to_char(tz, $2) FROM wire_infer", "t(25,25)"),
+        ("SELECT generate_series(1, $1)", "t(23)"),
+        ("SELECT generate_series($1, $2)", "E(42725)"),
+        ("SELECT pg_advisory_lock($1), set_config($2, $3, $4)", "t(20,25,25,16)"),
+        ("VALUES ($1::int, 'a'), (2, $2)", "t(23,25)"),
+    ] {
+        let answer = raw.parse("", sql, &[]).describe(b'S', "").sync().ask();
+        let found = answer.split(' ').find(|part| part.starts_with("t(") || part.starts_with("E("));
+        assert_eq!(found, Some(expected), "{sql}: {answer}");
+    }
+    raw.run("DROP TABLE wire_infer");
+}
+
+// PG-57: what the start-up message says is what RESET and DISCARD ALL go back to.
+#[test]
+fn startup_parameters_are_the_reset_values() {
+    let server = TestServer::start();
+    let mut raw = Raw::connect(server.address());
+    let options = "-c search_path=pg_catalog -c work_mem=9MB";
+    raw.startup(&[
+        ("user", "admin"),
+        ("database", "postgres"),
+        ("application_name", "first"),
+        ("TimeZone", "Asia/Tokyo"),
+        ("options", options),
+    ]);
+    raw.until_ready();
+    let state = "SELECT current_setting('application_name') || ',' || current_setting('TimeZone') || ',' || \
+                 current_setting('search_path') || ',' || current_setting('work_mem')";
+    let shown_state = |raw: &mut Raw| {
+        raw.query(state).go();
+        let answer = raw.until_ready();
+        answer[1].values()[0].clone().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    assert_eq!(shown_state(&mut raw).as_deref(), Some("first,Asia/Tokyo,pg_catalog,9MB"));
+    for back in ["RESET ALL", "DISCARD ALL"] {
+        raw.run("SET application_name = 'x'; SET TimeZone = 'UTC'; SET search_path = public; SET work_mem = '1MB'");
+        assert_eq!(shown_state(&mut raw).as_deref(), Some("x,UTC,public,1MB"));
+        raw.run(back);
+        assert_eq!(shown_state(&mut raw).as_deref(), Some("first,Asia/Tokyo,pg_catalog,9MB"), "{back}");
+    }
+}
+
+// PG-176: nobody waits for a listener that does not read; it is ended when more waits for it than may.
+#[test]
+fn a_slow_listener_is_ended_and_blocks_nobody() {
+    let server = TestServer::start_with(|config| config.notify_queue_max = 50);
+    if server.server().is_none() {
+        return; // PostgreSQL's queue is one for all sessions.
+    }
+    let mut slow = Raw::login(server.address());
+    let mut quick = Raw::login(server.address());
+    let mut sender = Raw::login(server.address());
+    for raw in [&mut slow, &mut quick] {
+        assert_eq!(raw.run("LISTEN wire"), "C(LISTEN) Z(I)");
+    }
+    // In a block it takes no notification.
+    assert_eq!(slow.run("BEGIN"), "C(BEGIN) Z(T)");
+    for round in 0..60 {
+        assert_eq!(sender.run(&format!("NOTIFY wire, '{round}'")), "C(NOTIFY) Z(I)");
+        assert_eq!(quick.next(1), format!("A(wire={round})"));
+    }
+    assert!(slow.until_end().ends_with("E!(53000)"));
+}
+
+// W-11, PG-29: types that users made can be declared in Parse, and are told in Describe.
+#[test]
+fn user_types_are_declared_by_their_oids() {
+    let (_server, mut raw) = session();
+    raw.run("DROP TYPE IF EXISTS wire_mood; CREATE TYPE wire_mood AS ENUM ('sad', 'ok')");
+    raw.query("SELECT 'wire_mood'::regtype::oid").go();
+    let oid = raw.until_ready()[1].values()[0].clone().unwrap_or_default();
+    let oid: u32 = String::from_utf8_lossy(&oid).parse().unwrap_or(0);
+    let answer = raw.parse("", "SELECT $1, $1 = 'ok'", &[oid]).describe(b'S', "").sync().ask();
+    assert_eq!(answer, format!("1 t({oid}) T(?column?,?column?) Z(I)"));
+    let answer = raw.parse("", "SELECT $1 = 'ok'", &[oid]).bind("", "", &[Some("ok")], &[]).execute("", 0).sync().ask();
+    assert_eq!(answer, "1 2 D(t) C(SELECT 1) Z(I)");
+    raw.run("DROP TYPE wire_mood");
+}
+
+// PG-81, PG-91: a value of an enum type is its label in the binary form too, on the way in and out.
+#[test]
+fn enums_are_labels_in_the_binary_form() {
+    let (_server, mut raw) = session();
+    raw.run("DROP TYPE IF EXISTS wire_size; CREATE TYPE wire_size AS ENUM ('small', 'large')");
+    raw.parse("", "SELECT $1::wire_size, ARRAY[$1::wire_size] = '{large}'", &[])
+        .bind_formats("", "", &[1], &[Some(b"large")], &[1])
+        .execute("", 0)
+        .sync()
+        .go();
+    let answer = raw.until_ready();
+    assert_eq!(answer[2].values(), [Some(b"large".to_vec()), Some(vec![1])]);
+    let answer = raw
+        .parse("", "SELECT $1::wire_size", &[])
+        .bind_formats("", "", &[1], &[Some(b"huge")], &[1])
+        .execute("", 0)
+        .sync()
+        .ask();
+    assert_eq!(answer, "1 E(22P02) Z(I)");
+    raw.run("DROP TYPE wire_size");
+}
+
+// W-16, PG-7: the style of dates and the version are the server's, not the protocol library's.
+#[test]
+fn statuses_are_not_the_librarys() {
+    let server = TestServer::start();
+    let mut raw = Raw::connect(server.address());
+    raw.startup(&[("user", "admin"), ("database", "postgres")]);
+    let statuses = shown(&raw.until_ready());
+    assert!(statuses.contains("S(DateStyle=ISO, MDY)"), "{statuses}");
+    assert!(statuses.contains("S(server_version=15.18 ("), "{statuses}");
+}
+
 // PG-29, PG-30
 #[test]
 fn describe_tells_types_and_formats() {
@@ -389,7 +556,7 @@ fn an_error_has_both_severities_and_a_character_position() {
     assert_eq!(field(b'P'), "15");
 }
 
-// W-17, PG-35
+// W-17, PG-35, PG-62
 #[test]
 fn statements_after_a_copy_wait_for_its_end() {
     let (_server, mut raw) = session();

@@ -26,6 +26,8 @@ pub struct EngineConfig {
     pub store: StoreConfig,
     /// Sessions at one time, internal ones not counted.
     pub max_connections: u32,
+    /// Most notifications that wait for one session (PG-176).
+    pub notify_queue_max: u32,
     /// Server-wide defaults of session settings.
     pub settings: Vec<(String, String)>,
     /// Deepest nesting of trigger writes.
@@ -37,6 +39,7 @@ impl Default for EngineConfig {
         EngineConfig {
             store: StoreConfig::default(),
             max_connections: 1000,
+            notify_queue_max: 100_000,
             settings: Vec::new(),
             trigger_depth_max: 16,
         }
@@ -128,8 +131,15 @@ impl Engine {
             bootstrap(&store)?;
         }
         crate::exec::objects::drop_leftover_temporary(&store)?;
-        let shared =
-            Arc::new(Shared::new(store, env, hooks, config.settings, config.trigger_depth_max, config.max_connections));
+        let shared = Arc::new(Shared::new(
+            store,
+            env,
+            hooks,
+            config.settings,
+            config.trigger_depth_max,
+            config.max_connections,
+            config.notify_queue_max,
+        ));
         let weak = Arc::downgrade(&shared);
         let told = std::sync::atomic::AtomicU64::new(0);
         shared.store.on_durable(Box::new(move |commit| {

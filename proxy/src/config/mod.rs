@@ -82,6 +82,8 @@ pub struct Config {
     pub require_tls: bool,
     /// Sessions at one time.
     pub max_connections: u32,
+    /// Most notifications that wait for one session; it is ended when there are more.
+    pub notify_queue_max: u32,
     /// Time for a client to authenticate.
     pub authentication_timeout: Duration,
     /// Time that sessions have to end at shutdown.
@@ -121,6 +123,7 @@ impl Default for Config {
             tls_key: None,
             require_tls: false,
             max_connections: 1000,
+            notify_queue_max: 100_000,
             authentication_timeout: Duration::from_secs(60),
             shutdown_timeout: Duration::from_secs(10),
             worker_threads: 0,
@@ -153,6 +156,7 @@ impl Config {
         EngineConfig {
             store: self.store.clone(),
             max_connections: self.max_connections,
+            notify_queue_max: self.notify_queue_max,
             settings: self.settings.clone(),
             trigger_depth_max: self.trigger_depth_max,
         }

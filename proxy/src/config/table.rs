@@ -172,6 +172,14 @@ pub static SETTINGS: &[Setting] = &[
             parse_bool
         )
     },
+    setting!(
+        notify_queue_max,
+        "notifications",
+        "Most notifications that wait for one session",
+        notify_queue_max,
+        u32::to_string,
+        parse_number
+    ),
     setting!(max_connections, "sessions", "Sessions at one time", max_connections, u32::to_string, parse_number),
     setting!(
         authentication_timeout,

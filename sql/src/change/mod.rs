@@ -110,6 +110,22 @@ pub struct LoggedChange {
     pub change: RowChange,
 }
 
+/// A table emptied by TRUNCATE: one entry, whatever it held (PG-183). It is no row change, so it has no place of its own
+/// among positions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Truncation {
+    /// How many row changes of the commit come before it.
+    pub ordinal: u32,
+    /// The table.
+    pub table: TableId,
+    /// `TableDef::schema_version` then.
+    pub schema_version: u32,
+    /// The trigger that emptied it, or `TriggerId::CLIENT`.
+    pub writer: TriggerId,
+    /// Rows that it held.
+    pub rows: u64,
+}
+
 /// What led to a commit through a trigger: the row change that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
@@ -136,6 +152,8 @@ pub struct CommitRecord {
     pub cause: Option<Cause>,
     /// Row changes in the order made.
     pub changes: Vec<LoggedChange>,
+    /// Tables emptied as a whole, in the order made.
+    pub truncations: Vec<Truncation>,
     /// Catalog changes in the order made.
     pub catalog: Vec<CatalogChange>,
     /// Cursors that it moved: subscriber (a trigger) and where it now stands; none: the cursor is dropped.

@@ -499,7 +499,9 @@ impl PlanSource for NoSource {
 
 fn bind_alone(catalog: &Catalog, table: &TableDef, text: &str, kind: TableExpr) -> Result<Expr> {
     let catalogs = CatalogSet::of_one(catalog);
-    let style = crate::types::TextStyle::default();
+    // Labels of enums are all that such a text may need to know by name.
+    let names = Arc::new(Labels(Arc::new(catalog.clone())));
+    let style = crate::types::TextStyle { names: Some(names), ..crate::types::TextStyle::default() };
     let path = [PG_CATALOG, crate::catalog::PUBLIC, table.schema];
     let context = BindContext {
         catalogs: &catalogs,
@@ -511,6 +513,41 @@ fn bind_alone(catalog: &Catalog, table: &TableDef, text: &str, kind: TableExpr) 
         variables: None,
     };
     bind_in(&context, &Arc::new(table.clone()), text, kind)
+}
+
+/// The enum types of a catalog.
+#[derive(Debug)]
+struct Labels(Arc<Catalog>);
+
+impl crate::types::ObjectNames for Labels {
+    fn name(&self, _: crate::types::Oid, _: crate::types::Oid) -> Option<String> {
+        None
+    }
+
+    fn find(&self, ty: crate::types::Oid, text: &str) -> Result<crate::types::Oid> {
+        // Names mean what they mean to a session, which there is none of here: numbers and built-in types are left.
+        let style = crate::types::TextStyle::default();
+        match crate::types::from_text(text, crate::types::DataType::new(ty), &style)? {
+            Value::Oid(oid) => Ok(oid),
+            _ => Err(SqlError::internal("an object that is no number")),
+        }
+    }
+
+    fn enum_label(&self, ty: crate::types::Oid, text: &str) -> Result<Arc<crate::types::EnumLabel>> {
+        let def = self.0.user_type(ty);
+        let labels = match def.map(|def| (&def.name, &def.kind)) {
+            Some((name, crate::catalog::TypeKind::Enum(labels))) => (name, labels),
+            _ => return Err(SqlError::internal("an enum type that is gone")),
+        };
+        labels.1.label(text).cloned().ok_or_else(|| {
+            let message = format!("invalid input value for enum {}: \"{text}\"", labels.0);
+            SqlError::new(SqlState::INVALID_TEXT_REPRESENTATION, message)
+        })
+    }
+
+    fn row_fields(&self, _: crate::types::Oid) -> Option<Vec<(Arc<str>, crate::types::DataType)>> {
+        None
+    }
 }
 
 /// What an expression over a table's row is for.

@@ -87,6 +87,16 @@ impl Runtime for Exec<'_> {
         Ok(array)
     }
 
+    fn row_commit(&self, table: crate::types::Oid, row: i64) -> Result<Option<u64>> {
+        let row = crate::change::RowId(row.cast_unsigned());
+        // A condition that is checked again on a newer version asks for that one's number.
+        let again = self.run.plan.writes || self.run.plan.locks;
+        self.backend.with_txn(|txn| {
+            let newest = again && txn.isolation() == crate::store::Isolation::ReadCommitted;
+            txn.row_commit(crate::catalog::TableId(table), row, &self.run.snapshot, newest)
+        })
+    }
+
     fn hashed_any(
         &self,
         plan: SubplanId,
@@ -366,7 +376,7 @@ impl Runtime for Exec<'_> {
             self.backend.notice(SqlError::notice(
                 crate::error::Severity::Warning,
                 SqlState::WARNING,
-                format!("PID {pid} is not a PostgreSQL server process"),
+                format!("PID {pid} is not a PostgreSQL backend process"),
             ));
         }
         Ok(found)

@@ -121,9 +121,6 @@ impl SubscriberStatus {
     }
 }
 
-/// Most notifications that wait for one session (PG-176).
-const QUEUE_MAX: usize = 100_000;
-
 /// The outside's handle on a session.
 pub struct Control {
     /// Backend pid.
@@ -169,6 +166,8 @@ pub struct Shared {
     pub trigger_depth_max: u32,
     /// Sessions at one time, internal ones not counted.
     pub max_connections: u32,
+    /// Most notifications that wait for one session (PG-176).
+    pub notify_queue_max: u32,
     /// Sessions by pid.
     pub sessions: RwLock<HashMap<i32, Arc<Control>>>,
     /// (database, channel) → pids that listen.
@@ -193,6 +192,7 @@ impl Shared {
         settings: Vec<(String, String)>,
         trigger_depth_max: u32,
         max_connections: u32,
+        notify_queue_max: u32,
     ) -> Shared {
         let instance = settings.iter().rev().find(|(name, _)| name == "tripline.instance");
         Shared {
@@ -203,6 +203,7 @@ impl Shared {
             settings,
             trigger_depth_max,
             max_connections,
+            notify_queue_max,
             sessions: RwLock::default(),
             listeners: RwLock::default(),
             notify_order: Mutex::new(()),
@@ -293,7 +294,7 @@ impl Shared {
             for to in pids {
                 let Some(control) = sessions.get(to) else { continue };
                 let mut queue = control.notifications.lock();
-                if queue.len() >= QUEUE_MAX {
+                if queue.len() >= self.notify_queue_max as usize {
                     control.terminate.store(2, Ordering::SeqCst);
                 } else {
                     queue.push_back(Notification { pid, channel: channel.clone(), payload: payload.clone() });

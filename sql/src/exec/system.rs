@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Backend, Cx, Exec};
-use crate::catalog::{Catalog, TableDef, TableId, Timing, TriggerDef};
+use crate::catalog::{Catalog, TableDef, TableId, Timing, TriggerDef, TriggerId};
 use crate::change::{CommitNo, CommitRecord, Position, RowChange};
 use crate::error::Result;
 use crate::expr::{CompareOp, Expr};
@@ -303,13 +303,35 @@ impl LogScan {
     }
 }
 
-/// The rows of one commit.
+/// The rows of one commit: its row changes, and before the change that follows it each table that was emptied as a whole.
 fn log_rows(backend: &Backend, catalog: &Catalog, record: &CommitRecord, rows: &mut VecDeque<Row>) {
     if record.database != backend.database {
         return;
     }
     let count = |number: u64| Value::Int8(i64::try_from(number).unwrap_or(i64::MAX));
+    let entry = |ordinal: u32, writer: TriggerId, table: TableId, what: [Value; 4]| {
+        let name = catalog.table(table).filter(|table| !table.hidden).map_or(Value::Null, |def| Value::text(&def.name));
+        let mut row = vec![
+            count(record.commit.0),
+            Value::Int8(i64::from(ordinal)),
+            Value::TimestampTz(record.committed_at.saturating_sub(super::EPOCH_MICROS)),
+            count(record.txn.0),
+            count(record.origin),
+            record.cause.map_or(Value::Null, |cause| count(cause.position.commit.0)),
+            record.cause.map_or(Value::Null, |cause| Value::Int8(i64::from(cause.position.ordinal))),
+            Value::Int4(record.cause.map_or(0, |cause| i32::from(cause.hops))),
+            Value::Oid(writer.0),
+            Value::Oid(table.0),
+            name,
+        ];
+        row.extend(what);
+        row
+    };
+    let mut emptied = record.truncations.iter().peekable();
     for change in &record.changes {
+        while let Some(gone) = emptied.next_if(|gone| gone.ordinal <= change.ordinal) {
+            rows.push_back(entry(gone.ordinal, gone.writer, gone.table, truncated()));
+        }
         let table = catalog.table(change.table).filter(|table| !table.hidden);
         let image = |row: Option<&Row>| match (row, table) {
             (Some(row), Some(table)) => image(table, row, backend),
@@ -320,24 +342,15 @@ fn log_rows(backend: &Backend, catalog: &Catalog, record: &CommitRecord, rows: &
             RowChange::Update { .. } => "update",
             RowChange::Delete { .. } => "delete",
         };
-        rows.push_back(vec![
-            count(record.commit.0),
-            Value::Int8(i64::from(change.ordinal)),
-            Value::TimestampTz(record.committed_at.saturating_sub(super::EPOCH_MICROS)),
-            count(record.txn.0),
-            count(record.origin),
-            record.cause.map_or(Value::Null, |cause| count(cause.position.commit.0)),
-            record.cause.map_or(Value::Null, |cause| Value::Int8(i64::from(cause.position.ordinal))),
-            Value::Int4(record.cause.map_or(0, |cause| i32::from(cause.hops))),
-            Value::Oid(change.writer.0),
-            Value::Oid(change.table.0),
-            table.map_or(Value::Null, |table| Value::text(&table.name)),
-            Value::text(op),
-            count(change.row_id.0),
-            image(change.change.old()),
-            image(change.change.new_row()),
-        ]);
+        let what =
+            [Value::text(op), count(change.row_id.0), image(change.change.old()), image(change.change.new_row())];
+        rows.push_back(entry(change.ordinal, change.writer, change.table, what));
     }
+    rows.extend(emptied.map(|gone| entry(gone.ordinal, gone.writer, gone.table, truncated())));
+}
+
+fn truncated() -> [Value; 4] {
+    [Value::text("truncate"), Value::Null, Value::Null, Value::Null]
 }
 
 /// A row image as a jsonb object by column name.

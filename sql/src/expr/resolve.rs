@@ -11,7 +11,7 @@ use super::window::window_functions_named;
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::{
     CastContext, CastKind, DataType, Oid, TypeCategory, array_type_of, category_of, element_type_of, find_cast, oid,
-    shown_type, type_by_name, type_info,
+    range_element, shown_type, type_by_name, type_info,
 };
 
 /// What a call was resolved to.
@@ -84,6 +84,7 @@ fn is_polymorphic(ty: Oid) -> bool {
             | oid::ANYARRAY
             | oid::ANYNONARRAY
             | oid::ANYENUM
+            | oid::ANYRANGE
             | oid::ANYCOMPATIBLE
             | oid::ANYCOMPATIBLEARRAY
             | oid::ANYCOMPATIBLENONARRAY
@@ -206,7 +207,7 @@ fn by_category<T>(given: &[Oid], candidates: Vec<Candidate<T>>) -> Vec<Candidate
 /// Replaces polymorphic types by what the arguments make them: (types to coerce to, result type).
 fn unify(given: &[Oid], declared: &[Oid], result: Oid) -> Result<(Vec<Oid>, Oid)> {
     let mismatch = |message: String| SqlError::new(SqlState::DATATYPE_MISMATCH, message);
-    let (mut element, mut array) = (None, None);
+    let (mut element, mut array, mut range) = (None, None, None);
     let mut compatible = Vec::new();
     let (mut any_simple, mut any_compatible) = (false, false);
     let mut enums = false;
@@ -244,6 +245,23 @@ fn unify(given: &[Oid], declared: &[Oid], result: Oid) -> Result<(Vec<Oid>, Oid)
                 }
                 array = Some(given);
             }
+            oid::ANYRANGE => {
+                any_simple = true;
+                if unknown {
+                    continue;
+                }
+                if range.is_some_and(|known| known != given) {
+                    return Err(mismatch("arguments declared \"anyrange\" are not all alike".to_owned())
+                        .detail(format!("{} versus {}", type_name(range.unwrap_or(0)), type_name(given))));
+                }
+                if range_element(given).is_none() {
+                    return Err(mismatch(format!(
+                        "argument declared anyrange is not a range type but type {}",
+                        type_name(given)
+                    )));
+                }
+                range = Some(given);
+            }
             oid::ANYCOMPATIBLE | oid::ANYCOMPATIBLENONARRAY => {
                 any_compatible = true;
                 non_array |= declared == oid::ANYCOMPATIBLENONARRAY && element_of(given).is_some();
@@ -272,6 +290,19 @@ fn unify(given: &[Oid], declared: &[Oid], result: Oid) -> Result<(Vec<Oid>, Oid)
                 "argument declared anyarray is not consistent with argument declared anyelement".to_owned(),
             )
             .detail(format!("{} versus {}", type_name(array), type_name(element.unwrap_or(0)))));
+        }
+        element = Some(item);
+    }
+    if let Some(item) = range.and_then(range_element) {
+        if element.is_some_and(|known| known != item) {
+            return Err(mismatch(
+                "argument declared anyrange is not consistent with argument declared anyelement".to_owned(),
+            )
+            .detail(format!(
+                "{} versus {}",
+                type_name(range.unwrap_or(0)),
+                type_name(element.unwrap_or(0))
+            )));
         }
         element = Some(item);
     }
@@ -306,6 +337,7 @@ fn unify(given: &[Oid], declared: &[Oid], result: Oid) -> Result<(Vec<Oid>, Oid)
                 Some(ty) => ty,
                 None => element.and_then(array_of).ok_or_else(undetermined)?,
             },
+            oid::ANYRANGE => range.ok_or_else(undetermined)?,
             oid::ANYCOMPATIBLE | oid::ANYCOMPATIBLENONARRAY => common.ok_or_else(undetermined)?,
             oid::ANYCOMPATIBLEARRAY => {
                 let ty = common.ok_or_else(undetermined)?;

@@ -70,6 +70,12 @@ pub trait Runtime {
         Err(SqlError::unsupported(format!("a call of the method {name} here")))
     }
 
+    /// The commit that wrote the version of a row that is current; none if it is the running transaction, whose commit
+    /// has no number yet. Errors: 0A000 where no statement runs.
+    fn row_commit(&self, _table: Oid, _row: i64) -> Result<Option<u64>> {
+        Err(SqlError::unsupported("a system column here"))
+    }
+
     /// Calls a function of SQL whose code is a script (CDB-111): a scalar one with the one row, an aggregate with all rows of a
     /// group. Errors: 42883 it is no more, and what it raises.
     fn call_function(&self, name: &str, _rows: &[&[Value]], _types: &[DataType], _result: DataType) -> Result<Value> {

@@ -7,7 +7,7 @@ use super::deparse::name_types;
 use super::{Node, OutputColumn, Plan, PlanKind, Subplan, rewrite};
 use crate::error::{Result, SqlError};
 use crate::parse::{Parsed, Statement};
-use crate::types::Oid;
+use crate::types::{Oid, oid};
 
 /// Plans a statement that reads or writes rows. `declared` are the parameter types that Parse gave (0 or missing: find
 /// out). Errors: everything that PostgreSQL finds before execution, with positions in the statement's text.
@@ -22,7 +22,21 @@ fn unnamed_plan(statement: &Parsed, context: &BindContext<'_>, declared: &[Oid])
     let ami = statement.dialect == "ami";
     let mut binder = Binder::new(context, ami, declared, statement.param_count)?;
     binder.set_text(&statement.text);
-    let (bound, kind) = binder.statement(&statement.statement)?;
+    let first = binder.statement(&statement.statement);
+    let (mut bound, kind) = match first {
+        // A system column was asked for: every table then gives its rows' ids too.
+        Err(_) if binder.wants_row_ids => {
+            binder = Binder::new(context, ami, declared, statement.param_count)?;
+            binder.set_text(&statement.text);
+            binder.row_ids = true;
+            binder.statement(&statement.statement)?
+        }
+        other => other?,
+    };
+    // Which function a record comes from is our own knowledge.
+    for column in bound.1.iter_mut().filter(|column| column.ty.oid == oid::RECORD) {
+        column.ty.typmod = -1;
+    }
     let params = binder.finish_params()?;
     let writes = binder.writes;
     let locks = binder.locks;

@@ -49,6 +49,27 @@ impl Txn {
         self.fetch(place, row, snapshot)
     }
 
+    /// The commit that wrote the row's version of now, or with `newest` the version that came last; none if it is this
+    /// transaction, or there is no such row. Errors: 42P01.
+    pub fn row_commit(&mut self, table: TableId, row: RowId, snapshot: &Snapshot, newest: bool) -> Result<Option<u64>> {
+        let last = Snapshot { commit: self.inner.log.newest(), ..*snapshot };
+        let snapshot = if newest { &last } else { snapshot };
+        let place = self.handle(table)?;
+        let table = &self.tables[place];
+        let mut seen = 0;
+        if let Some(chunk) = table.store.heap.read(row)
+            && let Some(slot) = heap::slot(&chunk, row)
+        {
+            let own = slot.writer().is_some_and(|(short, _)| self.registered && short == self.short);
+            if own {
+                return Ok(None);
+            }
+            self.view(snapshot).find(slot, &mut seen);
+        }
+        self.note(seen);
+        Ok((seen > 0).then_some(seen))
+    }
+
     pub(super) fn fetch(&mut self, place: usize, row: RowId, snapshot: &Snapshot) -> Result<Option<Row>> {
         let table = &self.tables[place];
         let mut seen = 0;

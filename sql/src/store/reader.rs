@@ -86,13 +86,15 @@ impl LogReader {
     fn take(&mut self, record: Arc<CommitRecord>, items: &mut Vec<ReadItem>) {
         let done = self.position;
         self.position = Position::end_of(record.commit);
-        let empty = record.changes.is_empty() && record.catalog.is_empty() && record.cursors.is_empty();
+        let rows = record.changes.is_empty() && record.truncations.is_empty();
+        let empty = rows && record.catalog.is_empty() && record.cursors.is_empty();
         if empty {
             return;
         }
         if done.commit == record.commit && done.ordinal != u32::MAX {
             let mut rest = (*record).clone();
             rest.changes.retain(|change| change.ordinal > done.ordinal);
+            rest.truncations.retain(|gone| gone.ordinal > done.ordinal);
             items.push(ReadItem::Record(Arc::new(rest)));
             return;
         }

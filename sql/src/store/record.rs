@@ -24,6 +24,7 @@
 //!         4 catalog   u32 n, n bytes CBOR of a `CatalogChange`
 //!         5 cursor    u32 subscriber, u8 kept, u64 commit, u32 ordinal
 //!         6 sequence  u32 OID, i64 value up to which it may have given out, u8 called
+//!         7 truncate  u64 rows: all rows of the context's table are gone
 //! ```
 //!
 //! Rows are in the form of `types::encode_row`. The checksum's seed makes bytes left over from a segment's earlier use
@@ -31,7 +32,7 @@
 //! had been synced was damaged; otherwise nobody was ever told of it.
 
 use crate::catalog::{CatalogChange, TableId, TriggerId};
-use crate::change::{Cause, CommitNo, CommitRecord, LoggedChange, Position, RowChange, RowId, TxnId};
+use crate::change::{Cause, CommitNo, CommitRecord, LoggedChange, Position, RowChange, RowId, Truncation, TxnId};
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::{Oid, Value, decode_row, encode_row};
 
@@ -157,7 +158,7 @@ impl RecordBuilder {
         }
     }
 
-    fn change(&mut self, tag: u8, table: TableId, schema: u32, writer: TriggerId, row: RowId) {
+    fn enter(&mut self, table: TableId, schema: u32, writer: TriggerId) {
         self.open();
         if self.context != Some((table, schema, writer)) {
             self.context = Some((table, schema, writer));
@@ -166,6 +167,10 @@ impl RecordBuilder {
             self.bytes.extend_from_slice(&schema.to_le_bytes());
             self.bytes.extend_from_slice(&writer.0.to_le_bytes());
         }
+    }
+
+    fn change(&mut self, tag: u8, table: TableId, schema: u32, writer: TriggerId, row: RowId) {
+        self.enter(table, schema, writer);
         self.bytes.push(tag);
         self.bytes.extend_from_slice(&row.0.to_le_bytes());
         self.changes = self.changes.saturating_add(1);
@@ -203,6 +208,13 @@ impl RecordBuilder {
     pub(super) fn delete(&mut self, table: TableId, schema: u32, writer: TriggerId, row: RowId, old: &[u8]) {
         self.change(3, table, schema, writer, row);
         self.blob(old);
+    }
+
+    /// The table is emptied of so many rows, in one entry.
+    pub(super) fn truncate_table(&mut self, table: TableId, schema: u32, writer: TriggerId, rows: u64) {
+        self.enter(table, schema, writer);
+        self.bytes.push(7);
+        self.bytes.extend_from_slice(&rows.to_le_bytes());
     }
 
     pub(super) fn catalog(&mut self, change: &CatalogChange) -> Result<()> {
@@ -277,6 +289,7 @@ pub(super) enum Entry<'a> {
     Catalog(CatalogChange),
     Cursor(TriggerId, Option<Position>),
     Sequence { oid: Oid, value: i64, called: bool },
+    Truncate { table: TableId, schema: u32, writer: TriggerId, rows: u64 },
 }
 
 /// Walks the entries of a body.
@@ -344,6 +357,10 @@ impl<'a> Entries<'a> {
             6 => {
                 let (oid, value) = (self.u32()?, self.u64()?.cast_signed());
                 return Ok(Entry::Sequence { oid, value, called: self.u8()? == 1 });
+            }
+            7 => {
+                let (table, schema, writer) = self.context;
+                return Ok(Entry::Truncate { table, schema, writer, rows: self.u64()? });
             }
             tag => tag,
         };
@@ -431,6 +448,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<CommitRecord> {
         origin: header.origin,
         cause: header.cause,
         changes: Vec::new(),
+        truncations: Vec::new(),
         catalog: Vec::new(),
         cursors: Vec::new(),
     };
@@ -447,6 +465,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<CommitRecord> {
             }),
             Entry::Catalog(change) => record.catalog.push(change),
             Entry::Cursor(subscriber, to) => record.cursors.push((subscriber, to)),
+            Entry::Truncate { table, schema, writer, rows } => record.truncations.push(Truncation {
+                ordinal: u32::try_from(record.changes.len()).map_err(|_| damaged())?,
+                table,
+                schema_version: schema,
+                writer,
+                rows,
+            }),
             Entry::Sequence { .. } => {}
         }
     }
@@ -473,6 +498,7 @@ mod tests {
         builder.delete(TableId(8), 3, TriggerId(9), RowId(6), &stored);
         builder.truncate(mark);
         builder.insert(TableId(7), 3, TriggerId(9), RowId(6), &stored);
+        builder.truncate_table(TableId(8), 3, TriggerId(0), 17);
         builder.cursor(TriggerId(4), Some(Position { commit: CommitNo(2), ordinal: 1 }));
         builder.sequence(44, -5, true);
         let cause = Cause { position: Position { commit: CommitNo(1), ordinal: 0 }, hops: 2 };
@@ -489,5 +515,7 @@ mod tests {
         assert_eq!(record.changes[1].change, RowChange::Insert { new });
         assert_eq!((record.changes[1].ordinal, record.changes[1].writer), (1, TriggerId(9)));
         assert_eq!(record.cursors.len(), 1);
+        let gone = &record.truncations[0];
+        assert_eq!((gone.ordinal, gone.table, gone.writer, gone.rows), (2, TableId(8), TriggerId(0), 17));
     }
 }

@@ -265,6 +265,7 @@ impl State {
                 Entry::Cursor(subscriber, None) => {
                     self.cursors.remove(&subscriber);
                 }
+                Entry::Truncate { table, .. } => self.empty(table),
                 Entry::Sequence { oid, value, called } => self.sequences.restore(oid, value, called),
             }
         }
@@ -272,6 +273,25 @@ impl State {
         self.next_txn = self.next_txn.max(txn + 1);
         self.commit = commit;
         Ok(())
+    }
+
+    /// Takes away all rows that are there at this place of the log.
+    fn empty(&mut self, table: TableId) {
+        let Some(table) = self.tables.get(&table) else { return };
+        for chunk in table.heap.first_chunk()..table.heap.chunks() {
+            let Some(mut guard) = table.heap.write(RowId(chunk * CHUNK)) else { continue };
+            let rows: Vec<u64> = guard.as_ref().map_or_else(Vec::new, |slots| {
+                (chunk * CHUNK..)
+                    .zip(slots.versions.iter())
+                    .filter(|(_, slot)| slot.data.is_some())
+                    .map(|(row, _)| row)
+                    .collect()
+            });
+            for row in rows {
+                table.heap.free(&mut guard, RowId(row));
+            }
+        }
+        table.rows.store(0, Ordering::Relaxed);
     }
 
     fn change_row(&mut self, table: TableId, row: RowId, change: StoredChange<'_>, commit: u64) -> Result<()> {

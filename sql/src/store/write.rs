@@ -451,6 +451,19 @@ impl Txn {
         old: &Row,
         snapshot: &Snapshot,
     ) -> Result<WriteOutcome> {
+        let outcome = self.remove(table, row_id, old, snapshot)?;
+        if outcome == WriteOutcome::Done && is_logged(table) {
+            let mut bytes = std::mem::take(&mut self.scratch);
+            bytes.clear();
+            encode_row(old, &mut bytes);
+            self.record.delete(table.id, table.schema_version, self.writer, row_id, &bytes);
+            self.scratch = bytes;
+        }
+        Ok(outcome)
+    }
+
+    /// Puts a tombstone on a row, without an entry in the log.
+    fn remove(&mut self, table: &Arc<TableDef>, row_id: RowId, old: &Row, snapshot: &Snapshot) -> Result<WriteOutcome> {
         let place = self.handle(table.id)?;
         let outcome = self.put(place, row_id, snapshot, LockMode::Update, None, false)?;
         if outcome != WriteOutcome::Done {
@@ -467,13 +480,6 @@ impl Txn {
                     self.stale.push(StaleKey { table: handle.store.clone(), index: index.clone(), key, row: row_id });
                 }
             }
-        }
-        if handle.store.is_logged() {
-            let mut bytes = std::mem::take(&mut self.scratch);
-            bytes.clear();
-            encode_row(old, &mut bytes);
-            self.record.delete(table.id, table.schema_version, self.writer, row_id, &bytes);
-            self.scratch = bytes;
         }
         Ok(outcome)
     }
@@ -676,13 +682,19 @@ impl Txn {
         Ok(Step::Done(if newer { LockOutcome::Newer(current) } else { LockOutcome::Current(current) }))
     }
 
-    /// Deletes all rows, each as a change of its own; the number deleted. It takes the strongest table lock.
+    /// Takes all rows away; the number taken. It takes the strongest table lock. The log gets one entry for the table;
+    /// in memory each row gets its tombstone, so that older snapshots go on reading it and a rollback gives it back.
     pub fn truncate(&mut self, table: &Arc<TableDef>) -> Result<u64> {
         self.lock_table(table.id, TableLockMode::AccessExclusive, WaitPolicy::Wait)?;
         let snapshot = self.begin_statement(true);
         let result = self.delete_all(table, &snapshot);
         self.end_statement(snapshot);
-        result
+        let rows = result?;
+        if is_logged(table) {
+            self.wrote = true;
+            self.record.truncate_table(table.id, table.schema_version, self.writer, rows);
+        }
+        Ok(rows)
     }
 
     fn delete_all(&mut self, table: &Arc<TableDef>, snapshot: &Snapshot) -> Result<u64> {
@@ -690,7 +702,7 @@ impl Txn {
         loop {
             let more = self.scan_batch(table.id, snapshot, &mut cursor, &mut rows)?;
             for (row, old) in rows.drain(..) {
-                if self.delete(table, row, &old, snapshot)? == WriteOutcome::Done {
+                if self.remove(table, row, &old, snapshot)? == WriteOutcome::Done {
                     count += 1;
                 }
             }
@@ -699,4 +711,8 @@ impl Txn {
             }
         }
     }
+}
+
+fn is_logged(table: &TableDef) -> bool {
+    table.persistence == crate::catalog::Persistence::Permanent
 }

@@ -5,8 +5,8 @@ use crate::error::Result;
 use crate::expr::{Function, FunctionBody, Volatility, aggregates, functions, operators, window_functions};
 use crate::plan::SystemContext;
 use crate::types::{
-    CastContext, CastKind, Oid, Row, TypeInfo, USER_ARRAY, Value, builtin_types, category_of, find_cast, oid,
-    type_info, type_length,
+    CastContext, CastKind, Interval, Oid, RANGE_TYPES, Row, TypeInfo, USER_ARRAY, Value, builtin_types, category_of,
+    find_cast, oid, type_info, type_length,
 };
 
 use super::type_storage::{TYPE_FUNCTIONS, type_storage};
@@ -270,6 +270,23 @@ pub(super) fn pg_enum(context: &dyn SystemContext, _: &[(usize, Value)]) -> Resu
         }
     }
     Ok(rows)
+}
+
+/// Rows of `pg_range`: the range types there are, each with the operator class that orders its elements. Multiranges are not
+/// there.
+pub(super) fn pg_range(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let row = |(range, element): &(Oid, Oid)| {
+        vec![
+            Value::Oid(*range),
+            Value::Oid(*element),
+            Value::Oid(0),
+            Value::Oid(0),
+            Value::Oid(operator_class(403, None, *element)),
+            Value::Oid(0),
+            Value::Oid(0),
+        ]
+    };
+    Ok(RANGE_TYPES.iter().map(row).collect())
 }
 
 struct ProcRow<'a> {
@@ -594,8 +611,28 @@ pub(super) fn pg_available_extensions(_: &dyn SystemContext, _: &[(usize, Value)
         .collect())
 }
 
-/// Rows of `pg_timezone_names`: the zones of the bundled database; offsets are not told.
-pub(super) fn pg_timezone_names(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+/// Rows of `pg_timezone_names`: the zones of the bundled database, and what they are at the transaction's time.
+pub(super) fn pg_timezone_names(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    Ok(time_zones(context.runtime().transaction_time()))
+}
+
+/// Name, abbreviation, distance from UTC and whether it is summer, of every zone at a moment (microseconds since 2000).
+pub(super) fn time_zones(now: i64) -> Vec<Row> {
+    const EPOCH_2000: i64 = 946_684_800;
+    let at = jiff::Timestamp::from_second(now.div_euclid(1_000_000) + EPOCH_2000).unwrap_or_default();
     let zones = jiff::tz::db().available();
-    Ok(zones.map(|zone| vec![Value::from(zone.as_str()), Value::Null, Value::Null, Value::Null]).collect())
+    zones
+        .filter_map(|zone| {
+            let known = jiff::tz::TimeZone::get(zone.as_str()).ok()?;
+            let info = known.to_offset_info(at);
+            let micros = i64::from(info.offset().seconds()) * 1_000_000;
+            let offset = Value::Interval(Interval { micros, days: 0, months: 0 });
+            Some(vec![
+                Value::from(zone.as_str()),
+                Value::text(info.abbreviation()),
+                offset,
+                Value::Bool(info.dst() == jiff::tz::Dst::Yes),
+            ])
+        })
+        .collect()
 }

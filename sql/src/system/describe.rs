@@ -13,7 +13,7 @@ use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{Runtime, aggregates, function_by_oid, window_functions};
 use crate::plan::BindContext;
 use crate::plan::deparse::{domain_text, quote_name, relation_name, stored_text, type_text};
-use crate::types::{DataType, ObjectNames, Oid, Value, format_type, oid};
+use crate::types::{Array, DataType, ObjectNames, Oid, Value, format_type, oid};
 
 use super::{CatalogNames, schema_name};
 
@@ -58,8 +58,7 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
         | "pg_ts_dict_is_visible"
         | "pg_ts_parser_is_visible"
         | "pg_ts_template_is_visible"
-        | "pg_statistics_obj_is_visible"
-        | "pg_relation_is_publishable" => Ok(Value::Bool(false)),
+        | "pg_statistics_obj_is_visible" => Ok(Value::Bool(false)),
         "pg_get_function_arguments" | "pg_get_function_identity_arguments" => Ok(question.function_arguments()),
         "pg_get_function_result" => Ok(question.function_result()),
         "pg_get_functiondef" => Ok(question.function_text()),
@@ -97,17 +96,19 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
         "pg_relation_filenode" => Ok(question.oid(0).map_or(Value::Null, Value::Oid)),
         "pg_relation_is_updatable" => Ok(Value::Int4(28)),
         "pg_column_is_updatable" => Ok(Value::Bool(true)),
-        "_pg_char_max_length" => Ok(question.char_length()),
-        "_pg_numeric_precision"
+        "_pg_char_max_length"
+        | "_pg_numeric_precision"
         | "_pg_numeric_precision_radix"
         | "_pg_numeric_scale"
         | "_pg_datetime_precision"
-        | "_pg_char_octet_length"
-        | "_pg_interval_type"
-        | "_pg_index_position" => Ok(Value::Null),
-        "acldefault"
-        | "aclexplode"
-        | "pg_relation_filepath"
+        | "_pg_char_octet_length" => Ok(question.measure(kind)),
+        "_pg_interval_type" => Ok(Value::Null),
+        "_pg_index_position" => Ok(question.index_position()),
+        "pg_relation_is_publishable" => Ok(question.publishable()),
+        "acldefault" => Ok(question.default_acl()),
+        "aclexplode" => Ok(question.exploded_acl()),
+        "pg_timezone_names" => Ok(records(super::builtin::time_zones(runtime.transaction_time()))),
+        "pg_relation_filepath"
         | "pg_get_partkeydef"
         | "pg_get_partition_constraintdef"
         | "pg_partition_ancestors"
@@ -133,7 +134,76 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
     }
 }
 
+/// Rows as an array of records, as set-returning functions take them.
+fn records(rows: Vec<crate::types::Row>) -> Value {
+    let record = |row: crate::types::Row| {
+        let fields = row.into_iter().map(|value| (Arc::from(""), DataType::TEXT, value));
+        Value::Record(Arc::new(crate::types::Record { fields: fields.collect() }))
+    };
+    Value::Array(Arc::new(Array::one_dimensional(oid::RECORD, rows.into_iter().map(record).collect())))
+}
+
+/// Letters of privileges in access lists.
+const PRIVILEGES: &[(char, &str)] = &[
+    ('a', "INSERT"),
+    ('r', "SELECT"),
+    ('w', "UPDATE"),
+    ('d', "DELETE"),
+    ('D', "TRUNCATE"),
+    ('x', "REFERENCES"),
+    ('t', "TRIGGER"),
+    ('X', "EXECUTE"),
+    ('U', "USAGE"),
+    ('C', "CREATE"),
+    ('c', "CONNECT"),
+    ('T', "TEMPORARY"),
+    ('s', "SET"),
+    ('A', "ALTER SYSTEM"),
+];
+
 impl Question<'_> {
+    /// acldefault: what PUBLIC and the owner may do with an object of this kind that nobody granted anything on.
+    fn default_acl(&self) -> Value {
+        let (Some(Value::Char(kind)), Some(owner)) = (self.args.first(), self.oid(1)) else { return Value::Null };
+        let (everyone, own) = match kind {
+            b'r' => ("", "arwdDxt"),
+            b's' => ("", "rwU"),
+            b'd' => ("Tc", "CTc"),
+            b'f' => ("X", "X"),
+            b'l' | b'T' => ("U", "U"),
+            b'L' => ("", "rw"),
+            b'n' => ("", "UC"),
+            b't' => ("", "C"),
+            b'F' | b'S' => ("", "U"),
+            b'p' => ("", "sA"),
+            _ => ("", ""),
+        };
+        let role = self.bind.catalogs.shared.role(owner).map_or_else(|| owner.to_string(), |role| role.name.clone());
+        let items = [("", everyone), (role.as_str(), own)].into_iter().filter(|(_, rights)| !rights.is_empty());
+        let items = items.map(|(to, rights)| Value::from(format!("{to}={rights}/{role}"))).collect();
+        Value::Array(Arc::new(Array::one_dimensional(oid::ACLITEM, items)))
+    }
+
+    /// aclexplode: grantor, grantee, privilege and grant option of each right in a list.
+    fn exploded_acl(&self) -> Value {
+        let Some(Value::Array(list)) = self.args.first() else { return Value::Null };
+        let mut rows = Vec::new();
+        let role = |name: &str| {
+            let found = self.bind.catalogs.shared.role_by_name(name.trim_matches('"'));
+            Value::Oid(found.map_or(0, |role| role.oid))
+        };
+        for item in list.items.iter().filter_map(Value::as_str) {
+            let Some((grantee, rest)) = item.split_once('=') else { continue };
+            let (rights, grantor) = rest.split_once('/').unwrap_or((rest, ""));
+            for (at, letter) in rights.char_indices().filter(|(_, letter)| *letter != '*') {
+                let Some((_, name)) = PRIVILEGES.iter().find(|(own, _)| *own == letter) else { continue };
+                let option = Value::Bool(rights[at + 1..].starts_with('*'));
+                rows.push(vec![role(grantor), role(grantee), Value::text(*name), option]);
+            }
+        }
+        records(rows)
+    }
+
     fn oid(&self, place: usize) -> Option<Oid> {
         self.number(place).and_then(|number| Oid::try_from(number).ok())
     }
@@ -304,8 +374,9 @@ impl Question<'_> {
             (Some(place), _) => quote_name(&table.columns[place].name),
             (None, Some(expr)) => {
                 let text = stored_text(self.bind, expr, Some(table), None, pretty)?;
+                // A call stands alone; among several keys every other expression is in parentheses of its own.
                 let call = text.ends_with(')') && !text.starts_with('(');
-                if call || text.starts_with('(') { text } else { format!("({text})") }
+                if call || !whole && text.starts_with('(') { text } else { format!("({text})") }
             }
             (None, None) => String::new(),
         };
@@ -604,13 +675,36 @@ impl Question<'_> {
         }
     }
 
-    fn char_length(&self) -> Value {
-        match (self.oid(0), self.number(1)) {
-            (Some(oid::VARCHAR | oid::BPCHAR), Some(typmod)) if typmod > 4 => {
-                Value::Int4(i32::try_from(typmod - 4).unwrap_or(i32::MAX))
-            }
-            _ => Value::Null,
+    /// Length, precision and scale of a type with its modifier, as information_schema tells them.
+    fn measure(&self, what: &str) -> Value {
+        let (Some(ty), Some(typmod)) = (self.oid(0), self.number(1)) else { return Value::Null };
+        let ty = DataType::with_typmod(ty, i32::try_from(typmod).unwrap_or(-1));
+        let found = super::information::measures(ty);
+        match what {
+            "_pg_char_max_length" => found.length,
+            "_pg_char_octet_length" => found.octets,
+            "_pg_numeric_precision" => found.precision,
+            "_pg_numeric_precision_radix" => found.radix,
+            "_pg_numeric_scale" => found.scale,
+            _ => found.time,
         }
+    }
+
+    /// The place of a column among the keys of an index, from 1.
+    fn index_position(&self) -> Value {
+        let Some((_, index)) = self.oid(0).and_then(|oid| self.catalog.index(oid)) else { return Value::Null };
+        let wanted = self.number(1).and_then(|number| usize::try_from(number - 1).ok());
+        let place = index.keys.iter().position(|key| key.column.is_some() && key.column == wanted);
+        place.map_or(Value::Null, |place| Value::Int4(i32::try_from(place + 1).unwrap_or(i32::MAX)))
+    }
+
+    /// Whether the object is a table whose changes are logged.
+    fn publishable(&self) -> Value {
+        let table = self.oid(0).and_then(|oid| self.catalog.table(TableId(oid)));
+        let logged = |table: &Arc<TableDef>| {
+            table.persistence == crate::catalog::Persistence::Permanent && !table.is_materialized()
+        };
+        Value::Bool(table.is_some_and(logged))
     }
 }
 

@@ -1,7 +1,8 @@
 //! information_schema: the views that clients read (section 11); the others exist and are empty.
 
 use crate::catalog::{
-    Catalog, Column, ConstraintKind, ForeignKeyAction, Identity, MatchType, Relation, TableDef, TableId, TypeKind,
+    AclItem, Catalog, Column, ConstraintKind, ForeignKeyAction, Identity, MatchType, Privilege, Relation, TableDef,
+    TableId, TypeKind,
 };
 use crate::error::Result;
 use crate::plan::{SystemContext, SystemRows};
@@ -24,6 +25,11 @@ pub(super) fn rows(name: &str) -> Option<SystemRows> {
         "constraint_column_usage" => constraint_column_usage,
         "referential_constraints" => referential_constraints,
         "check_constraints" => check_constraints,
+        "constraint_table_usage" => constraint_table_usage,
+        "character_sets" => character_sets,
+        "element_types" => element_types,
+        "table_privileges" | "role_table_grants" => table_privileges,
+        "column_privileges" | "role_column_grants" => column_privileges,
         "triggers" => triggers,
         "domains" => domains,
         "information_schema_catalog_name" => |context, _| Ok(vec![vec![database_name(context)]]),
@@ -42,16 +48,16 @@ fn yes_no(yes: bool) -> Value {
 }
 
 /// Length, octets; precision, radix, scale; date and time precision of a type, as information_schema tells them.
-struct Measures {
-    length: Value,
-    octets: Value,
-    precision: Value,
-    radix: Value,
-    scale: Value,
-    time: Value,
+pub(super) struct Measures {
+    pub(super) length: Value,
+    pub(super) octets: Value,
+    pub(super) precision: Value,
+    pub(super) radix: Value,
+    pub(super) scale: Value,
+    pub(super) time: Value,
 }
 
-fn measures(ty: DataType) -> Measures {
+pub(super) fn measures(ty: DataType) -> Measures {
     let mut found = Measures {
         length: Value::Null,
         octets: Value::Null,
@@ -531,23 +537,219 @@ fn referential_constraints(context: &dyn SystemContext, _: &[(usize, Value)]) ->
 
 fn check_constraints(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
-    let mut rows = Vec::new();
+    let mut found: Vec<(Oid, Oid, String)> = Vec::new();
     each_constraint(&own, |def, constraint| {
-        if let ConstraintKind::Check { expr, .. } = &constraint.kind {
-            let schema = schema_name(&own, def.schema).into();
-            rows.push(vec![
-                database_name(context),
-                schema,
-                constraint.name.as_str().into(),
-                format!("({expr})").into(),
-            ]);
+        if matches!(constraint.kind, ConstraintKind::Check { .. }) {
+            found.push((def.schema, constraint.oid, constraint.name.clone()));
         }
     });
+    for def in own.types() {
+        if let TypeKind::Domain(domain) = &def.kind {
+            found.extend(domain.checks.iter().map(|check| (def.schema, check.oid, check.name.clone())));
+        }
+    }
+    let mut rows = Vec::new();
+    for (schema, oid, name) in found {
+        let text = context.runtime().deparse("pg_get_constraintdef", &[Value::Oid(oid)])?;
+        let clause = text.as_str().map(|text| text.strip_prefix("CHECK ").unwrap_or(text).to_owned());
+        rows.push(vec![database_name(context), schema_name(&own, schema).into(), name.into(), clause.into()]);
+    }
     for def in own.tables().filter(|def| !def.hidden) {
         for (place, column) in def.live_columns().filter(|(_, column)| column.not_null) {
             let name = format!("{}_{}_{}_not_null", def.schema, def.id.0, place + 1);
             let schema = schema_name(&own, def.schema).into();
             rows.push(vec![database_name(context), schema, name.into(), format!("{} IS NOT NULL", column.name).into()]);
+        }
+    }
+    Ok(rows)
+}
+
+/// The table that each key relies on: of a foreign key the referenced one.
+fn constraint_table_usage(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let database = database_name(context);
+    let mut rows = Vec::new();
+    each_constraint(&own, |def, constraint| {
+        let table = match &constraint.kind {
+            ConstraintKind::ForeignKey(key) => own.table(key.parent),
+            ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => own.table(def.id),
+            ConstraintKind::Check { .. } => None,
+        };
+        let Some(table) = table else { return };
+        rows.push(vec![
+            database.clone(),
+            schema_name(&own, table.schema).into(),
+            table.name.as_str().into(),
+            database.clone(),
+            schema_name(&own, def.schema).into(),
+            constraint.name.as_str().into(),
+        ]);
+    });
+    Ok(rows)
+}
+
+/// The one encoding there is.
+fn character_sets(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let database = database_name(context);
+    Ok(vec![vec![
+        Value::Null,
+        Value::Null,
+        Value::from("UTF8"),
+        Value::from("UCS"),
+        Value::from("UTF8"),
+        database,
+        Value::from("pg_catalog"),
+        Value::from("C"),
+    ]])
+}
+
+/// What the items of array columns and of domains over arrays are.
+fn element_types(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let database = database_name(context);
+    let mut rows = Vec::new();
+    let mut add = |schema: Oid, name: &str, kind: &str, identifier: String, ty: DataType| {
+        let Some(element) = element_type_of(ty.oid) else { return };
+        let element = DataType::with_typmod(element, ty.typmod);
+        let info = type_info(element.oid);
+        let found = measures(element);
+        let mut row: Row = vec![database.clone(), schema_name(&own, schema).into(), Value::from(name)];
+        row.extend([Value::from(kind), Value::from(identifier.as_str()), data_type(element, info).into()]);
+        row.extend([found.length, found.octets]);
+        row.resize(14, Value::Null);
+        row.extend([found.precision, found.radix, found.scale, found.time, Value::Null, Value::Null, Value::Null]);
+        let udt = info.map_or_else(
+            || own.user_type(element.oid).map_or(Value::Null, |def| def.name.as_str().into()),
+            |info| Value::from(info.name),
+        );
+        let udt_schema = if info.is_some() {
+            Value::from("pg_catalog")
+        } else {
+            own.user_type(element.oid).map_or(Value::Null, |def| schema_name(&own, def.schema).into())
+        };
+        row.extend([database.clone(), udt_schema, udt]);
+        row.resize(28, Value::Null);
+        row.push(Value::from(format!("a{identifier}")));
+        rows.push(row);
+    };
+    for def in own.tables().filter(|def| !def.hidden) {
+        for (place, column) in def.live_columns() {
+            add(def.schema, &def.name, "TABLE", (place + 1).to_string(), column.ty);
+        }
+    }
+    for def in own.types() {
+        if let TypeKind::Domain(domain) = &def.kind {
+            add(def.schema, &def.name, "DOMAIN", "1".to_owned(), domain.base);
+        }
+    }
+    Ok(rows)
+}
+
+/// One right on a table or view: grantor, grantee, whether it may be handed on.
+struct Right {
+    grantor: String,
+    grantee: String,
+    privilege: Privilege,
+    option: bool,
+}
+
+/// The owner's rights and those granted, as far as the user has to do with them.
+fn rights(context: &dyn SystemContext, owner: Oid, acl: &[AclItem]) -> Result<Vec<Right>> {
+    let (set, _) = catalog(context)?;
+    let (_, user) = context.runtime().users();
+    let superuser = set.shared.role(user).is_some_and(|role| role.superuser);
+    let mut found = Vec::new();
+    if superuser || user == owner {
+        let name = role_name(&set, owner);
+        found.extend(TABLE_RIGHTS.iter().map(|(privilege, _)| Right {
+            grantor: name.clone(),
+            grantee: name.clone(),
+            privilege: *privilege,
+            option: true,
+        }));
+    }
+    for item in acl.iter().filter(|item| item.grantee != owner) {
+        if !(superuser || item.grantee == 0 || item.grantee == user || item.grantor == user) {
+            continue;
+        }
+        let grantee = if item.grantee == 0 { "PUBLIC".to_owned() } else { role_name(&set, item.grantee) };
+        found.extend(item.privileges.iter().map(|(privilege, option)| Right {
+            grantor: role_name(&set, item.grantor),
+            grantee: grantee.clone(),
+            privilege: *privilege,
+            option: *option,
+        }));
+    }
+    Ok(found)
+}
+
+const TABLE_RIGHTS: &[(Privilege, &str)] = &[
+    (Privilege::Insert, "INSERT"),
+    (Privilege::Select, "SELECT"),
+    (Privilege::Update, "UPDATE"),
+    (Privilege::Delete, "DELETE"),
+    (Privilege::Truncate, "TRUNCATE"),
+    (Privilege::References, "REFERENCES"),
+    (Privilege::Trigger, "TRIGGER"),
+];
+
+fn right_name(privilege: Privilege) -> Option<&'static str> {
+    TABLE_RIGHTS.iter().find(|(own, _)| *own == privilege).map(|(_, name)| *name)
+}
+
+fn table_privileges(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let tables = own.tables().filter(|def| !def.hidden).map(|def| (def.schema, &def.name, def.owner, &def.acl));
+    let views = own.views().map(|def| (def.schema, &def.name, def.owner, &def.acl));
+    let mut rows = Vec::new();
+    for (schema, name, owner, acl) in tables.chain(views) {
+        for right in rights(context, owner, acl)? {
+            let Some(privilege) = right_name(right.privilege) else { continue };
+            rows.push(vec![
+                right.grantor.into(),
+                right.grantee.into(),
+                database_name(context),
+                schema_name(&own, schema).into(),
+                name.as_str().into(),
+                Value::from(privilege),
+                yes_no(right.option),
+                yes_no(privilege == "SELECT"),
+            ]);
+        }
+    }
+    Ok(rows)
+}
+
+/// What may be done with each column follows from the table's rights.
+fn column_privileges(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let (_, own) = catalog(context)?;
+    let tables = own.tables().filter(|def| !def.hidden).map(|def| {
+        let columns: Vec<&str> = def.live_columns().map(|(_, column)| column.name.as_str()).collect();
+        (def.schema, def.name.as_str(), def.owner, &def.acl, columns)
+    });
+    let views = own.views().map(|def| {
+        let columns = def.columns.iter().map(|column| column.name.as_str()).collect();
+        (def.schema, def.name.as_str(), def.owner, &def.acl, columns)
+    });
+    let mut rows = Vec::new();
+    for (schema, name, owner, acl, columns) in tables.chain(views) {
+        for right in rights(context, owner, acl)? {
+            let Some(privilege) = right_name(right.privilege) else { continue };
+            if !matches!(privilege, "INSERT" | "SELECT" | "UPDATE" | "REFERENCES") {
+                continue;
+            }
+            rows.extend(columns.iter().map(|column| {
+                vec![
+                    Value::from(right.grantor.as_str()),
+                    Value::from(right.grantee.as_str()),
+                    database_name(context),
+                    schema_name(&own, schema).into(),
+                    Value::from(name),
+                    Value::from(*column),
+                    Value::from(privilege),
+                    yes_no(right.option),
+                ]
+            }));
         }
     }
     Ok(rows)

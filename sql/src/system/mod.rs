@@ -111,6 +111,7 @@ fn catalog_rows(name: &str) -> Option<SystemRows> {
         "pg_depend" => constraints::pg_depend,
         "pg_type" => builtin::pg_type,
         "pg_enum" => builtin::pg_enum,
+        "pg_range" => builtin::pg_range,
         "pg_matviews" => relations::pg_matviews,
         "pg_proc" => builtin::pg_proc,
         "pg_operator" => builtin::pg_operator,

@@ -261,6 +261,10 @@ pub(super) const SHAPES: &[Shape] = &[
     Shape { oid: 3596, information_schema: false, name: "pg_seclabel", view: false, columns: &[
         ("objoid", 26), ("classoid", 26), ("objsubid", 23), ("provider", 25), ("label", 25),
     ] },
+    Shape { oid: 12099, information_schema: false, name: "pg_seclabels", view: true, columns: &[
+        ("objoid", 26), ("classoid", 26), ("objsubid", 23), ("objtype", 25), ("objnamespace", 26), ("objname", 25),
+        ("provider", 25), ("label", 25),
+    ] },
     Shape { oid: 2224, information_schema: false, name: "pg_sequence", view: false, columns: &[
         ("seqrelid", 26), ("seqtypid", 26), ("seqstart", 20), ("seqincrement", 20), ("seqmax", 20), ("seqmin", 20),
         ("seqcache", 20), ("seqcycle", 16),

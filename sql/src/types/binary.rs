@@ -8,7 +8,8 @@ use super::json::Jsonb;
 use super::network::{Inet, parse_inet, parse_mac, print_mac};
 use super::numeric::{Numeric, pow10};
 use super::{
-    Array, DataType, Interval, Record, TextStyle, Value, element_type_of, from_text, is_enum, json, oid, type_info,
+    Array, Bound, DataType, Interval, Range, Record, TextStyle, Value, element_type_of, from_text, is_enum, json, oid,
+    range_element, type_info,
 };
 use crate::error::{Result, SqlError, SqlState};
 
@@ -21,6 +22,11 @@ const NUMERIC_NEGATIVE_INFINITY: u16 = 0xF000;
 const INFINITE_SCALE: u16 = 0x20;
 const FAMILY_IPV4: u8 = 2;
 const FAMILY_IPV6: u8 = 3;
+const RANGE_EMPTY: u8 = 0x01;
+const RANGE_LOWER_INCLUSIVE: u8 = 0x02;
+const RANGE_UPPER_INCLUSIVE: u8 = 0x04;
+const RANGE_LOWER_OPEN: u8 = 0x08;
+const RANGE_UPPER_OPEN: u8 = 0x10;
 /// Deepest nesting of arrays and records within each other.
 const DEPTH_MAX: usize = 100;
 
@@ -65,6 +71,7 @@ pub fn to_binary(value: &Value, ty: DataType, out: &mut Vec<u8>) -> Result<()> {
             out.extend_from_slice(&offset.to_be_bytes());
         }
         Value::Enum(label) => out.extend_from_slice(label.label.as_bytes()),
+        Value::Range(range) => push_range(range, out)?,
     }
     Ok(())
 }
@@ -183,6 +190,26 @@ fn push_array(array: &Array, out: &mut Vec<u8>) -> Result<()> {
         out.extend_from_slice(&lower.to_be_bytes());
     }
     array.items.iter().try_for_each(|item| push_item(item, DataType::new(array.element), out))
+}
+
+/// Flags (1 empty, 2 and 4 bounds inclusive, 8 and 16 bounds open), then each bound that has a value.
+fn push_range(range: &Range, out: &mut Vec<u8>) -> Result<()> {
+    let Some((lower, upper)) = &range.bounds else {
+        out.push(RANGE_EMPTY);
+        return Ok(());
+    };
+    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+    out.push(
+        flag(lower.inclusive, RANGE_LOWER_INCLUSIVE)
+            | flag(upper.inclusive, RANGE_UPPER_INCLUSIVE)
+            | flag(lower.value.is_null(), RANGE_LOWER_OPEN)
+            | flag(upper.value.is_null(), RANGE_UPPER_OPEN),
+    );
+    let element = DataType::new(range.element);
+    [lower, upper]
+        .into_iter()
+        .filter(|bound| !bound.value.is_null())
+        .try_for_each(|bound| push_item(&bound.value, element, out))
 }
 
 fn push_record(record: &Record, out: &mut Vec<u8>) -> Result<()> {
@@ -320,6 +347,9 @@ fn read_value(reader: &mut Reader<'_>, ty: DataType, depth: usize) -> Result<Val
                 format!("no binary input function available for type {name}"),
             ));
         }
+        other if range_element(other).is_some() => {
+            Value::Range(Arc::new(read_range(reader, range_element(other).unwrap_or(other), depth)?))
+        }
         other if element_type_of(other).is_some() => Value::Array(Arc::new(read_array(reader, other, depth)?)),
         oid::OID | oid::XID | oid::CID => Value::Oid(reader.u32()?),
         other => match type_info(other) {
@@ -423,6 +453,21 @@ fn read_item(reader: &mut Reader<'_>, ty: DataType, depth: usize) -> Result<Valu
     let mut item = Reader { bytes: reader.take(length)?, style: reader.style };
     let value = read_value(&mut item, ty, depth + 1)?;
     if item.bytes.is_empty() { Ok(value) } else { Err(invalid("improper binary format in array element")) }
+}
+
+fn read_range(reader: &mut Reader<'_>, element: u32, depth: usize) -> Result<Range> {
+    check_depth(depth)?;
+    let [flags] = reader.array::<1>()?;
+    if flags & RANGE_EMPTY != 0 {
+        return Ok(Range::empty(element));
+    }
+    let mut bound = |open: u8, inclusive: u8| {
+        let value = if flags & open != 0 { Value::Null } else { read_item(reader, DataType::new(element), depth)? };
+        Ok(Bound { value, inclusive: flags & inclusive != 0 })
+    };
+    let lower = bound(RANGE_LOWER_OPEN, RANGE_LOWER_INCLUSIVE)?;
+    let upper = bound(RANGE_UPPER_OPEN, RANGE_UPPER_INCLUSIVE)?;
+    Range::new(element, lower, upper)
 }
 
 fn check_depth(depth: usize) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! `name` has no element here although pg_type gives it one: nothing subscripts a name.
 use super::datatype::{Oid, TypeCategory, TypeInfo};
-use TypeCategory::{Array, BitString, Boolean, DateTime, Internal, Network, Numeric, Pseudo, String, Timespan};
+use TypeCategory::{Array, BitString, Boolean, DateTime, Internal, Network, Numeric, Pseudo, Range, String, Timespan};
 use TypeCategory::{Unknown, UserDefined};
 
 #[allow(clippy::too_many_arguments, reason = "one argument per column of the table")]
@@ -131,6 +131,19 @@ pub(in crate::types) static BUILTIN_TYPES: &[TypeInfo] = &[
     row(3770, "_regdictionary", "regdictionary[]", -1, b'b', Array, false, 3769, 0),
     row(3802, "jsonb", "jsonb", -1, b'b', UserDefined, false, 0, 3807),
     row(3807, "_jsonb", "jsonb[]", -1, b'b', Array, false, 3802, 0),
+    row(3831, "anyrange", "anyrange", -1, b'p', Pseudo, false, 0, 0),
+    row(3904, "int4range", "int4range", -1, b'r', Range, false, 0, 3905),
+    row(3905, "_int4range", "int4range[]", -1, b'b', Array, false, 3904, 0),
+    row(3906, "numrange", "numrange", -1, b'r', Range, false, 0, 3907),
+    row(3907, "_numrange", "numrange[]", -1, b'b', Array, false, 3906, 0),
+    row(3908, "tsrange", "tsrange", -1, b'r', Range, false, 0, 3909),
+    row(3909, "_tsrange", "tsrange[]", -1, b'b', Array, false, 3908, 0),
+    row(3910, "tstzrange", "tstzrange", -1, b'r', Range, false, 0, 3911),
+    row(3911, "_tstzrange", "tstzrange[]", -1, b'b', Array, false, 3910, 0),
+    row(3912, "daterange", "daterange", -1, b'r', Range, false, 0, 3913),
+    row(3913, "_daterange", "daterange[]", -1, b'b', Array, false, 3912, 0),
+    row(3926, "int8range", "int8range", -1, b'r', Range, false, 0, 3927),
+    row(3927, "_int8range", "int8range[]", -1, b'b', Array, false, 3926, 0),
     row(4089, "regnamespace", "regnamespace", 4, b'b', Numeric, false, 0, 4090),
     row(4090, "_regnamespace", "regnamespace[]", -1, b'b', Array, false, 4089, 0),
     row(4096, "regrole", "regrole", 4, b'b', Numeric, false, 0, 4097),

@@ -48,6 +48,7 @@ pub fn find_cast(from: Oid, to: Oid, context: CastContext) -> Option<CastKind> {
     match to {
         oid::ANY | oid::ANYELEMENT | oid::ANYCOMPATIBLE => return Some(CastKind::Binary),
         oid::ANYENUM if is_enum(from) => return Some(CastKind::Binary),
+        oid::ANYRANGE if super::range_element(from).is_some() => return Some(CastKind::Binary),
         oid::ANYARRAY | oid::ANYCOMPATIBLEARRAY if element_type_of(from).is_some() => return Some(CastKind::Binary),
         oid::ANYNONARRAY | oid::ANYCOMPATIBLENONARRAY if element_type_of(from).is_none() => {
             return Some(CastKind::Binary);

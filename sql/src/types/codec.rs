@@ -14,7 +14,7 @@ use num_bigint::BigInt;
 
 use super::json::{Jsonb, NESTING_MAX};
 use super::numeric::Numeric;
-use super::{Array, DataType, EnumLabel, Interval, Record, Row, Value};
+use super::{Array, Bound, DataType, EnumLabel, Interval, Range, Record, Row, Value};
 use crate::error::{Result, SqlError, SqlState};
 
 const NULL: u8 = 0;
@@ -43,6 +43,7 @@ const ARRAY: u8 = 22;
 const RECORD: u8 = 23;
 const TID: u8 = 24;
 const ENUM: u8 = 25;
+const RANGE: u8 = 26;
 
 /// Appends the stored form of a row.
 pub fn encode_row(row: &[Value], out: &mut Vec<u8>) {
@@ -155,6 +156,7 @@ fn push_value(value: &Value, out: &mut Vec<u8>) {
             push_varint(label.label.len(), out);
             out.extend_from_slice(label.label.as_bytes());
         }
+        Value::Range(range) => push_sized(RANGE, out, |out| push_range(range, out)),
     }
 }
 
@@ -219,6 +221,15 @@ fn push_array(array: &Array, out: &mut Vec<u8>) {
     }
     push_varint(array.items.len(), out);
     array.items.iter().for_each(|item| push_value(item, out));
+}
+
+/// Element type, then flags (1 not empty, 2 and 4 lower and upper bound inclusive) and both bounds' values.
+fn push_range(range: &Range, out: &mut Vec<u8>) {
+    out.extend_from_slice(&range.element.to_le_bytes());
+    let Some((lower, upper)) = &range.bounds else { return out.push(0) };
+    out.push(1 | u8::from(lower.inclusive) << 1 | u8::from(upper.inclusive) << 2);
+    push_value(&lower.value, out);
+    push_value(&upper.value, out);
 }
 
 fn push_record(record: &Record, out: &mut Vec<u8>) {
@@ -316,7 +327,11 @@ impl<'a> Reader<'a> {
             TIMETZ => 12,
             INTERVAL | UUID => 16,
             NUMERIC | TEXT | BYTEA | JSON => self.varint()?,
-            JSONB | ARRAY | RECORD => usize::try_from(self.u32()?).unwrap_or(usize::MAX),
+            ENUM => {
+                self.take(4)?;
+                self.varint()?
+            }
+            JSONB | ARRAY | RECORD | RANGE => usize::try_from(self.u32()?).unwrap_or(usize::MAX),
             _ => return Err(corrupted("unknown tag")),
         };
         self.take(width).map(|_| ())
@@ -353,8 +368,22 @@ impl<'a> Reader<'a> {
                 let order = f32::from_le_bytes(self.array()?);
                 Value::Enum(Arc::new(EnumLabel { order, label: Arc::from(self.str()?) }))
             }
+            RANGE => Value::Range(Arc::new(self.nested()?.range(depth)?)),
             _ => return Err(corrupted("unknown tag")),
         })
+    }
+
+    fn range(&mut self, depth: usize) -> Result<Range> {
+        if depth > NESTING_MAX {
+            return Err(corrupted("values are nested too deeply"));
+        }
+        let (element, flags) = (self.u32()?, self.u8()?);
+        if flags & 1 == 0 {
+            return Ok(Range::empty(element));
+        }
+        let lower = Bound { value: self.value(depth + 1)?, inclusive: flags & 2 != 0 };
+        let upper = Bound { value: self.value(depth + 1)?, inclusive: flags & 4 != 0 };
+        Ok(Range { element, bounds: Some((lower, upper)) })
     }
 
     fn numeric(&mut self) -> Result<Numeric> {
@@ -461,6 +490,15 @@ mod tests {
             Value::Record(Arc::new(Record { fields: vec![field] })),
             Value::Tid(9, 8),
             Value::Enum(Arc::new(EnumLabel { order: 1.5, label: Arc::from("ok") })),
+            Value::Range(Arc::new(Range {
+                element: 23,
+                bounds: Some((
+                    Bound { value: Value::Int4(1), inclusive: true },
+                    Bound { value: Value::Null, inclusive: false },
+                )),
+            })),
+            Value::Range(Arc::new(Range::empty(1082))),
+            Value::Int4(7),
         ]
     }
 
@@ -490,7 +528,7 @@ mod tests {
                 let mut damaged = bytes.clone();
                 damaged[at] ^= flip;
                 let _ = decode_row(&damaged);
-                for column in 0..26 {
+                for column in 0..29 {
                     let _ = decode_column(&damaged, column);
                 }
             }

@@ -36,6 +36,7 @@ pub fn compare(left: &Value, right: &Value) -> Ordering {
         (Value::Array(l), Value::Array(r)) => compare_arrays(l, r),
         (Value::Record(l), Value::Record(r)) => compare_records(l, r),
         (Value::Tid(l, l_offset), Value::Tid(r, r_offset)) => l.cmp(r).then(l_offset.cmp(r_offset)),
+        (Value::Range(l), Value::Range(r)) => l.compare(r),
         (Value::Enum(l), Value::Enum(r)) => l.order.total_cmp(&r.order),
         _ => match (left.as_i64(), right.as_i64()) {
             (Some(l), Some(r)) => l.cmp(&r),
@@ -110,7 +111,8 @@ fn rank(value: &Value) -> u8 {
         Value::Record(_) => 17,
         Value::Tid(..) => 18,
         Value::Enum(_) => 19,
-        Value::Null => 20,
+        Value::Range(_) => 20,
+        Value::Null => 21,
     }
 }
 

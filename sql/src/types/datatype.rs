@@ -63,7 +63,8 @@ type_constants! {
     ANYNONARRAY = 2776, 0; UUID = 2950, 2951; PG_LSN = 3220, 3221; ANYENUM = 3500, 0; JSONB = 3802, 3807;
     REGCONFIG = 3734, 3735; REGDICTIONARY = 3769, 3770; REGNAMESPACE = 4089, 4090; REGROLE = 4096, 4097;
     REGCOLLATION = 4191, 4192; XID8 = 5069, 271; ANYCOMPATIBLE = 5077, 0; ANYCOMPATIBLEARRAY = 5078, 0;
-    ANYCOMPATIBLENONARRAY = 5079, 0;
+    ANYCOMPATIBLENONARRAY = 5079, 0; ANYRANGE = 3831, 0; INT4RANGE = 3904, 3905; NUMRANGE = 3906, 3907;
+    TSRANGE = 3908, 3909; TSTZRANGE = 3910, 3911; DATERANGE = 3912, 3913; INT8RANGE = 3926, 3927;
 }
 
 /// A type category of PostgreSQL's pg_type.typcategory: decides preference in function and operator resolution.
@@ -85,6 +86,8 @@ pub enum TypeCategory {
     Numeric,
     /// P
     Pseudo,
+    /// R
+    Range,
     /// S
     String,
     /// T
@@ -112,6 +115,7 @@ impl TypeCategory {
             TypeCategory::Network => b'I',
             TypeCategory::Numeric => b'N',
             TypeCategory::Pseudo => b'P',
+            TypeCategory::Range => b'R',
             TypeCategory::String => b'S',
             TypeCategory::Timespan => b'T',
             TypeCategory::UserDefined => b'U',

@@ -9,7 +9,7 @@
 use super::datetime::interval_span;
 use super::json::Jsonb;
 use super::numeric::Numeric;
-use super::{Array, Record, Value};
+use super::{Array, Range, Record, Value};
 
 const NULL_FIRST: u8 = 0;
 const PRESENT: u8 = 1;
@@ -78,6 +78,7 @@ fn push_payload(value: &Value, out: &mut Vec<u8>) {
             out.extend_from_slice(&offset.to_be_bytes());
         }
         Value::Enum(label) => push_float(f64::from(label.order), out),
+        Value::Range(range) => push_range(range, out),
     }
 }
 
@@ -140,6 +141,27 @@ fn push_array(array: &Array, out: &mut Vec<u8>) {
     for (length, lower) in &array.dims {
         push_i32(*length, out);
         push_i32(*lower, out);
+    }
+}
+
+/// Empty below all; an open lower bound below every value, an open upper one above; inclusive or not by which side of the
+/// value the bound cuts.
+fn push_range(range: &Range, out: &mut Vec<u8>) {
+    let Some((lower, upper)) = &range.bounds else { return out.push(0) };
+    out.push(1);
+    if lower.value.is_null() {
+        out.push(0);
+    } else {
+        out.push(1);
+        push_payload(&lower.value, out);
+        out.push(u8::from(!lower.inclusive));
+    }
+    if upper.value.is_null() {
+        out.push(2);
+    } else {
+        out.push(1);
+        push_payload(&upper.value, out);
+        out.push(u8::from(upper.inclusive));
     }
 }
 
@@ -206,6 +228,8 @@ mod tests {
             (oid::TIMETZ, &["10:00+05", "10:00+00", "10:00-05"]),
             (1007, &["{}", "{1}", "{1,2}", "{1,NULL}", "{2}", "[2:2]={2}", "{NULL}"]),
             (1009, &["{}", "{\"\"}", "{a}", "{a,b}", "{ab}"]),
+            (oid::INT4RANGE, &["empty", "(,1)", "(,)", "[1,2)", "[1,)", "[2,3)"]),
+            (oid::NUMRANGE, &["empty", "[1,2)", "[1.0,2.0]", "[1,)", "(1,2)", "(1,2]"]),
             (
                 oid::JSONB,
                 &[

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::datatype::Oid;
 use super::json::Jsonb;
 use super::numeric::Numeric;
+use super::range::Range;
 
 /// One value of a column or expression, without its type. 24 bytes; cloning never copies text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,6 +61,8 @@ pub enum Value {
     Tid(u32, u16),
     /// A value of an enum type
     Enum(Arc<EnumLabel>),
+    /// A value of a range type
+    Range(Arc<Range>),
 }
 
 /// A label of an enum type with its place among the labels: it compares by the place alone, and says itself what it

@@ -50,7 +50,7 @@ impl Ddl<'_> {
         }
     }
 
-    fn new_constraint(&self, table: &TableDef, name: String, kind: ConstraintKind) -> Result<Constraint> {
+    pub(super) fn new_constraint(&self, table: &TableDef, name: String, kind: ConstraintKind) -> Result<Constraint> {
         if table.constraints.iter().any(|other| other.name == name) {
             return Err(SqlError::new(
                 SqlState::DUPLICATE_OBJECT,

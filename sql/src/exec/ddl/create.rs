@@ -5,7 +5,7 @@ use sqlparser::ast;
 use super::{Ddl, bare};
 use crate::catalog::{Column, Persistence, TableDef, TableId};
 use crate::error::{Result, Span, SqlError, SqlState};
-use crate::parse::{ObjectName, fold, object_name};
+use crate::parse::{ObjectName, fold, like_mark, object_name};
 use crate::plan::OutputColumn;
 use crate::types::{Oid, USER_ARRAY};
 
@@ -19,6 +19,10 @@ impl Ddl<'_> {
         let mut sequences = Vec::new();
         let mut constraints = Vec::new();
         for column in &create.columns {
+            if let Some(like) = like_mark(&column.name)? {
+                self.copy_like(&mut table, &like, &mut sequences)?;
+                continue;
+            }
             let built = self.build_column(&table, column, &mut sequences)?;
             if table.column_index(&built.column.name).is_some() {
                 return Err(SqlError::new(

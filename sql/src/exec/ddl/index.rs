@@ -28,7 +28,7 @@ fn method(using: Option<&ast::IndexType>) -> Result<IndexMethod> {
 }
 
 /// The word that stands for an expression in a made-up name: the function's name, or `expr`.
-fn expression_word(expr: &ast::Expr) -> String {
+pub(super) fn expression_word(expr: &ast::Expr) -> String {
     match expr {
         ast::Expr::Function(call) => object_name(&call.name).parts.pop().unwrap_or_default(),
         ast::Expr::Nested(inner) => expression_word(inner),

@@ -81,7 +81,7 @@ impl Ddl<'_> {
         })
     }
 
-    fn put_type(&self, def: TypeDef) -> Result<()> {
+    pub(super) fn put_type(&self, def: TypeDef) -> Result<()> {
         self.put(Entry::Type(Arc::new(def)))
     }
 
@@ -302,8 +302,8 @@ impl Ddl<'_> {
         let old = found.1.clone();
         let new = Arc::new(EnumLabel { order: old.order, label: Arc::from(to) });
         found.1 = new.clone();
-        // Defaults and conditions keep their text, in which the old label would no longer be one.
         self.put_type(TypeDef { kind: TypeKind::Enum(labels), ..(*def).clone() })?;
+        self.rename_label_in_texts(from, to)?;
         let (old, new) = (Value::Enum(old), Value::Enum(new));
         for table in self.catalog()?.tables().cloned().collect::<Vec<_>>() {
             for (place, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.dropped) {

@@ -248,6 +248,63 @@ fn assign_item(call: &Call<'_>) -> Result<Value> {
     Ok(array_value(array))
 }
 
+/// `array_assign_slice(array, lower, lower open, upper, upper open, source)`: the items of the slice replaced by the first
+/// of the source; beyond the array's bounds it grows, gaps are NULL.
+fn assign_slice(call: &Call<'_>) -> Result<Value> {
+    let bound = |at: usize| -> Result<Option<i64>> {
+        match (call.bool(at + 1)?, call.has(at)) {
+            (true, _) => Ok(None),
+            (false, true) => call.int(at).map(Some),
+            (false, false) => {
+                Err(SqlError::new(SqlState::NULL_VALUE_NOT_ALLOWED, "array subscript in assignment must not be null"))
+            }
+        }
+    };
+    let (lower, upper) = (bound(1)?, bound(3)?);
+    let Some(source) = optional(call, 5)? else {
+        return Ok(call.args.first().cloned().unwrap_or_default());
+    };
+    let mut array = match optional(call, 0)? {
+        Some(array) => Array::clone(array),
+        None => Array { element: source.element, dims: Vec::new(), items: Vec::new() },
+    };
+    let wrong = || SqlError::new(SqlState::ARRAY_SUBSCRIPT_ERROR, "wrong number of array subscripts");
+    if array.dims.len() > 1 {
+        return Err(wrong());
+    }
+    let (length, first) = array.dims.first().map_or((0, 1), |(n, lower)| (i64::from(*n), i64::from(*lower)));
+    let given = i64::try_from(source.items.len()).unwrap_or(i64::MAX);
+    if array.dims.is_empty() && (lower.is_none() || upper.is_none()) {
+        return Err(subscript_error("array slice subscript must provide both boundaries")
+            .detail("When assigning to a slice of an empty array value, slice boundaries must be fully specified."));
+    }
+    let (lower, upper) = (lower.unwrap_or(first), upper.unwrap_or(first + length - 1));
+    if lower > upper {
+        return Err(subscript_error("upper bound cannot be less than lower bound"));
+    }
+    if given < upper - lower + 1 {
+        return Err(subscript_error("source array too small"));
+    }
+    let start = if length == 0 { lower } else { first.min(lower) };
+    let end = if length == 0 { upper + 1 } else { (first + length).max(upper + 1) };
+    if end - start > MAX_ITEMS {
+        let message = format!("array size exceeds the maximum allowed ({MAX_ITEMS})");
+        return Err(SqlError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+    }
+    let size = |count: i64| usize::try_from(count).unwrap_or(0);
+    if length > 0 {
+        array.items.splice(0..0, std::iter::repeat_n(Value::Null, size(first - start)));
+    }
+    array.items.resize(size(end - start), Value::Null);
+    let slice = size(lower - start)..size(upper + 1 - start);
+    for (to, from) in array.items[slice].iter_mut().zip(&source.items) {
+        *to = from.clone();
+    }
+    let int = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
+    array.dims = vec![(int(end - start), int(start))];
+    Ok(array_value(array))
+}
+
 /// PostgreSQL's limit of the items of an array.
 const MAX_ITEMS: i64 = 134_217_727;
 
@@ -369,6 +426,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(3279, "array_positions", &[ANYCOMPATIBLEARRAY, ANYCOMPATIBLE], INT4_ARRAY, positions).lax(),
     Function::new(3167, "array_remove", &[ANYCOMPATIBLEARRAY, ANYCOMPATIBLE], ANYCOMPATIBLEARRAY, remove).lax(),
     Function::new(3168, "array_replace", &[ANYCOMPATIBLEARRAY, ANYCOMPATIBLE, ANYCOMPATIBLE], ANYCOMPATIBLEARRAY, replace).lax(),
+    Function::new(15_011, "array_assign_slice", &[ANYARRAY, INT4, BOOL, INT4, BOOL, ANYARRAY], ANYARRAY, assign_slice).lax(),
     Function::new(15_007, "array_assign_item", &[ANYARRAY, INT4, ANYELEMENT], ANYARRAY, assign_item).lax(),
     Function::new(1193, "array_fill", &[ANYELEMENT, INT4_ARRAY], ANYARRAY, fill).lax(),
     Function::new(1286, "array_fill", &[ANYELEMENT, INT4_ARRAY, INT4_ARRAY], ANYARRAY, fill).lax(),

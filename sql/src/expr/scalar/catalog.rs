@@ -179,7 +179,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(2083, "pg_opclass_is_visible", &[OID], BOOL, |c| c.ctx.runtime.deparse("pg_opclass_is_visible", c.args)).stable(),
     Function::new(2082, "pg_operator_is_visible", &[OID], BOOL, |c| c.ctx.runtime.deparse("pg_operator_is_visible", c.args)).stable(),
     Function::new(3829, "pg_opfamily_is_visible", &[OID], BOOL, |c| c.ctx.runtime.deparse("pg_opfamily_is_visible", c.args)).stable(),
-    Function::set(3425, "pg_partition_ancestors", &[REGCLASS], REGCLASS, |c| rows(c, "pg_partition_ancestors")).volatile(),
+    Function::set(3425, "pg_partition_ancestors", &[REGCLASS], REGCLASS, |c| rows(c, "pg_partition_ancestors")).volatile().columns(&[("relid", REGCLASS)]),
     Function::new(3424, "pg_partition_root", &[REGCLASS], REGCLASS, |c| c.ctx.runtime.deparse("pg_partition_root", c.args)),
     Function::set(3423, "pg_partition_tree", &[REGCLASS], RECORD, |c| rows(c, "pg_partition_tree")).volatile().columns(&[("relid", REGCLASS), ("parentrelid", REGCLASS), ("isleaf", BOOL), ("level", INT4)]),
     Function::new(2560, "pg_postmaster_start_time", &[], TIMESTAMPTZ, |c| c.ctx.runtime.deparse("pg_postmaster_start_time", c.args)).stable(),

@@ -9,9 +9,9 @@ use crate::expr::CompareOp;
 use crate::expr::CompareOp::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 use crate::expr::function::{Call, Function, ScalarFn};
 use crate::types::oid::{
-    ANYARRAY, ANYENUM, BIT, BOOL, BPCHAR, BYTEA, CHAR, CID, DATE, FLOAT4, FLOAT8, INET, INT2, INT4, INT8, INTERVAL,
-    JSONB, MACADDR, NAME, NUMERIC, OID, OIDVECTOR, PG_LSN, RECORD, TEXT, TID, TIME, TIMESTAMP, TIMESTAMPTZ, TIMETZ,
-    UUID, VARBIT, XID, XID8,
+    ANYARRAY, ANYENUM, ANYRANGE, BIT, BOOL, BPCHAR, BYTEA, CHAR, CID, DATE, FLOAT4, FLOAT8, INET, INT2, INT4, INT8,
+    INTERVAL, JSONB, MACADDR, NAME, NUMERIC, OID, OIDVECTOR, PG_LSN, RECORD, TEXT, TID, TIME, TIMESTAMP, TIMESTAMPTZ,
+    TIMETZ, UUID, VARBIT, XID, XID8,
 };
 use crate::types::{DataType, Oid, TimeZone, Value, compare};
 
@@ -410,6 +410,12 @@ const COMPARISONS: &[Row] = &[
     (3508, "enum_eq", 3516, Equal, ANYENUM, ANYENUM),
     (3511, "enum_gt", 3519, Greater, ANYENUM, ANYENUM),
     (3513, "enum_ge", 3521, GreaterEqual, ANYENUM, ANYENUM),
+    (3871, "range_lt", 3884, Less, ANYRANGE, ANYRANGE),
+    (3872, "range_le", 3885, LessEqual, ANYRANGE, ANYRANGE),
+    (3856, "range_ne", 3883, NotEqual, ANYRANGE, ANYRANGE),
+    (3855, "range_eq", 3882, Equal, ANYRANGE, ANYRANGE),
+    (3874, "range_gt", 3887, Greater, ANYRANGE, ANYRANGE),
+    (3873, "range_ge", 3886, GreaterEqual, ANYRANGE, ANYRANGE),
     (4039, "jsonb_lt", 3242, Less, JSONB, JSONB),
     (4041, "jsonb_le", 3244, LessEqual, JSONB, JSONB),
     (4038, "jsonb_ne", 3241, NotEqual, JSONB, JSONB),

@@ -17,8 +17,10 @@ mod keywords;
 mod math;
 mod pattern;
 mod printf;
+mod range;
 mod series;
 mod session;
+mod system;
 mod text;
 mod tochar;
 mod tonumber;
@@ -28,6 +30,7 @@ pub use amilike::AmiPattern;
 pub(in crate::expr) use compare::compare_across;
 pub(crate) use json::to_jsonb;
 pub(in crate::expr) use json::{is_structured, json_key, to_json};
+pub use system::{ROW_CTID, ROW_XMIN};
 pub(in crate::expr) use variadic::twin;
 
 use super::function::Function;
@@ -55,8 +58,10 @@ pub(super) fn all_functions() -> Vec<Function> {
         datetime::FUNCTIONS,
         array::FUNCTIONS,
         enums::FUNCTIONS,
+        range::FUNCTIONS,
         series::FUNCTIONS,
         session::FUNCTIONS,
+        system::FUNCTIONS,
         catalog::FUNCTIONS,
         tochar::FUNCTIONS,
         tonumber::FUNCTIONS,
@@ -77,6 +82,7 @@ pub(super) fn all_operators() -> Vec<OperatorRow> {
         pattern::OPERATORS,
         datetime::OPERATORS,
         array::OPERATORS,
+        range::OPERATORS,
         series::OPERATORS,
         session::OPERATORS,
         catalog::OPERATORS,

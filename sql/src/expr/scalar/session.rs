@@ -214,6 +214,19 @@ fn table_size(call: &Call<'_>) -> Result<Value> {
     Ok(Value::Int8(i64::try_from(bytes).unwrap_or(i64::MAX)))
 }
 
+/// All databases are in the one tablespace.
+fn tablespace_size(call: &Call<'_>) -> Result<Value> {
+    let runtime = call.ctx.runtime;
+    let tables = |database: &Arc<crate::catalog::Catalog>| -> u64 {
+        database.tables().map(|table| CATALOG_BYTES + runtime.table_size(table.id.0).1).sum()
+    };
+    let bytes: u64 = runtime.catalogs().databases().map(tables).sum();
+    Ok(Value::Int8(i64::try_from(bytes + CATALOG_BYTES).unwrap_or(i64::MAX)))
+}
+
+/// About what the definitions of a table, or of an empty database, take.
+const CATALOG_BYTES: u64 = 8192;
+
 fn database_size(call: &Call<'_>) -> Result<Value> {
     let runtime = call.ctx.runtime;
     let catalogs = runtime.catalogs();
@@ -228,7 +241,8 @@ fn database_size(call: &Call<'_>) -> Result<Value> {
     };
     let tables =
         catalogs.database(database).map_or_else(Vec::new, |catalog| catalog.tables().map(|t| t.id.0).collect());
-    let bytes: u64 = tables.into_iter().map(|table| runtime.table_size(table).1).sum();
+    let bytes: u64 =
+        CATALOG_BYTES + tables.into_iter().map(|table| CATALOG_BYTES + runtime.table_size(table).1).sum::<u64>();
     Ok(Value::Int8(i64::try_from(bytes).unwrap_or(i64::MAX)))
 }
 
@@ -352,8 +366,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(2998, "pg_indexes_size", &[REGCLASS], INT8, |_| Ok(Value::Int8(0))).volatile(),
     Function::new(2168, "pg_database_size", &[NAME], INT8, database_size).volatile(),
     Function::new(2324, "pg_database_size", &[OID], INT8, database_size).volatile(),
-    Function::new(2322, "pg_tablespace_size", &[OID], INT8, |_| Ok(Value::Int8(0))).volatile(),
-    Function::new(2323, "pg_tablespace_size", &[NAME], INT8, |_| Ok(Value::Int8(0))).volatile(),
+    Function::new(2322, "pg_tablespace_size", &[OID], INT8, tablespace_size).volatile(),
+    Function::new(2323, "pg_tablespace_size", &[NAME], INT8, tablespace_size).volatile(),
     Function::new(3778, "pg_tablespace_location", &[OID], TEXT, |_| Ok(Value::text(""))).stable(),
     Function::new(2288, "pg_size_pretty", &[INT8], TEXT, pretty_size),
     Function::new(3166, "pg_size_pretty", &[NUMERIC], TEXT, pretty_size),

@@ -31,6 +31,9 @@ fn concatenate_any(call: &Call<'_>) -> Result<Value> {
     for index in 0..call.args.len() {
         match call.args[index].as_str() {
             Some(text) => out.push_str(text),
+            // It is a cast to text, which writes truth values out.
+            None if matches!(call.args[index], Value::Bool(true)) => out.push_str("true"),
+            None if matches!(call.args[index], Value::Bool(false)) => out.push_str("false"),
             None => out.push_str(&call.printed(index).unwrap_or_default()),
         }
     }

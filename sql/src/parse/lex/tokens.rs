@@ -469,7 +469,9 @@ impl Lexer<'_> {
             }
         }
         if self.at < self.bytes.len() && is_ident_start(self.bytes[self.at]) {
-            let next = self.text[self.at..].chars().next().map_or(0, char::len_utf8);
+            // All of the word that follows.
+            let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii();
+            let next: usize = self.text[self.at..].chars().take_while(|c| is_part(*c)).map(char::len_utf8).sum();
             let near = &self.text[start..self.at + next];
             return Err(self.error(format!("trailing junk after numeric literal at or near \"{near}\""), start));
         }

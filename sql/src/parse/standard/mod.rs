@@ -6,6 +6,7 @@
 //! is the library's `parse_statement`, sorted into `Statement`'s variants in this file.
 
 mod admin;
+mod clauses;
 mod copy;
 mod cursor;
 mod grammar;
@@ -23,6 +24,7 @@ use crate::parse::lex;
 use crate::parse::names::object_name;
 use crate::parse::{Parsed, Statement};
 
+pub use clauses::{LikeTable, exclude_mark, is_defaults_mark, is_rows_from_mark, like_mark};
 pub(crate) use cursor::{Cursor, END_OF_INPUT, at_end_of_input, near};
 pub use rewrite::{element_mark, insert_statement, is_not_null_mark, is_star_mark, lock_clause};
 
@@ -152,6 +154,24 @@ pub(crate) fn index_expr_text(text: &str) -> Result<ast::Expr> {
         Ok(column)
     })?;
     Ok(column.column.expr)
+}
+
+/// Where the string literals with this value stand in a text: first byte, and the byte after.
+#[must_use]
+pub fn string_literals(text: &str, value: &str) -> Vec<(usize, usize)> {
+    let Ok(lexed) = lex::tokenize(text) else { return Vec::new() };
+    let is_it = |token: &&TokenWithSpan| matches!(&token.token, Token::SingleQuotedString(own) if own == value);
+    lexed.tokens.iter().filter(is_it).map(|token| (lex::offset_of(token), lex::end_of(token))).collect()
+}
+
+/// One object's name, whole text.
+pub(crate) fn name_text(text: &str) -> Result<ast::ObjectName> {
+    let (name, _) = with_cursor(text, |c| {
+        let name = c.run(|p| p.parse_object_name(false))?;
+        c.end()?;
+        Ok(name)
+    })?;
+    Ok(name)
 }
 
 /// One type name, whole text.

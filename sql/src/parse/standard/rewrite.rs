@@ -9,7 +9,7 @@
 //! | `INSERT INTO t (a) OVERRIDING SYSTEM VALUE …` | a column `\0system` (or `\0user`) at the end of the list |
 //! | `ON CONFLICT (a, lower(b)) WHERE p DO …` | targets `a`, `\0expr lower(b)`, `\0where p` |
 //! | `FOR NO KEY UPDATE OF a, b NOWAIT` | `FOR UPDATE OF \0no key update.a NOWAIT FOR UPDATE OF \0no key update.b NOWAIT` |
-//! | `SET a[1] = v` | `SET a.\0at 1 = v` |
+//! | `SET a[1] = v`, `SET a[1:2] = v` | `SET a.\0at 1 = v`, `SET a.\0at 1:2 = v` |
 //! | `(row).*` | `(row).\0*` |
 //! | `AS IDENTITY (options in any order)` | the options in the order that the library wants |
 
@@ -24,16 +24,16 @@ use crate::parse::lex;
 use crate::parse::names::object_name;
 use crate::parse::{InsertStatement, LockStrength, ObjectName, RowLock};
 
-fn word(token: &TokenWithSpan, text: &str) -> bool {
+pub(super) fn word(token: &TokenWithSpan, text: &str) -> bool {
     matches!(&token.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(text))
 }
 
-fn words(tokens: &[TokenWithSpan], at: usize, texts: &[&str]) -> bool {
+pub(super) fn words(tokens: &[TokenWithSpan], at: usize, texts: &[&str]) -> bool {
     texts.iter().enumerate().all(|(n, text)| tokens.get(at + n).is_some_and(|t| word(t, text)))
 }
 
 /// Index of the parenthesis that closes the one at `open`.
-fn closing(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
+pub(super) fn closing(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
     let mut depth = 0usize;
     for (n, token) in tokens.iter().enumerate().skip(open) {
         match token.token {
@@ -50,7 +50,7 @@ fn closing(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
     None
 }
 
-fn marked(text: &str, like: &TokenWithSpan) -> TokenWithSpan {
+pub(super) fn marked(text: &str, like: &TokenWithSpan) -> TokenWithSpan {
     let ident = mark(text);
     TokenWithSpan {
         token: Token::Word(sqlparser::tokenizer::Word {
@@ -62,7 +62,7 @@ fn marked(text: &str, like: &TokenWithSpan) -> TokenWithSpan {
     }
 }
 
-fn plain(text: &str, like: &TokenWithSpan) -> TokenWithSpan {
+pub(super) fn plain(text: &str, like: &TokenWithSpan) -> TokenWithSpan {
     TokenWithSpan { token: Token::make_word(text, None), span: like.span }
 }
 
@@ -71,7 +71,7 @@ fn plain(text: &str, like: &TokenWithSpan) -> TokenWithSpan {
 /// # Errors
 /// 42601 for a clause that is malformed inside.
 pub(crate) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
-    let mut tokens = element_targets(text, without_noise(tokens));
+    let mut tokens = super::clauses::rewrite(text, element_targets(text, without_noise(tokens)));
     for at in 2..tokens.len() {
         if let [Token::RParen, Token::Period, Token::Mul] =
             [&tokens[at - 2].token, &tokens[at - 1].token, &tokens[at].token]
@@ -217,18 +217,12 @@ fn without_noise(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 
 /// After a syntax error: the name of a form that PostgreSQL has and this version does not read, if the text holds one.
 pub(crate) fn unread_form(tokens: &[TokenWithSpan]) -> Option<&'static str> {
-    let forms: [(&[&str], &str); 17] = [
+    let forms: [(&[&str], &str); 11] = [
         (&["current", "of"], "WHERE CURRENT OF"),
         (&["variadic"], "VARIADIC"),
-        (&["exclude", "current"], "EXCLUDE in a window frame"),
-        (&["exclude", "group"], "EXCLUDE in a window frame"),
-        (&["exclude", "ties"], "EXCLUDE in a window frame"),
-        (&["exclude", "no"], "EXCLUDE in a window frame"),
-        (&["rows", "from"], "ROWS FROM"),
         (&["group", "by", "distinct"], "GROUP BY DISTINCT"),
         (&["is", "of"], "IS OF"),
         (&["is", "not", "of"], "IS OF"),
-        (&["including"], "CREATE TABLE … LIKE … INCLUDING"),
         (&["search", "breadth"], "SEARCH"),
         (&["search", "depth"], "SEARCH"),
         (&["begin", "atomic"], "BEGIN ATOMIC"),
@@ -457,7 +451,7 @@ fn identity(text: &str, tokens: &[TokenWithSpan], open: usize, out: &mut Vec<Tok
     Ok(close + 1)
 }
 
-fn unmark(ident: &ast::Ident) -> Option<&str> {
+pub(super) fn unmark(ident: &ast::Ident) -> Option<&str> {
     ident.value.strip_prefix('\0')
 }
 
@@ -533,8 +527,7 @@ fn subscripts<'t>(text: &'t str, tokens: &[TokenWithSpan], start: usize) -> Opti
             }
             depth == 0
         })?;
-        // A slice has a colon of its own.
-        if end == at + 1 || tokens[at + 1..end].iter().any(|t| t.token == Token::Colon) {
+        if end == at + 1 {
             return None;
         }
         texts.push(text.get(lex::offset_of(&tokens[at + 1])..lex::end_of(&tokens[end - 1]))?);

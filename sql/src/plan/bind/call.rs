@@ -322,7 +322,8 @@ impl Binder<'_> {
                     )
                     .at(position));
                 }
-                let columns = set_columns(function, ty);
+                let item = polymorphic_item(function, found).unwrap_or(ty);
+                let columns = set_columns(function, item);
                 let level = self.level();
                 if level.in_aggregate {
                     return Err(SqlError::new(
@@ -333,7 +334,7 @@ impl Binder<'_> {
                     .at(position));
                 }
                 let place = SET_MARK + level.sets.len();
-                let ty = if columns.len() == 1 { columns[0] } else { DataType::RECORD };
+                let ty = if columns.len() == 1 { columns[0] } else { record_of(function, item) };
                 level.sets.push(SetCall { function, args, columns });
                 Ok(Expr::Column(place, ty))
             }
@@ -363,9 +364,6 @@ impl Binder<'_> {
                 SqlError::new(SqlState::GROUPING_ERROR, "aggregate function calls cannot be nested").at(position)
             );
         }
-        if !call.within_group.is_empty() {
-            return Err(SqlError::unsupported("WITHIN GROUP").at(position));
-        }
         self.level().in_aggregate = true;
         let made = self.aggregate_parts(name, call, args, position);
         self.level().in_aggregate = false;
@@ -393,7 +391,18 @@ impl Binder<'_> {
             bound.push(self.expr(arg)?);
         }
         let own = self.lua_function(name).is_some();
-        if args.exprs.is_empty() && !args.star && !own {
+        let ordered_set = crate::expr::aggregates_named(name).any(|function| function.direct.is_some());
+        if ordered_set && (args.distinct || !args.order.is_empty()) {
+            let what = if args.distinct { "DISTINCT" } else { "multiple ORDER BY clauses" };
+            return Err(SqlError::syntax(format!("cannot use {what} with WITHIN GROUP")).at(position));
+        }
+        // The ordered values follow the direct arguments.
+        let mut written = args.exprs.clone();
+        for key in &call.within_group {
+            bound.push(self.expr(&key.expr)?);
+            written.push(&key.expr);
+        }
+        if args.exprs.is_empty() && !args.star && !own && !ordered_set {
             return Err(SqlError::new(
                 SqlState::WRONG_OBJECT_TYPE,
                 format!("{name}(*) must be used to call a parameterless aggregate function"),
@@ -414,7 +423,18 @@ impl Binder<'_> {
             )
             .at(position));
         };
-        let values = self.coerce_args(bound, &found, Some(&args.exprs)).map_err(|error| error.at(position))?;
+        match (function.direct, call.within_group.is_empty()) {
+            (Some(_), true) => {
+                let message = format!("WITHIN GROUP is required for ordered-set aggregate {name}");
+                return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, message).at(position));
+            }
+            (None, false) => {
+                let message = format!("{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP");
+                return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, message).at(position));
+            }
+            _ => {}
+        }
+        let values = self.coerce_args(bound, &found, Some(&written)).map_err(|error| error.at(position))?;
         let mut order = Vec::with_capacity(args.order.len());
         for key in args.order {
             let expr = self.expr(&key.expr)?;
@@ -427,6 +447,11 @@ impl Binder<'_> {
                 .at(self.expr_position(&key.expr)));
             }
             order.push(sort_key(expr, &key.options)?);
+        }
+        if let Some(direct) = function.direct {
+            for (value, key) in values.iter().skip(direct).zip(&call.within_group) {
+                order.push(sort_key(value.clone(), &key.options)?);
+            }
         }
         let filter = match &call.filter {
             Some(filter) => Some(self.in_clause(Clause::Filter, |binder| binder.condition(filter, "FILTER"))?),
@@ -536,7 +561,8 @@ impl Binder<'_> {
                 if function.volatility == Volatility::Volatile {
                     self.volatile = true;
                 }
-                let columns = set_columns(function, DataType::new(found.result));
+                let item = polymorphic_item(function, &found).unwrap_or(DataType::new(found.result));
+                let columns = set_columns(function, item);
                 Ok((SetCall { function, args: values, columns }, found.result))
             }
             Target::Aggregate(_) => {
@@ -552,6 +578,18 @@ impl Binder<'_> {
     }
 }
 
+/// What polymorphic columns of a function with several are: the type of its polymorphic argument, or of that one's items.
+fn polymorphic_item(function: &Function, found: &Resolved) -> Option<DataType> {
+    if function.columns.len() < 2 {
+        return None;
+    }
+    function.args.iter().zip(&found.arg_types).find_map(|(declared, given)| match *declared {
+        oid::ANYELEMENT | oid::ANYCOMPATIBLE => Some(DataType::new(*given)),
+        oid::ANYARRAY => crate::types::element_type_of(*given).map(DataType::new),
+        _ => None,
+    })
+}
+
 /// The types of a set-returning function's columns.
 pub(super) fn set_columns(function: &Function, result: DataType) -> Vec<DataType> {
     if function.columns.is_empty() {
@@ -560,6 +598,28 @@ pub(super) fn set_columns(function: &Function, result: DataType) -> Vec<DataType
     let polymorphic = |ty: Oid| matches!(ty, oid::ANYELEMENT | oid::ANYARRAY | oid::ANYCOMPATIBLE);
     let columns = function.columns.iter();
     columns.map(|(_, ty)| if polymorphic(*ty) { result } else { DataType::new(*ty) }).collect()
+}
+
+/// Bits of the modifier of a record that hold the OID of a built-in function or type.
+const RECORD_BITS: u32 = 14;
+
+/// The type of the rows of a function with several columns: a record whose modifier says which function's columns its
+/// fields are, and what its polymorphic ones became. (Clients never see the modifier.)
+fn record_of(function: &Function, result: DataType) -> DataType {
+    let built_in = 1 << RECORD_BITS;
+    if function.oid >= built_in || result.oid >= built_in {
+        return DataType::RECORD;
+    }
+    let modifier = function.oid | result.oid << RECORD_BITS;
+    DataType::with_typmod(oid::RECORD, i32::try_from(modifier).unwrap_or(-1))
+}
+
+/// The names and types of a record's fields, if its modifier says them.
+pub(super) fn record_columns(ty: DataType) -> Option<Vec<(&'static str, DataType)>> {
+    let modifier = u32::try_from(ty.typmod).ok().filter(|_| ty.oid == oid::RECORD)?;
+    let function = crate::expr::function_by_oid(modifier & ((1 << RECORD_BITS) - 1))?;
+    let types = set_columns(function, DataType::new(modifier >> RECORD_BITS));
+    Some(function.columns.iter().map(|(name, _)| *name).zip(types).collect())
 }
 
 /// A sort key with PostgreSQL's default places of NULL.

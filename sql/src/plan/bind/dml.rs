@@ -12,7 +12,9 @@ use super::{BindContext, Binder, Clause, Level, bind_check, bind_default, bind_g
 use crate::catalog::{Column, ConstraintKind, Identity, IndexDef, Privilege, TableDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::Expr;
-use crate::parse::{AmiInsert, InsertStatement, InsertValues, Literal, element_mark, insert_statement};
+use crate::parse::{
+    AmiInsert, InsertStatement, InsertValues, Literal, element_mark, insert_statement, is_defaults_mark,
+};
 use crate::plan::visit::same;
 use crate::plan::{
     DeletePlan, InsertPlan, JoinKind, MergeAction, MergeClause, MergePlan, Node, OnConflict, OutputColumn, SyncPlan,
@@ -689,6 +691,9 @@ impl Binder<'_> {
         let place = place.map_err(|error| error.at(self.position(ident.span)))?;
         let column = &table.columns[place];
         Self::check_generated(column, None, true)?;
+        if subscripts.iter().any(|text| is_slice(text)) {
+            return self.assigned_slice(ident, &subscripts, place, value, target, made);
+        }
         let mut keys = Vec::with_capacity(subscripts.len());
         for text in &subscripts {
             keys.push(super::text::parse_expr(text)?);
@@ -733,6 +738,64 @@ impl Binder<'_> {
         let item = self.expr(value)?;
         let item = self.assign(item, &column.name, DataType::with_typmod(element, column.ty.typmod), Some(value))?;
         let set = self.call_bound("array_assign_item", vec![old, index, item], self.position(ident.span))?;
+        made.push((place, set));
+        Ok(())
+    }
+
+    /// `a[l:u] = array`: the column with the items of a slice replaced by the first of the array.
+    fn assigned_slice(
+        &mut self,
+        ident: &ast::Ident,
+        subscripts: &[&str],
+        place: usize,
+        value: &Ast,
+        target: &Arc<WriteTarget>,
+        made: &mut Vec<(usize, Expr)>,
+    ) -> Result<()> {
+        let column = &target.table.columns[place];
+        if crate::types::element_type_of(column.ty.oid).is_none() {
+            let (state, message) = if column.ty.oid == crate::types::oid::JSONB {
+                (SqlState::DATATYPE_MISMATCH, "jsonb subscript does not support slices".to_owned())
+            } else {
+                let shown = crate::types::shown_type(column.ty);
+                let message = format!("cannot subscript type {shown} because it does not support subscripting");
+                (SqlState::DATATYPE_MISMATCH, message)
+            };
+            return Err(SqlError::new(state, message).at(self.position(ident.span)));
+        }
+        let [text] = subscripts else {
+            return Err(SqlError::unsupported("an assignment to a slice of several dimensions"));
+        };
+        let parsed = super::text::parse_expr(&format!("a[{text}]"))?;
+        let Ast::CompoundFieldAccess { access_chain, .. } = &parsed else {
+            return Err(SqlError::internal("a slice that is none"));
+        };
+        let [ast::AccessExpr::Subscript(ast::Subscript::Slice { lower_bound, upper_bound, .. })] =
+            access_chain.as_slice()
+        else {
+            return Err(SqlError::internal("a slice that is none"));
+        };
+        let known = made.iter().position(|(own, _)| *own == place);
+        let old = match known {
+            Some(known) => made.remove(known).1,
+            None => self.expr(&Ast::Identifier(ident.clone()))?,
+        };
+        let open = |binder: &mut Self, bound: &Option<Ast>| -> Result<Vec<Expr>> {
+            Ok(match bound {
+                Some(ast) => {
+                    let bound = binder.expr(ast)?;
+                    let bound = binder.coerce_at(bound, DataType::INT4, CastContext::Assignment, ast)?;
+                    vec![bound, Expr::Const(Value::Bool(false), DataType::BOOL)]
+                }
+                None => vec![null_of(DataType::INT4), Expr::Const(Value::Bool(true), DataType::BOOL)],
+            })
+        };
+        let mut args = vec![old];
+        args.extend(open(self, lower_bound)?);
+        args.extend(open(self, upper_bound)?);
+        let given = self.expr(value)?;
+        args.push(self.assign(given, &column.name, column.ty, Some(value))?);
+        let set = self.call_bound("array_assign_slice", args, self.position(ident.span))?;
         made.push((place, set));
         Ok(())
     }
@@ -1102,11 +1165,14 @@ impl Binder<'_> {
                 self.need(target.table.id.0, Privilege::Insert);
                 let table = target.table.clone();
                 let mut columns = Vec::new();
-                for name in &insert.columns {
+                for name in insert.columns.iter().filter(|_| !is_defaults_mark(&insert.columns)) {
                     columns.push(self.named_target(&table, name)?);
                 }
                 if columns.is_empty() {
                     columns = table.live_columns().map(|(place, _)| place).collect();
+                }
+                if is_defaults_mark(&insert.columns) {
+                    return Ok(MergeClause { matched, condition, action: MergeAction::Insert(Vec::new()) });
                 }
                 let ast::MergeInsertKind::Values(values) = &insert.kind else {
                     return Err(SqlError::unsupported("this form of INSERT in MERGE"));
@@ -1127,6 +1193,25 @@ impl Binder<'_> {
         };
         Ok(MergeClause { matched, condition, action })
     }
+}
+
+/// Whether a subscript is a slice: a colon outside of parentheses, brackets, quotes and casts.
+fn is_slice(text: &str) -> bool {
+    let (mut depth, mut quoted, mut cast) = (0i32, None, false);
+    for (at, c) in text.char_indices() {
+        match (quoted, c) {
+            (Some(end), c) if c == end => quoted = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quoted = Some(c),
+            (None, '(' | '[') => depth += 1,
+            (None, ')' | ']') => depth -= 1,
+            (None, ':') if std::mem::take(&mut cast) => {}
+            (None, ':') if text[at + 1..].starts_with(':') => cast = true,
+            (None, ':') if depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The columns that an INSERT without a list fills: those that the server does not fill itself (AMI-40).

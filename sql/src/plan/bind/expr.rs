@@ -400,6 +400,15 @@ impl Binder<'_> {
                 return Ok(Expr::Field { input: Box::new(input), field, ty });
             }
         }
+        if let Some(columns) = super::call::record_columns(input.data_type()) {
+            return match columns.iter().position(|(own, _)| *own == name) {
+                Some(field) => Ok(Expr::Field { input: Box::new(input), field, ty: columns[field].1 }),
+                None => {
+                    let message = format!("could not identify column \"{name}\" in record data type");
+                    Err(SqlError::new(SqlState::UNDEFINED_COLUMN, message).at(self.position(ident.span)))
+                }
+            };
+        }
         let table = self.catalog.table_of_row_type(ty).filter(|table| table.row_type == ty).cloned();
         if let Some(table) = table {
             let mut columns = table.live_columns().map(|(_, column)| column);
@@ -434,6 +443,13 @@ impl Binder<'_> {
                 value = self.operator(index, "->", Some(value), key)?;
             }
             return Ok(value);
+        }
+        if ty == oid::NAME
+            && let [ast::AccessExpr::Subscript(ast::Subscript::Index { index })] = chain
+        {
+            // A name is an array of bytes: typname[0].
+            let place = self.optional_int(Some(index))?.ok_or_else(|| SqlError::internal("no subscript"))?;
+            return self.call_bound("name_byte", vec![input, place], self.expr_position(root));
         }
         let Some(element) = element_type_of(ty).filter(|_| is_array(ty)).or_else(|| vector_element(ty)) else {
             return Err(SqlError::new(

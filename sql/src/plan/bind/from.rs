@@ -13,6 +13,7 @@ use super::{Binder, Clause};
 use crate::catalog::{Privilege, Relation, TableDef, TableShape, ViewDef};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::{Expr, FunctionBody};
+use crate::parse::is_rows_from_mark;
 use crate::plan::visit::{self, tree_exprs_mut};
 use crate::plan::{JoinKind, Node, OutputColumn, SetCall, SystemRelation};
 use crate::types::{CastContext, DataType, Oid, oid};
@@ -385,10 +386,9 @@ impl Binder<'_> {
             [database, schema, table] => {
                 let own = self.context.catalogs.shared.database(self.context.database);
                 if own.is_some_and(|own| own.name != database.folded) {
-                    return Err(SqlError::unsupported("a cross-database reference").hint(format!(
-                        "cross-database references are not implemented: \"{}.{}.{}\"",
-                        database.folded, schema.folded, table.folded
-                    )));
+                    let name = format!("{}.{}.{}", database.folded, schema.folded, table.folded);
+                    let message = format!("cross-database references are not implemented: \"{name}\"");
+                    return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
                 }
                 (Some(schema.folded.as_ref()), table)
             }
@@ -481,7 +481,8 @@ impl Binder<'_> {
                     .hint("Use the REFRESH MATERIALIZED VIEW command."));
                 }
                 self.touch(def.id, false, Privilege::Select);
-                let row_id = row_id || self.lock_wanted(alias.map_or(&def.name, |alias| &alias.name.value));
+                let row_id =
+                    row_id || self.row_ids || self.lock_wanted(alias.map_or(&def.name, |alias| &alias.name.value));
                 self.table_source(&def, alias, row_id)
             }
             Found::View(def) => {
@@ -712,6 +713,9 @@ impl Binder<'_> {
         let position = self.name_position(name);
         let parts = self.name_parts(name);
         let folded = parts.last().cloned().unwrap_or_default();
+        if is_rows_from_mark(name) {
+            return self.rows_from(args, ordinality, alias, position);
+        }
         let mut exprs = Vec::with_capacity(args.len());
         for arg in args {
             match arg {
@@ -726,6 +730,32 @@ impl Binder<'_> {
         }
         let (call, result) = self.lateral_call(|binder| binder.call_in_from(&folded, &exprs, false, position))?;
         self.calls_item(vec![(call, result)], &folded, ordinality, alias, position)
+    }
+
+    /// `ROWS FROM (f(…), g(…))`: the rows of several functions side by side.
+    fn rows_from(
+        &mut self,
+        args: &[FunctionArg],
+        ordinality: bool,
+        alias: Option<&ast::TableAlias>,
+        position: Option<Span>,
+    ) -> Result<Source> {
+        let mut calls = Vec::with_capacity(args.len());
+        for arg in args {
+            let FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Function(function))) = arg else {
+                return Err(SqlError::unsupported("this item of ROWS FROM").at(position));
+            };
+            let at = self.name_position(&function.name);
+            let name = self.name_parts(&function.name).pop().unwrap_or_default();
+            let exprs = self.call_args(&name, function)?.exprs;
+            calls.extend(self.lateral_call(|binder| {
+                if name == "unnest" && exprs.len() > 1 {
+                    return exprs.iter().map(|expr| binder.call_in_from(&name, &[*expr], false, at)).collect();
+                }
+                binder.call_in_from(&name, &exprs, false, at).map(|call| vec![call])
+            })?);
+        }
+        self.calls_item(calls, "", ordinality, alias, position)
     }
 
     fn lateral_call<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
@@ -813,6 +843,7 @@ impl Binder<'_> {
                 }
                 // A plain value's column is called like the alias, else like the function.
                 let own = alias.as_ref().filter(|_| single).map(|alias| self.fold(&alias.name));
+                let name = if single { name } else { call.function.name };
                 columns.push((own.unwrap_or_else(|| name.to_owned()), call.columns[0]));
                 scalar = single;
             } else {
@@ -836,7 +867,7 @@ impl Binder<'_> {
         let list = list
             .map(|(place, (name, ty))| ItemColumn { name, expr: Expr::Column(place, ty), origin: (0, 0) })
             .collect();
-        let mut item = self.list_item(list, alias.as_ref(), Some(name.to_owned()))?;
+        let mut item = self.list_item(list, alias.as_ref(), (!name.is_empty()).then(|| name.to_owned()))?;
         item.scalar = scalar && !ordinality;
         Ok(Source { node: Node::FunctionScan { calls: made, ordinality }, items: vec![item], width })
     }

@@ -203,6 +203,10 @@ pub(in crate::plan) struct Binder<'a> {
     insert_names: Vec<(String, SqlSpan)>,
     /// What the client is told at each run.
     pub(in crate::plan) notices: Vec<SqlError>,
+    /// Every table gives its rows' ids, for system columns.
+    pub(in crate::plan) row_ids: bool,
+    /// A system column was asked for that needs them.
+    pub(in crate::plan) wants_row_ids: bool,
     /// Casts of constants stay, as printing needs them.
     keep_casts: bool,
     /// The statement's text, to find operators in.
@@ -244,6 +248,8 @@ impl<'a> Binder<'a> {
             lock_clauses: Vec::new(),
             insert_names: Vec::new(),
             notices: Vec::new(),
+            row_ids: false,
+            wants_row_ids: false,
             keep_casts: false,
             text: Arc::from(""),
         })

@@ -8,6 +8,7 @@ use super::Binder;
 use super::scope::{Name, to_outer};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::Expr;
+use crate::expr::scalar::{ROW_CTID, ROW_XMIN};
 use crate::types::{DataType, Oid, oid, type_info};
 
 impl Binder<'_> {
@@ -78,6 +79,18 @@ impl Binder<'_> {
                 _ => {}
             }
         }
+        if ident.quote_style.is_none() && is_system_column(&name.folded) {
+            let items = self.frame().items.iter().filter(|item| item.by_column && item.relation != 0);
+            let relations: Vec<_> = items.map(|item| (item.relation, item.row_id)).collect();
+            match relations.as_slice() {
+                [only] => return self.system_column(&name.folded, *only),
+                [_, _, ..] => {
+                    let message = format!("column reference \"{}\" is ambiguous", name.folded);
+                    return Err(SqlError::new(SqlState::AMBIGUOUS_COLUMN, message).at(self.position(ident.span)));
+                }
+                [] => {}
+            }
+        }
         // A function that SQL writes without parentheses.
         if name.folded == "current_schema" && ident.quote_style.is_none() {
             return self.call_bound("current_schema", Vec::new(), self.position(ident.span));
@@ -88,6 +101,34 @@ impl Binder<'_> {
             None => error,
         };
         Err(error.at(self.position(ident.span)))
+    }
+
+    /// A system column of a table in FROM (PG-83). Where its rows come without their ids the statement is bound again with
+    /// them.
+    fn system_column(&mut self, name: &str, (relation, row_id): (Oid, Option<usize>)) -> Result<Expr> {
+        let missing = || SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"));
+        if self.catalog.table(crate::catalog::TableId(relation)).is_none() {
+            return Err(missing());
+        }
+        let Some(row_id) = row_id else {
+            self.wants_row_ids = !self.row_ids;
+            return Err(if self.row_ids {
+                SqlError::unsupported(format!("the column {name} here"))
+            } else {
+                missing()
+            });
+        };
+        let row = Expr::Column(row_id, DataType::INT8);
+        let zero = |ty: DataType| Ok(Expr::Const(crate::types::Value::Oid(0), ty));
+        match name {
+            "ctid" => Ok(Expr::Call { function: &ROW_CTID, args: vec![row], ty: DataType::TID }),
+            "xmin" => {
+                let table = Expr::Const(crate::types::Value::Oid(relation), DataType::OID);
+                Ok(Expr::Call { function: &ROW_XMIN, args: vec![table, row], ty: DataType::XID })
+            }
+            "xmax" => zero(DataType::XID),
+            _ => zero(DataType::CID),
+        }
     }
 
     fn variable(&self, name: &Name<'_>) -> Option<(usize, DataType)> {
@@ -183,6 +224,12 @@ impl Binder<'_> {
                 }
                 Ok(None) if column_name.folded == "tableoid" && item.relation != 0 => {
                     Ok(Expr::Const(crate::types::Value::Oid(item.relation), DataType::OID))
+                }
+                Ok(None) if is_system_column(&column_name.folded) && item.relation != 0 => {
+                    let known = (item.relation, item.row_id);
+                    let mut expr = self.system_column(&column_name.folded, known)?;
+                    to_outer(&mut expr, depth);
+                    Ok(expr)
                 }
                 Ok(None) => Err(SqlError::new(
                     SqlState::UNDEFINED_COLUMN,
@@ -355,6 +402,11 @@ impl Binder<'_> {
         }
         table.columns.get(place).map(|column| column.name.clone())
     }
+}
+
+/// Columns that every table has without showing them. (`tableoid` needs no row.)
+fn is_system_column(name: &str) -> bool {
+    matches!(name, "ctid" | "xmin" | "xmax" | "cmin" | "cmax")
 }
 
 /// The first token of an expression.

@@ -957,6 +957,14 @@ impl Binder<'_> {
                 })
                 .collect());
         }
+        if let Some(columns) = super::call::record_columns(record.data_type()) {
+            let columns = columns.into_iter().enumerate();
+            return Ok(columns
+                .map(|(field, (name, ty))| {
+                    made((name.to_owned(), Expr::Field { input: Box::new(record.clone()), field, ty }))
+                })
+                .collect());
+        }
         let ty = type_of(&record);
         let table = self.catalog.table_of_row_type(ty).filter(|table| table.row_type == ty).cloned();
         let Some(table) = table else {

@@ -7,6 +7,7 @@ use super::coerce::type_of;
 use super::{Binder, Clause, WINDOW_MARK};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::{Expr, Target, resolve_function};
+use crate::parse::exclude_mark;
 use crate::plan::{Frame, FrameBound, FrameExclude, FrameUnits, SortKey, WindowCall, WindowTarget};
 use crate::types::{CastContext, DataType, Oid, oid};
 
@@ -68,7 +69,7 @@ impl Binder<'_> {
                 return Err(windowing(format!("cannot override PARTITION BY clause of window \"{name}\""))
                     .at(self.position(span)));
             }
-            if !spec.order_by.is_empty() && !inherited.order.is_empty() {
+            if spec.order_by.iter().any(|item| exclude_mark(&item.expr).is_none()) && !inherited.order.is_empty() {
                 return Err(
                     windowing(format!("cannot override ORDER BY clause of window \"{name}\"")).at(self.position(span))
                 );
@@ -85,15 +86,21 @@ impl Binder<'_> {
                 let expr = binder.expr(ast)?;
                 partition.push(binder.settle_text(expr)?);
             }
-            for item in &spec.order_by {
+            for item in spec.order_by.iter().filter(|item| exclude_mark(&item.expr).is_none()) {
                 let expr = binder.expr(&item.expr)?;
                 let expr = binder.settle_text(expr)?;
                 order.push(sort_key(expr, &item.options)?);
             }
             Ok(())
         })?;
+        let exclude = match spec.order_by.iter().find_map(|item| exclude_mark(&item.expr)) {
+            Some("current row") => FrameExclude::CurrentRow,
+            Some("group") => FrameExclude::Group,
+            Some("ties") => FrameExclude::Ties,
+            _ => FrameExclude::NoOthers,
+        };
         let frame = match &spec.window_frame {
-            Some(frame) => Some(self.window_frame(frame, &order)?),
+            Some(frame) => Some(Frame { exclude, ..self.window_frame(frame, &order)? }),
             None => None,
         };
         Ok(Spec { partition, order, frame })

@@ -59,6 +59,13 @@ impl Rewriter<'_> {
                 }
                 filter(node, left)
             }
+            Node::SeqScan { table, filter: own, row_id: true } => {
+                // The filter of a scan sees the row before its id follows.
+                let width = table.columns.len();
+                let (above, below): (Vec<Expr>, Vec<Expr>) =
+                    terms.into_iter().partition(|term| self.looks_beyond(term, width));
+                filter(self.access(Node::SeqScan { table, filter: own, row_id: true }, below), above)
+            }
             scan @ (Node::SeqScan { .. } | Node::SystemScan { .. }) => self.access(scan, terms),
             Node::Project { input, exprs } => {
                 let movable: Vec<bool> = terms.iter().map(|term| self.movable(term)).collect();
@@ -97,6 +104,31 @@ impl Rewriter<'_> {
                 filter(other, terms)
             }
         }
+    }
+
+    /// Whether a term uses a column of its row from `width` on, itself or in a subquery.
+    fn looks_beyond(&self, term: &Expr, width: usize) -> bool {
+        visit::any(term, &mut |expr| match expr {
+            Expr::Column(place, _) => *place >= width,
+            Expr::Subquery { plan, .. } => {
+                let subplan = usize::try_from(plan.0).ok().and_then(|place| self.subplans.get(place));
+                let Some(subplan) = subplan.and_then(Option::as_ref).filter(|subplan| subplan.correlated) else {
+                    return false;
+                };
+                let (mut root, mut found) = (subplan.root.clone(), false);
+                visit::tree_exprs_mut(&mut root, 0, &mut |expr, depth| {
+                    found = found
+                        || visit::any(expr, &mut |inner| match inner {
+                            Expr::Outer { depth: out, column, .. } => *out == depth + 1 && *column >= width,
+                            // What is nested deeper may look there too.
+                            Expr::Subquery { .. } => true,
+                            _ => false,
+                        });
+                });
+                found
+            }
+            _ => false,
+        })
     }
 
     #[allow(clippy::too_many_arguments, reason = "they are the fields of the join")]
@@ -243,7 +275,7 @@ impl Rewriter<'_> {
         let Node::Project { input, .. } = &subplan.root else { return (node, Some(term)) };
         let Node::Filter { input: scan, predicate } = input.as_ref() else { return (node, Some(term)) };
         let (scan, predicate) = (scan.clone(), predicate.clone());
-        let Node::SeqScan { table, .. } = scan.as_ref() else { return (node, Some(term)) };
+        let Node::SeqScan { table, row_id: false, .. } = scan.as_ref() else { return (node, Some(term)) };
         let Some(left_width) = width_of(&node) else { return (node, Some(term)) };
         if estimate(&node) <= LOOKUP_ROWS && self.indexed_lookup(&scan, &predicate) {
             return (node, Some(term));

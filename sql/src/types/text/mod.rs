@@ -113,6 +113,7 @@ pub fn to_text(value: &Value, ty: DataType, style: &TextStyle, out: &mut String)
             out.push(')');
         }
         Value::Enum(label) => out.push_str(&label.label),
+        Value::Range(range) => super::range::push_range(range, style, out),
     }
 }
 
@@ -209,6 +210,9 @@ fn from_text_other(text: &str, oid: u32, ty: DataType, style: &TextStyle) -> Res
     if is_enum(oid) {
         let names = style.names.as_ref().ok_or_else(|| SqlError::internal("an enum without a catalog"))?;
         return names.enum_label(oid, text).map(Value::Enum);
+    }
+    if let Some(element) = super::range_element(oid) {
+        return Ok(Value::Range(Arc::new(super::range::parse_range(text, element, style)?)));
     }
     if let Some(element) = element_type_of(oid) {
         let element_type = DataType::with_typmod(element, ty.typmod);

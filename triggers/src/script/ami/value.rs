@@ -578,6 +578,7 @@ pub(crate) fn type_of(value: &Value) -> DataType {
         }
         Value::Record(_) => oid::RECORD,
         Value::Tid(..) => oid::TID,
+        Value::Range(range) => tripline_sql::types::range_over(range.element).unwrap_or(oid::TEXT),
         Value::Enum(_) => oid::TEXT,
     })
 }

@@ -1,0 +1,279 @@
+//! More clauses that the library's trees have no place for, rewritten as `rewrite` does, each where it stands.
+//!
+//! | text | becomes |
+//! |---|---|
+//! | `(ORDER BY a ROWS … EXCLUDE TIES)` | `(ORDER BY a, \0exclude ties ROWS …)` |
+//! | `x = ANY (VALUES (1), (2))` | `x = ANY (SELECT * FROM (VALUES (1), (2)) AS "*VALUES*")` |
+//! | MERGE's `INSERT DEFAULT VALUES` | `INSERT (\0defaults) VALUES (NULL)` |
+//! | `CREATE TABLE t (LIKE s INCLUDING ALL, …)` | a column `\0like including all\0s` |
+//! | `ROWS FROM (f(1), g(2))` | a call `\0rows from (f(1), g(2))` |
+
+use sqlparser::ast;
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::rewrite::{closing, marked, plain, unmark, word, words};
+use crate::error::Result;
+use crate::parse::lex;
+
+/// Rewrites the clauses of the table above, where there are any.
+pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let keyword = |token: &TokenWithSpan| match &token.token {
+        Token::Word(word) if word.quote_style.is_none() => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    let mut tokens = tokens;
+    let (mut excludes, mut quantifies, mut rows) = (false, false, false);
+    for token in &tokens {
+        match keyword(token) {
+            Keyword::EXCLUDE => excludes = true,
+            Keyword::ANY | Keyword::SOME | Keyword::ALL => quantifies = true,
+            Keyword::ROWS => rows = true,
+            _ => {}
+        }
+    }
+    match tokens.first().map(keyword) {
+        Some(Keyword::MERGE | Keyword::WITH) => tokens = merge_defaults(tokens),
+        Some(Keyword::CREATE) => tokens = likes(text, tokens),
+        _ => {}
+    }
+    if excludes {
+        tokens = frame_exclusions(tokens);
+    }
+    if quantifies {
+        tokens = quantified_values(tokens);
+    }
+    if rows {
+        tokens = rows_from(tokens);
+    }
+    tokens
+}
+
+fn symbol(token: Token, like: &TokenWithSpan) -> TokenWithSpan {
+    TokenWithSpan { token, span: like.span }
+}
+
+/// The exclusion goes to the end of ORDER BY, whose list takes a name more.
+fn frame_exclusions(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let forms: [(&[&str], &str); 4] = [
+        (&["current", "row"], "exclude current row"),
+        (&["group"], "exclude group"),
+        (&["ties"], "exclude ties"),
+        (&["no", "others"], "exclude no others"),
+    ];
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        let form = forms.iter().find(|(texts, _)| word(&tokens[at], "exclude") && words(&tokens, at + 1, texts));
+        let (Some((texts, name)), Some((units, ordered))) = (form, frame_start(&out)) else {
+            out.push(tokens[at].clone());
+            at += 1;
+            continue;
+        };
+        let like = tokens[at].clone();
+        let mut added =
+            if ordered { vec![symbol(Token::Comma, &like)] } else { vec![plain("order", &like), plain("by", &like)] };
+        added.push(marked(name, &like));
+        out.splice(units..units, added);
+        at += 1 + texts.len();
+    }
+    out
+}
+
+/// Where the frame clause begins that these tokens end in, and whether an ORDER BY stands before it.
+fn frame_start(tokens: &[TokenWithSpan]) -> Option<(usize, bool)> {
+    let (mut depth, mut units) = (0usize, None);
+    for (at, token) in tokens.iter().enumerate().rev() {
+        match token.token {
+            Token::RParen => depth += 1,
+            Token::LParen if depth == 0 => return units.map(|units| (units, false)),
+            Token::LParen => depth -= 1,
+            _ if depth > 0 => {}
+            _ if units.is_none() && ["rows", "range", "groups"].iter().any(|name| word(token, name)) => {
+                units = Some(at);
+            }
+            _ if word(token, "order") => return units.map(|units| (units, true)),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A list of rows under a quantifier becomes a query.
+fn quantified_values(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let begins = |at: usize| {
+        ["any", "some", "all"].iter().any(|name| word(&tokens[at], name))
+            && tokens.get(at + 1).is_some_and(|t| t.token == Token::LParen)
+            && tokens.get(at + 2).is_some_and(|t| word(t, "values"))
+    };
+    if !(0..tokens.len()).any(begins) {
+        return tokens;
+    }
+    let mut out = Vec::with_capacity(tokens.len() + 8);
+    let mut ends = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        if ends.last() == Some(&at) {
+            ends.pop();
+            out.push(token.clone());
+            out.push(plain("as", token));
+            out.push(symbol(Token::make_word("*VALUES*", Some('"')), token));
+        }
+        out.push(token.clone());
+        if at > 0 && begins(at - 1) {
+            if let Some(end) = closing(&tokens, at) {
+                ends.push(end);
+                out.push(plain("select", token));
+                out.push(symbol(Token::Mul, token));
+                out.push(plain("from", token));
+                out.push(symbol(Token::LParen, token));
+            }
+        }
+    }
+    out
+}
+
+fn merge_defaults(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let form = ["then", "insert", "default", "values"];
+    if !(0..tokens.len()).any(|at| words(&tokens, at, &form)) {
+        return tokens;
+    }
+    let mut out = Vec::with_capacity(tokens.len() + 6);
+    let mut at = 0;
+    while at < tokens.len() {
+        if !words(&tokens, at, &form) {
+            out.push(tokens[at].clone());
+            at += 1;
+            continue;
+        }
+        let like = &tokens[at + 2];
+        out.extend([tokens[at].clone(), tokens[at + 1].clone(), symbol(Token::LParen, like)]);
+        out.extend([marked("defaults", like), symbol(Token::RParen, like), tokens[at + 3].clone()]);
+        out.extend([symbol(Token::LParen, like), plain("null", like), symbol(Token::RParen, like)]);
+        at += form.len();
+    }
+    out
+}
+
+/// LIKE among the elements of CREATE TABLE.
+fn likes(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let table = tokens.iter().take(4).any(|t| word(t, "table"));
+    let open = tokens.iter().position(|t| t.token == Token::LParen);
+    let (true, Some(open)) = (table && tokens.iter().any(|t| word(t, "like")), open) else { return tokens };
+    let mut out = Vec::with_capacity(tokens.len());
+    let (mut depth, mut at) = (0usize, 0);
+    while at < tokens.len() {
+        let token = &tokens[at];
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let begins = at > open && depth == 1 && matches!(tokens[at - 1].token, Token::LParen | Token::Comma);
+        if !(begins && word(token, "like")) {
+            out.push(token.clone());
+            at += 1;
+            continue;
+        }
+        let first = at + 1;
+        let mut end = first;
+        while matches!(tokens.get(end).map(|t| &t.token), Some(Token::Word(_)))
+            && tokens.get(end + 1).is_some_and(|t| t.token == Token::Period)
+        {
+            end += 2;
+        }
+        end += 1;
+        let mut options = String::new();
+        while tokens.get(end).is_some_and(|t| word(t, "including") || word(t, "excluding")) {
+            for token in tokens.iter().skip(end).take(2) {
+                if let Token::Word(word) = &token.token {
+                    options.push(' ');
+                    options.push_str(&word.value.to_ascii_lowercase());
+                }
+            }
+            end += 2;
+        }
+        let last = tokens.get(end - 1).map_or(text.len(), lex::end_of);
+        let from = tokens.get(first).map_or(last, lex::offset_of);
+        let name = text.get(from.min(last)..last).unwrap_or_default();
+        let named = name.split_whitespace().next().unwrap_or_default();
+        let named = if options.is_empty() { name } else { cut_options(name).unwrap_or(named) };
+        out.push(marked(&format!("like{options}\0{named}"), token));
+        out.push(plain("int", token));
+        at = end;
+    }
+    out
+}
+
+/// The name before the first INCLUDING or EXCLUDING.
+fn cut_options(text: &str) -> Option<&str> {
+    let lower = text.to_ascii_lowercase();
+    let at = [" including", " excluding"].iter().filter_map(|word| lower.find(word)).min()?;
+    text.get(..at).map(str::trim_end)
+}
+
+fn rows_from(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let begins = |tokens: &[TokenWithSpan], at: usize| {
+        words(tokens, at, &["rows", "from"]) && tokens.get(at + 2).is_some_and(|t| t.token == Token::LParen)
+    };
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        if begins(&tokens, at) {
+            out.push(marked("rows from", &tokens[at]));
+            at += 2;
+        } else {
+            out.push(tokens[at].clone());
+            at += 1;
+        }
+    }
+    out
+}
+
+/// What the frame of a window leaves out, if this sort key stands for that: the words after EXCLUDE.
+#[must_use]
+pub fn exclude_mark(key: &ast::Expr) -> Option<&str> {
+    match key {
+        ast::Expr::Identifier(ident) => unmark(ident)?.strip_prefix("exclude "),
+        _ => None,
+    }
+}
+
+/// Whether the columns of MERGE's INSERT stand for DEFAULT VALUES.
+#[must_use]
+pub fn is_defaults_mark(columns: &[ast::ObjectName]) -> bool {
+    match columns {
+        [only] => {
+            matches!(only.0.as_slice(), [ast::ObjectNamePart::Identifier(ident)] if unmark(ident) == Some("defaults"))
+        }
+        _ => false,
+    }
+}
+
+/// Whether this is the call that stands for ROWS FROM.
+#[must_use]
+pub fn is_rows_from_mark(name: &ast::ObjectName) -> bool {
+    matches!(name.0.as_slice(), [ast::ObjectNamePart::Identifier(ident)] if unmark(ident) == Some("rows from"))
+}
+
+/// A table whose columns are copied: its name, and what is copied with them (`including defaults` …, in order).
+#[derive(Debug)]
+pub struct LikeTable {
+    /// Name of the table.
+    pub name: ast::ObjectName,
+    /// Words: `including` or `excluding`, then of what.
+    pub options: Vec<(bool, String)>,
+}
+
+/// The LIKE that a column stands for, if it does.
+///
+/// # Errors
+/// 42601 if the name is none.
+pub fn like_mark(column: &ast::Ident) -> Result<Option<LikeTable>> {
+    let Some((options, name)) = unmark(column).and_then(|text| text.strip_prefix("like")?.split_once('\0')) else {
+        return Ok(None);
+    };
+    let words: Vec<&str> = options.split_ascii_whitespace().collect();
+    let options =
+        words.chunks(2).map(|pair| (pair[0] == "including", pair.get(1).map_or(String::new(), |w| (*w).to_owned())));
+    Ok(Some(LikeTable { name: super::name_text(name)?, options: options.collect() }))
+}
