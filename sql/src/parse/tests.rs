@@ -657,7 +657,6 @@ fn column_actions_and_domains() {
         one(text);
     }
     for text in [
-        "UPDATE t SET a[1:2] = x",
         "DELETE FROM t WHERE CURRENT OF c",
         "SELECT f(VARIADIC a)",
         "SELECT * FROM f() AS (a int)",
