@@ -656,11 +656,7 @@ fn column_actions_and_domains() {
     ] {
         one(text);
     }
-    for text in [
-        "DELETE FROM t WHERE CURRENT OF c",
-        "SELECT f(VARIADIC a)",
-        "SELECT * FROM f() AS (a int)",
-    ] {
+    for text in ["DELETE FROM t WHERE CURRENT OF c", "SELECT f(VARIADIC a)", "SELECT * FROM f() AS (a int)"] {
         assert_eq!(fails(text).state(), SqlState::FEATURE_NOT_SUPPORTED, "{text}");
     }
 }
