@@ -160,7 +160,8 @@ fn locks(backend: &Backend) -> Vec<Row> {
 fn trigger_statistics(backend: &Backend) -> Result<Vec<Row>> {
     let count = |number: u64| Value::Int8(i64::try_from(number).unwrap_or(i64::MAX));
     let row = |def: &Arc<TriggerDef>| {
-        let found = backend.shared.hooks.statistics(def.id)?;
+        // One that has not run since the start has no instance yet.
+        let found = backend.shared.hooks.statistics(def.id).unwrap_or_default();
         let (message, at) = match &found.last_error {
             Some(last) => (
                 Value::from(format!("{}: {}", last.event, last.error.message())),

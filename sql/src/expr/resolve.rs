@@ -103,7 +103,9 @@ fn implicit(from: Oid, to: Oid) -> bool {
 fn coercible(given: &[Oid], declared: &[Oid]) -> bool {
     let plain =
         given.iter().zip(declared).all(|(given, declared)| is_polymorphic(*declared) || implicit(*given, *declared));
-    plain && (!declared.iter().any(|ty| is_polymorphic(*ty)) || unify(given, declared, oid::VOID).is_ok())
+    // With nothing known about them at all they fit; that their type cannot be found is said when the function is chosen.
+    let mut polymorphic = given.iter().zip(declared).filter(|(_, declared)| is_polymorphic(**declared));
+    plain && (polymorphic.all(|(given, _)| *given == oid::UNKNOWN) || unify(given, declared, oid::VOID).is_ok())
 }
 
 /// How a type is written in messages.

@@ -202,6 +202,13 @@ pub fn same(left: &Expr, right: &Expr) -> bool {
         (Expr::Subscript { array: a, subscripts: l, .. }, Expr::Subscript { array: b, subscripts: m, .. }) => {
             same(a, b) && all(l, m)
         }
+        (Expr::Slice { array: a, bounds: l, .. }, Expr::Slice { array: b, bounds: m, .. }) => {
+            let bound = |a: &Option<Expr>, b: &Option<Expr>| match (a, b) {
+                (Some(a), Some(b)) => same(a, b),
+                (a, b) => a.is_none() && b.is_none(),
+            };
+            same(a, b) && l.len() == m.len() && l.iter().zip(m).all(|(x, y)| bound(&x.0, &y.0) && bound(&x.1, &y.1))
+        }
         (Expr::Field { input: a, field: x, .. }, Expr::Field { input: b, field: y, .. }) => x == y && same(a, b),
         (Expr::Checked { input: a, domain: x }, Expr::Checked { input: b, domain: y }) => x.oid == y.oid && same(a, b),
         (Expr::Subquery { plan: a, .. }, Expr::Subquery { plan: b, .. }) => a == b,

@@ -6,6 +6,7 @@
 //! | `x = ANY (VALUES (1), (2))` | `x = ANY (SELECT * FROM (VALUES (1), (2)) AS "*VALUES*")` |
 //! | MERGE's `INSERT DEFAULT VALUES` | `INSERT (\0defaults) VALUES (NULL)` |
 //! | `CREATE TABLE t (LIKE s INCLUDING ALL, …)` | a column `\0like including all\0s` |
+//! | `x IN ((SELECT 1), 2)` | `x IN (CASE WHEN TRUE THEN (SELECT 1) END, 2)` |
 //! | `ROWS FROM (f(1), g(2))` | a call `\0rows from (f(1), g(2))` |
 
 use sqlparser::ast;
@@ -23,12 +24,13 @@ pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
         _ => Keyword::NoKeyword,
     };
     let mut tokens = tokens;
-    let (mut excludes, mut quantifies, mut rows) = (false, false, false);
+    let (mut excludes, mut quantifies, mut rows, mut lists) = (false, false, false, false);
     for token in &tokens {
         match keyword(token) {
             Keyword::EXCLUDE => excludes = true,
             Keyword::ANY | Keyword::SOME | Keyword::ALL => quantifies = true,
             Keyword::ROWS => rows = true,
+            Keyword::IN => lists = true,
             _ => {}
         }
     }
@@ -45,6 +47,9 @@ pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
     }
     if rows {
         tokens = rows_from(tokens);
+    }
+    if lists {
+        tokens = subqueries_first(tokens);
     }
     tokens
 }
@@ -127,6 +132,30 @@ fn quantified_values(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 out.push(plain("from", token));
                 out.push(symbol(Token::LParen, token));
             }
+        }
+    }
+    out
+}
+
+/// A list whose first item is a subquery: the library would take that for all of it.
+fn subqueries_first(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is = |at: usize, wanted: &Token| tokens.get(at).is_some_and(|token| token.token == *wanted);
+    let query = |open: usize| {
+        let inner = (open..tokens.len()).find(|at| !is(*at, &Token::LParen))?;
+        let begins = ["select", "with"].iter().any(|text| word(&tokens[inner], text));
+        closing(&tokens, open).filter(|end| begins && is(end + 1, &Token::Comma))
+    };
+    let (mut out, mut ends) = (Vec::with_capacity(tokens.len()), Vec::new());
+    for (at, token) in tokens.iter().enumerate() {
+        let first = at > 1 && is(at, &Token::LParen) && is(at - 1, &Token::LParen) && word(&tokens[at - 2], "in");
+        if let Some(end) = first.then(|| query(at)).flatten() {
+            out.extend(["case", "when", "true", "then"].map(|text| plain(text, token)));
+            ends.push(end);
+        }
+        out.push(token.clone());
+        if ends.last() == Some(&at) {
+            ends.pop();
+            out.push(plain("end", token));
         }
     }
     out

@@ -489,7 +489,9 @@ impl Binder<'_> {
             Some(ast) => Some(self.in_clause(Clause::Where, |binder| binder.condition(ast, "WHERE"))?),
             None => None,
         };
-        let mut targets = self.targets(&select.projection, settle)?;
+        // What is to be told apart has a type, whatever the other side of a set operation is.
+        let distinct = matches!(select.distinct, Some(ast::Distinct::Distinct));
+        let mut targets = self.targets(&select.projection, settle || distinct)?;
         let groups = {
             let named: Vec<(String, Expr)> = match &select.group_by {
                 ast::GroupByExpr::Expressions(exprs, _) if exprs.is_empty() => Vec::new(),
@@ -507,7 +509,6 @@ impl Binder<'_> {
             Some(ast::Distinct::On(exprs)) => Some(self.distinct_on(exprs, &targets)?),
             _ => None,
         };
-        let distinct = matches!(select.distinct, Some(ast::Distinct::Distinct));
 
         if let Some(predicate) = filter.clone() {
             node = Node::Filter { input: Box::new(node), predicate };
