@@ -148,24 +148,17 @@ fn login(address: SocketAddr, database: &str) -> Raw {
 
 /// A message as it is compared; none for those that may differ.
 fn shown(message: &Message) -> Option<String> {
-    let oid = |bytes: &[u8]| {
-        let oid = u32::from_be_bytes(bytes.try_into().unwrap());
-        if oid >= USER_OID { "user".to_owned() } else { oid.to_string() }
-    };
+    let shown_oid = |oid: u32| if oid >= USER_OID { "user".to_owned() } else { oid.to_string() };
+    let oid = |bytes: &[u8]| shown_oid(u32::from_be_bytes(bytes.try_into().unwrap()));
     Some(match message.kind {
         b'T' => {
             let mut text = String::from("T(");
-            let mut rest = &message.body[2..];
-            while let Some(end) = rest.iter().position(|byte| *byte == 0) {
-                let name = String::from_utf8_lossy(&rest[..end]);
-                let numbers = &rest[end + 1..];
-                let typmod = i32::from_be_bytes(numbers[12..16].try_into().unwrap());
-                let _ = write!(text, "{name} {}", oid(&numbers[6..10]));
+            for (name, ty, typmod) in message.columns() {
+                let _ = write!(text, "{name} {}", shown_oid(ty));
                 if typmod != -1 {
                     let _ = write!(text, "({typmod})");
                 }
                 text.push_str(", ");
-                rest = &rest[end + 19..];
             }
             text + ")"
         }

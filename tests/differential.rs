@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use harness::postgres::Postgres;
-use harness::raw::{Message, Raw};
+use harness::raw::Raw;
 use harness::server::TestServer;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -381,7 +381,10 @@ fn outcome(raw: &mut Raw, sql: &str) -> String {
     for message in &messages {
         match message.kind {
             b'D' => rows.push(message.shown()),
-            b'T' => rest.push(format!("{} {:?}", message.shown(), type_oids(message))),
+            b'T' => {
+                let types: Vec<u32> = message.columns().into_iter().map(|(_, oid, _)| oid).collect();
+                rest.push(format!("{} {types:?}", message.shown()));
+            }
             b'C' | b'E' | b'Z' => rest.push(message.shown()),
             _ => {}
         }
@@ -389,16 +392,6 @@ fn outcome(raw: &mut Raw, sql: &str) -> String {
     rows.sort_unstable();
     rest.extend(rows);
     rest.join("\n    ")
-}
-
-fn type_oids(message: &Message) -> Vec<u32> {
-    let mut rest = &message.body[2..];
-    let mut oids = Vec::new();
-    while let Some(end) = rest.iter().position(|byte| *byte == 0) {
-        oids.push(u32::from_be_bytes(rest[end + 7..end + 11].try_into().unwrap()));
-        rest = &rest[end + 19..];
-    }
-    oids
 }
 
 fn run(seed: u64, postgres: &Postgres, statements: usize, differences: &mut Vec<String>) {

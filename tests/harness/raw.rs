@@ -70,16 +70,25 @@ impl Message {
         if detail.is_empty() { kind } else { format!("{kind}({detail})") }
     }
 
+    /// A RowDescription's columns: name, OID and modifier of the type.
+    #[must_use]
+    pub fn columns(&self) -> Vec<(String, u32, i32)> {
+        let mut columns = Vec::new();
+        let mut rest = &self.body[2..];
+        while let Some(end) = rest.iter().position(|byte| *byte == 0) {
+            let name = String::from_utf8_lossy(&rest[..end]).into_owned();
+            let numbers = &rest[end + 1..];
+            let oid = u32::from_be_bytes(numbers[6..10].try_into().unwrap());
+            columns.push((name, oid, i32::from_be_bytes(numbers[12..16].try_into().unwrap())));
+            rest = &rest[end + 19..];
+        }
+        columns
+    }
+
     /// Names of a RowDescription's columns.
     #[must_use]
     pub fn column_names(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        let mut rest = &self.body[2..];
-        while let Some(end) = rest.iter().position(|byte| *byte == 0) {
-            names.push(String::from_utf8_lossy(&rest[..end]).into_owned());
-            rest = &rest[end + 19..];
-        }
-        names
+        self.columns().into_iter().map(|(name, ..)| name).collect()
     }
 }
 

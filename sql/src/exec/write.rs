@@ -359,6 +359,25 @@ impl TableWriter {
         std::mem::take(&mut self.judged) && !std::mem::replace(locked, true)
     }
 
+    /// What became of a row that is to be written; one that was misjudged is locked first.
+    fn judged_again(
+        &mut self,
+        done: Result<Changed>,
+        locked: &mut bool,
+        id: RowId,
+        snapshot: &Snapshot,
+        cx: &Cx<'_>,
+    ) -> Result<Changed> {
+        if !self.misjudged(locked) {
+            return done;
+        }
+        match self.lock(id, snapshot, cx)? {
+            LockOutcome::Newer(now) => Ok(Changed::Newer(now)),
+            LockOutcome::Gone => Ok(Changed::Gone),
+            _ => done,
+        }
+    }
+
     /// Locks a row that BEFORE triggers are about to see: its newest version, or none if it is to be left out.
     pub(super) fn lock(&self, id: RowId, snapshot: &Snapshot, cx: &Cx<'_>) -> Result<LockOutcome> {
         cx.exec.backend.with_txn(|txn| txn.lock_row(self.table.id, id, LockMode::Update, WaitPolicy::Wait, snapshot))
@@ -639,15 +658,7 @@ pub(super) fn update(input: &mut State, plan: &UpdatePlan, cx: &Cx<'_>) -> Resul
                 new[*place] = cx.eval(expr, &row)?;
             }
             let done = table.update_row(id, row[..width].to_vec(), new, snapshot, Some(&assigned), cx);
-            let done = match table.misjudged(&mut locked) {
-                true => match table.lock(id, snapshot, cx)? {
-                    LockOutcome::Newer(now) => Ok(Changed::Newer(now)),
-                    LockOutcome::Gone => Ok(Changed::Gone),
-                    _ => done,
-                },
-                false => done,
-            };
-            match done? {
+            match table.judged_again(done, &mut locked, id, snapshot, cx)? {
                 Changed::Done(new) => break new,
                 Changed::Skipped | Changed::Gone => continue 'rows,
                 Changed::Newer(now) => {
@@ -696,15 +707,7 @@ pub(super) fn delete(input: &mut State, plan: &DeletePlan, cx: &Cx<'_>) -> Resul
         }
         loop {
             let done = table.delete_row(id, row[..width].to_vec(), snapshot, cx);
-            let done = match table.misjudged(&mut locked) {
-                true => match table.lock(id, snapshot, cx)? {
-                    LockOutcome::Newer(now) => Ok(Changed::Newer(now)),
-                    LockOutcome::Gone => Ok(Changed::Gone),
-                    _ => done,
-                },
-                false => done,
-            };
-            match done? {
+            match table.judged_again(done, &mut locked, id, snapshot, cx)? {
                 Changed::Done(_) => break,
                 Changed::Skipped | Changed::Gone => continue 'rows,
                 Changed::Newer(now) => {

@@ -159,22 +159,14 @@ fn catalogs() -> CatalogSet {
 }
 
 fn planned(text: &str, declared: &[Oid]) -> Result<Plan, SqlError> {
-    let catalogs = catalogs();
-    let style = TextStyle::default();
-    let context = BindContext {
-        catalogs: &catalogs,
-        database: 5,
-        search_path: &[PG_CATALOG, PUBLIC],
-        style: &style,
-        user: 10,
-        source: &NoRelations,
-        variables: None,
-    };
-    let parsed = parse_one(text, &ParseOptions::default())?;
-    plan(&parsed, &context, declared)
+    planned_in(&ParseOptions::default(), text, declared)
 }
 
 fn planned_as_ami(text: &str, declared: &[Oid]) -> Plan {
+    planned_in(&ParseOptions { dialect: DialectSetting::Named("ami") }, text, declared).expect("it reads and plans")
+}
+
+fn planned_in(options: &ParseOptions, text: &str, declared: &[Oid]) -> Result<Plan, SqlError> {
     let catalogs = catalogs();
     let style = TextStyle::default();
     let context = BindContext {
@@ -186,8 +178,7 @@ fn planned_as_ami(text: &str, declared: &[Oid]) -> Plan {
         source: &NoRelations,
         variables: None,
     };
-    let options = ParseOptions { dialect: DialectSetting::Named("ami") };
-    plan(&parse_one(text, &options).expect("it reads"), &context, declared).expect("it plans")
+    plan(&parse_one(text, options)?, &context, declared)
 }
 
 fn params(text: &str) -> String {

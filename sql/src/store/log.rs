@@ -433,8 +433,7 @@ impl Log {
         let single = batch.len() <= 3;
         let began = self.env.clock.elapsed();
         let written = self.write(&batch, buffer);
-        let time = self.env.clock.elapsed().saturating_sub(began);
-        let quick = time <= LEAD_MAX;
+        let quick = self.env.clock.elapsed().saturating_sub(began) <= LEAD_MAX;
         match written {
             Ok(()) => self.publish(batch),
             Err(error) => self.poison(error),

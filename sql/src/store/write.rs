@@ -451,8 +451,9 @@ impl Txn {
         old: &Row,
         snapshot: &Snapshot,
     ) -> Result<WriteOutcome> {
-        let outcome = self.remove(table, row_id, old, snapshot)?;
-        if outcome == WriteOutcome::Done && is_logged(table) {
+        let place = self.handle(table.id)?;
+        let outcome = self.remove(place, row_id, old, snapshot)?;
+        if outcome == WriteOutcome::Done && self.tables[place].store.is_logged() {
             let mut bytes = std::mem::take(&mut self.scratch);
             bytes.clear();
             encode_row(old, &mut bytes);
@@ -463,8 +464,7 @@ impl Txn {
     }
 
     /// Puts a tombstone on a row, without an entry in the log.
-    fn remove(&mut self, table: &Arc<TableDef>, row_id: RowId, old: &Row, snapshot: &Snapshot) -> Result<WriteOutcome> {
-        let place = self.handle(table.id)?;
+    fn remove(&mut self, place: usize, row_id: RowId, old: &Row, snapshot: &Snapshot) -> Result<WriteOutcome> {
         let outcome = self.put(place, row_id, snapshot, LockMode::Update, None, false)?;
         if outcome != WriteOutcome::Done {
             return Ok(outcome);
@@ -690,7 +690,8 @@ impl Txn {
         let result = self.delete_all(table, &snapshot);
         self.end_statement(snapshot);
         let rows = result?;
-        if is_logged(table) {
+        let place = self.handle(table.id)?;
+        if self.tables[place].store.is_logged() {
             self.wrote = true;
             self.record.truncate_table(table.id, table.schema_version, self.writer, rows);
         }
@@ -702,7 +703,8 @@ impl Txn {
         loop {
             let more = self.scan_batch(table.id, snapshot, &mut cursor, &mut rows)?;
             for (row, old) in rows.drain(..) {
-                if self.remove(table, row, &old, snapshot)? == WriteOutcome::Done {
+                let place = self.handle(table.id)?;
+                if self.remove(place, row, &old, snapshot)? == WriteOutcome::Done {
                     count += 1;
                 }
             }
@@ -711,8 +713,4 @@ impl Txn {
             }
         }
     }
-}
-
-fn is_logged(table: &TableDef) -> bool {
-    table.persistence == crate::catalog::Persistence::Permanent
 }

@@ -408,22 +408,25 @@ fn literal(value: &Value, out: &mut String) {
         Value::Float4(n) if n.is_finite() => {
             let _ = write!(out, "{n:?}");
         }
-        other => {
-            out.push('"');
-            for c in text_of(other).chars() {
-                match c {
-                    '"' | '\\' => {
-                        out.push('\\');
-                        out.push(c);
-                    }
-                    '\n' => out.push_str("\\n"),
-                    '\r' => out.push_str("\\r"),
-                    c => out.push(c),
-                }
+        other => text_literal(&text_of(other), out),
+    }
+}
+
+/// A text as AMI writes it.
+fn text_literal(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
             }
-            out.push('"');
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            c => out.push(c),
         }
     }
+    out.push('"');
 }
 
 /// A procedure runs with the values as they are.

@@ -13,7 +13,7 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{Oid, Value};
 
 use super::names::walk;
-use super::{Statement, find_table, undefined_column};
+use super::{Statement, find_table, text_literal, undefined_column};
 use crate::script::ami::ast::{
     Arith, Binary, Compare, Expr, FromItem, Item, JoinKind, Limit, Part, Query, Source, Sql, TableName, Type, Unary,
 };
@@ -605,19 +605,7 @@ fn constant(expr: &Expr) -> Option<String> {
         Value::Float8(n) if n.is_finite() && n.is_sign_positive() => format!("{n:?}D"),
         Value::Text(text) if !text.contains("\\$") && !text.contains('\0') => {
             let mut out = String::with_capacity(text.len() + 2);
-            out.push('"');
-            for c in text.chars() {
-                match c {
-                    '"' | '\\' => {
-                        out.push('\\');
-                        out.push(c);
-                    }
-                    '\n' => out.push_str("\\n"),
-                    '\r' => out.push_str("\\r"),
-                    c => out.push(c),
-                }
-            }
-            out.push('"');
+            text_literal(text, &mut out);
             out
         }
         _ => return None,
