@@ -32,7 +32,7 @@ use crate::error::{ends_session, put_error};
 use crate::message::{FUNCTION_CALL, Fields, Framing, frame, put, put_parameter, put_ready, put_string, violation};
 use crate::open::TokioBlocker;
 use crate::server::Shared;
-use crate::stream::{Doorbell, Stream, Watched};
+use crate::stream::{Doorbell, Stream, Watched, bells_rung};
 
 /// A write happens at the latest when so much is waiting.
 pub(crate) const OUT_BYTES_MAX: usize = 64 << 10;
@@ -99,6 +99,8 @@ pub(crate) struct Connection {
     pub(crate) skip: bool,
     /// The last call of the session took long.
     heavy: bool,
+    /// When it was last looked whether the client of a procedure is still there.
+    pub(crate) looked: Duration,
     /// COPY input is expected.
     pub(crate) copy: Option<CopyIn>,
     /// Name and text of the statement parsed last, to count positions in.
@@ -130,6 +132,7 @@ pub(crate) async fn serve(
         hold: None,
         skip: false,
         heavy: false,
+        looked: Duration::ZERO,
         copy: None,
         parsed: Default::default(),
     };
@@ -382,12 +385,16 @@ impl Connection {
             return Ok(());
         }
         let hold = self.hold.take().max(self.session.hold_until());
-        if let Some(commit) = hold
-            && self.shared.engine.durable() < commit
-            && let Err(error) = self.shared.engine.wait_durable(commit).await
-        {
-            self.out.clear();
-            return Err(Stop::Fatal(error.fatal()));
+        let rung = bells_rung();
+        if let Some(commit) = hold.filter(|commit| self.shared.engine.durable() < *commit) {
+            if let Err(error) = self.shared.engine.wait_durable(commit).await {
+                self.out.clear();
+                return Err(Stop::Fatal(error.fatal()));
+            }
+        } else if rung == 1 {
+            // A commit that synced for itself woke one who waited for it; that one is next on this thread, and would wait
+            // for this answer and for what its client does with it. With more of them the answer would wait too long.
+            tokio::task::yield_now().await;
         }
         self.write().await?;
         self.shared.metrics.sent(self.out.len());

@@ -7,7 +7,7 @@ PostgreSQL's side is an outbox table, written by a trigger of the watched table 
 takes rows from it (`DELETE … FOR UPDATE SKIP LOCKED … RETURNING`) and waits by LISTEN, by polling, or not at all. Tripline's side
 is a Lua consumer read by row-limited Execute, or a Lua trigger. Both durable. Producers are pgbench's; consumers speak the
 protocol themselves, so that a driver's cost is on neither side. Delays are from the INSERT's clock_timestamp() to the moment the
-consumer's client has read the row. Figures are read, not asserted.
+consumer's client has the bytes of the row; what it does with them is on neither side. Figures are read, not asserted.
 """
 import argparse, os, pathlib, re, select, socket, statistics, struct, subprocess, sys, tempfile, time
 
@@ -114,6 +114,7 @@ class Client:
                     self.buffer = data[at:]
                     return rows
             more = self.socket.recv(1 << 18)
+            self.came = time.time()
             if not more:
                 raise RuntimeError("the server closed the connection")
             data = data[at:] + more
@@ -195,10 +196,9 @@ def consume(make, server, seconds, until=None):
         rows = consumer.step(end)
         if rows is None:
             break
-        now = time.time()
+        came = consumer.client.came
         got += len(rows)
-        for row in rows:
-            delays.append(now - row[2])
+        delays.extend(came - row[2] for row in rows)
     spent = time.time() - began
     consumer.close()
     return got, spent, delays
