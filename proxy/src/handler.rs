@@ -32,7 +32,7 @@ use crate::error::{ends_session, put_error};
 use crate::message::{FUNCTION_CALL, Fields, Framing, frame, put, put_parameter, put_ready, put_string, violation};
 use crate::open::TokioBlocker;
 use crate::server::Shared;
-use crate::stream::{Doorbell, Stream, Watched, bells_rung};
+use crate::stream::{Doorbell, Stream, Watched};
 
 /// A write happens at the latest when so much is waiting.
 pub(crate) const OUT_BYTES_MAX: usize = 64 << 10;
@@ -385,16 +385,12 @@ impl Connection {
             return Ok(());
         }
         let hold = self.hold.take().max(self.session.hold_until());
-        let rung = bells_rung();
-        if let Some(commit) = hold.filter(|commit| self.shared.engine.durable() < *commit) {
-            if let Err(error) = self.shared.engine.wait_durable(commit).await {
-                self.out.clear();
-                return Err(Stop::Fatal(error.fatal()));
-            }
-        } else if rung == 1 {
-            // A commit that synced for itself woke one who waited for it; that one is next on this thread, and would wait
-            // for this answer and for what its client does with it. With more of them the answer would wait too long.
-            tokio::task::yield_now().await;
+        if let Some(commit) = hold
+            && self.shared.engine.durable() < commit
+            && let Err(error) = self.shared.engine.wait_durable(commit).await
+        {
+            self.out.clear();
+            return Err(Stop::Fatal(error.fatal()));
         }
         self.write().await?;
         self.shared.metrics.sent(self.out.len());

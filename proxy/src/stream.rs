@@ -3,7 +3,6 @@
 //! A connection never waits for its socket alone: `Mailbox` ends the wait when a notification or a shutdown arrives.
 //! While a statement runs nobody reads the socket; `Watch` then looks from outside whether the client is still there.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -110,18 +109,8 @@ impl Doorbell {
     }
 }
 
-thread_local! {
-    static RUNG: Cell<u32> = const { Cell::new(0) };
-}
-
-/// How many bells were rung on this thread since the last call.
-pub(crate) fn bells_rung() -> u32 {
-    RUNG.take()
-}
-
 impl Mailbox for Doorbell {
     fn wake(&self) {
-        RUNG.set(RUNG.get().wrapping_add(1));
         self.rung.store(true, Ordering::Release);
         self.waker.wake();
     }
