@@ -7,7 +7,8 @@ use std::future::Future;
 use std::hash::RandomState;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -124,10 +125,9 @@ impl Server {
         if let Some(directory) = &config.unix_socket_dir {
             let port = addresses.first().map_or(5432, SocketAddr::port);
             let path = directory.join(format!(".s.PGSQL.{port}"));
-            // The data directory is locked by now: a socket file left here has no server behind it.
-            let _ = std::fs::remove_file(&path);
-            let named = |error| StartError::Io(path.display().to_string(), error);
-            unix.push(UnixListener::bind(&path).map_err(named)?);
+            let listener =
+                bind_unix(&path).map_err(|error| StartError::Io(format!("listen on {}", path.display()), error))?;
+            unix.push(listener);
             unix_sockets.push(path);
         }
         let feed = crate::triggers::start_feed(&engine, fire)
@@ -277,6 +277,19 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nodelay(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Listens on a socket file. One that a server has left behind is removed, one that somebody answers on is not. Every
+/// user of the machine may connect, as with PostgreSQL: who is let in is a matter of authentication.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there")),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
+    Ok(listener)
 }
 
 fn local_addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, StartError> {

@@ -63,7 +63,8 @@ pub fn write_target(context: &BindContext<'_>, table: &Arc<TableDef>) -> Result<
             checks.push((place, bind_check(context, expr, table)?));
         }
     }
-    let target = Arc::new(WriteTarget { table: table.clone(), defaults, generated, checks, domains });
+    let exclusions = super::exclusion::exclusions(context, table)?;
+    let target = Arc::new(WriteTarget { table: table.clone(), defaults, generated, checks, domains, exclusions });
     context.source.keep_target(&target);
     Ok(target)
 }
@@ -506,9 +507,18 @@ impl Binder<'_> {
                 let wanted = self.name_parts(name).pop().unwrap_or_default();
                 let found = table.constraints.iter().find(|constraint| constraint.name == wanted);
                 let index = found.and_then(|constraint| match constraint.kind {
-                    ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => Some(index),
+                    ConstraintKind::PrimaryKey { index }
+                    | ConstraintKind::Unique { index }
+                    | ConstraintKind::Exclude { index, .. } => Some(index),
                     _ => None,
                 });
+                let excludes = found.is_some_and(|one| matches!(one.kind, ConstraintKind::Exclude { .. }));
+                if excludes && matches!(conflict.action, ast::OnConflictAction::DoUpdate(_)) {
+                    return Err(SqlError::new(
+                        SqlState::WRONG_OBJECT_TYPE,
+                        "ON CONFLICT DO UPDATE not supported with exclusion constraints",
+                    ));
+                }
                 match (index, found.is_some()) {
                     (Some(index), _) => vec![index],
                     (None, true) => {

@@ -112,7 +112,8 @@ impl Binder<'_> {
         self.operator_at(name, left, right, None, None, self.expr_position(ast))
     }
 
-    fn operator_at(
+    /// The same with what is known of where the operands stand.
+    pub(super) fn operator_at(
         &mut self,
         name: &str,
         left: Option<Expr>,

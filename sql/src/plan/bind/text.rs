@@ -57,7 +57,11 @@ fn table_item(table: &Arc<TableDef>) -> Item {
 }
 
 /// A binder for a stored text: no parameters, no positions, names of the table if there is one.
-fn text_binder<'a>(context: &BindContext<'a>, table: Option<&Arc<TableDef>>, clause: Clause) -> Result<Binder<'a>> {
+pub(super) fn text_binder<'a>(
+    context: &BindContext<'a>,
+    table: Option<&Arc<TableDef>>,
+    clause: Clause,
+) -> Result<Binder<'a>> {
     let mut binder = Binder::new(context, false, &[], 0)?;
     binder.params.forbid();
     binder.positions = false;
