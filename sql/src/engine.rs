@@ -3,6 +3,7 @@
 //! The engine owns what sessions share: the store, the registry of sessions (cancel, terminate), the notification bus
 //! and the report of subscribers. It knows no statement: those live in `session`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::catalog::{
@@ -59,8 +60,10 @@ pub struct SessionOptions {
     pub internal: bool,
     /// Woken when something waits for an idle session.
     pub mailbox: Option<Arc<dyn Mailbox>>,
-    /// Address of the client, for the sessions view.
+    /// Address of the client, for the sessions view: `host:port`, or a word in brackets for one without.
     pub client_address: String,
+    /// Address that the client connected to; none for a Unix socket.
+    pub server_address: Option<SocketAddr>,
 }
 
 impl std::fmt::Debug for SessionOptions {
@@ -194,6 +197,7 @@ impl Engine {
             database: database.name.clone(),
             application_name,
             client_address: options.client_address.clone(),
+            server_address: options.server_address,
             state: "idle".to_owned(),
             query: String::new(),
             started_at: now,

@@ -16,6 +16,7 @@ mod cte;
 
 pub mod ddl;
 mod detached;
+mod exclusion;
 mod group;
 mod filled;
 mod hook;

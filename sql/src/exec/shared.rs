@@ -3,6 +3,7 @@
 //! A session is reached from outside only through its `Control`: flags that it looks at by itself, and its mailbox.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
@@ -43,8 +44,10 @@ pub struct SessionInfo {
     pub database: String,
     /// application_name.
     pub application_name: String,
-    /// Address of the client.
+    /// Address of the client: `host:port`; anything else has come by other ways than TCP.
     pub client_address: String,
+    /// Address that it connected to, if it came over TCP.
+    pub server_address: Option<SocketAddr>,
     /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`.
     pub state: String,
     /// The statement that runs, or ran last.

@@ -1,6 +1,7 @@
 //! Where catalog relations come from: a registry that the layer with their code fills, and what only the engine knows.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Backend, Cx, Exec};
@@ -61,11 +62,19 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
             let rows = sessions.values().map(|control| {
                 let info = control.info.lock();
                 let began = info.transaction_started_at.map_or(Value::Null, time);
+                // As in PostgreSQL the port -1 says that a client came over a Unix socket.
+                let (address, port) = match info.client_address.parse::<SocketAddr>() {
+                    Ok(client) => (text(&client.ip().to_canonical().to_string()), Value::Int4(client.port().into())),
+                    Err(_) if info.internal => (Value::Null, Value::Null),
+                    Err(_) => (Value::Null, Value::Int4(-1)),
+                };
                 let fields = [
                     ("pid", Value::Int4(info.pid)),
                     ("datname", text(&info.database)),
                     ("usename", text(&info.user)),
                     ("application_name", text(&info.application_name)),
+                    ("client_addr", address),
+                    ("client_port", port),
                     ("state", text(&info.state)),
                     ("query", text(&info.query)),
                     ("backend_start", time(info.started_at)),

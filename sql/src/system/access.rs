@@ -29,6 +29,9 @@ fn letter(privilege: Privilege) -> char {
     }
 }
 
+/// The order in which an aclitem shows its privileges.
+const ORDER: &str = "arwdDxtXUCTc";
+
 /// An aclitem array as text items; NULL for the owner's defaults.
 pub(super) fn acl_value(context: &dyn SystemContext, acl: &[AclItem]) -> Value {
     if acl.is_empty() {
@@ -37,8 +40,9 @@ pub(super) fn acl_value(context: &dyn SystemContext, acl: &[AclItem]) -> Value {
     let set = context.runtime().catalogs();
     let items = acl.iter().map(|item| {
         let grantee = if item.grantee == 0 { String::new() } else { role_name(&set, item.grantee) };
-        let letters: String = item
-            .privileges
+        let mut privileges = item.privileges.clone();
+        privileges.sort_by_key(|(privilege, _)| ORDER.find(letter(*privilege)));
+        let letters: String = privileges
             .iter()
             .map(
                 |(privilege, grant)| {

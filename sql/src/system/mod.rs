@@ -20,6 +20,7 @@ mod type_storage;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+pub(crate) use builtin::EXTENSIONS;
 pub use describe::describe;
 pub use names::CatalogNames;
 
