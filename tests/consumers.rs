@@ -144,6 +144,25 @@ $lua$",
     assert_eq!(other.run("DROP TABLE kept"), "C(DROP TABLE) Z(I)");
 }
 
+// CDB-704: a client that vanishes while its procedure waits in get is noticed within 2 s, also where every commit of others wakes it.
+#[test]
+fn a_vanished_client_is_noticed_in_a_busy_server() {
+    let (server, mut other) = set_up(SETUP);
+    other.run("CREATE TABLE busy (i int)");
+    let mut raw = Raw::login(server.address());
+    raw.parse("", "EXEC PROCEDURE w() AS (i int)", &[]).bind("p", "", &[], &[]).sync();
+    assert_eq!(raw.ask(), "1 2 Z(I)");
+    raw.execute("p", 1).sync().go();
+    let state = "SELECT state FROM comdb2_trigger_status WHERE name = 'w'";
+    eventually("waits", || other.run(state).contains("D(waiting)"));
+    drop(raw);
+    let began = Instant::now();
+    while !other.run(state).contains("D(unassigned)") {
+        assert!(began.elapsed() < Duration::from_secs(2), "not noticed");
+        other.run("INSERT INTO busy VALUES (1)");
+    }
+}
+
 // CDB-513: a trigger that sleeps starts within 100 ms of the commit.
 #[test]
 fn an_idle_trigger_wakes_at_once() {

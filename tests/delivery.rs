@@ -272,7 +272,10 @@ fn schedule(world: &mut World, seed: u64) -> Result<(), String> {
                 let waits = rows.first().and_then(|row| row.first()).and_then(Value::as_i64);
                 let stands = inserted - waits.ok_or_else(|| "no depth".to_owned())?;
                 if !(sure..=head).contains(&stands) {
-                    return Err(format!("after a crash {stands} are consumed, not {sure} to {head}\n{}", trace.join("\n")));
+                    return Err(format!(
+                        "after a crash {stands} are consumed, not {sure} to {head}\n{}",
+                        trace.join("\n")
+                    ));
                 }
                 head = stands;
             }

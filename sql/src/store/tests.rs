@@ -898,10 +898,7 @@ fn a_passing_cursor_is_written_by_the_next_commit() {
     store.pass(passing, after(1), after(2)).unwrap();
     assert_eq!(store.cursors(), [(passing, after(2))]);
     assert_eq!(store.pass(passing, after(1), after(3)).unwrap_err().state(), SqlState::SERIALIZATION_FAILURE);
-    assert_eq!(
-        store.pass(other, after(1), after(3)).unwrap_err().state(),
-        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE
-    );
+    assert_eq!(store.pass(other, after(1), after(3)).unwrap_err().state(), SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE);
     // A commit that is refused leaves it to the next one.
     let mut txn = store.begin(options());
     txn.advance_cursor(passing, after(1), after(3));
