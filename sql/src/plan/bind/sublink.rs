@@ -126,7 +126,9 @@ impl Binder<'_> {
             Ast::Tuple(items) => items.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?,
             other => match self.expr(other)? {
                 // A whole row, whose fields have names, is one value.
-                Expr::Row { fields, .. } if fields.iter().all(|(name, _)| name.is_empty()) => fields.into_iter().map(|(_, field)| field).collect(),
+                Expr::Row { fields, .. } if fields.iter().all(|(name, _)| name.is_empty()) => {
+                    fields.into_iter().map(|(_, field)| field).collect()
+                }
                 one => vec![one],
             },
         };
