@@ -223,7 +223,7 @@ impl Shared {
 
     fn match_catalog(self: &Arc<Self>, running: &mut HashMap<TriggerId, Running>) {
         let catalogs = self.engine.catalogs();
-        for id in self.fire.consumers().keep(&catalogs) {
+        for id in self.fire.consumers().keep(&self.engine) {
             self.engine.subscriber_status().remove(id);
         }
         let mut wanted: HashMap<TriggerId, Wanted<'_>> = HashMap::new();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 use parking_lot::Mutex;
-use tripline_sql::catalog::{CatalogSet, TriggerDef, TriggerId};
+use tripline_sql::catalog::{TriggerDef, TriggerId};
 use tripline_sql::change::{CommitRecord, Position, Waker};
 use tripline_sql::engine::{Engine, LogReader, ReadItem};
 use tripline_sql::error::{Result, SqlError, SqlState};
@@ -93,9 +93,11 @@ impl Consumers {
     }
 
     /// Ends the executions of queues that are no more (CDB-713); gives their triggers.
-    pub(crate) fn keep(&self, catalogs: &CatalogSet) -> Vec<TriggerId> {
+    pub(crate) fn keep(&self, engine: &Engine) -> Vec<TriggerId> {
         let gone: Vec<(TriggerId, Arc<Mutex<Registration>>)> = {
             let mut queues = self.queues.lock();
+            // Looked at now: catalogs older than a registration may not have its queue yet.
+            let catalogs = engine.catalogs();
             let is_gone = |id: &TriggerId| !catalogs.databases().any(|catalog| catalog.trigger(*id).is_some());
             let ids: Vec<TriggerId> = queues.keys().copied().filter(is_gone).collect();
             ids.into_iter().filter_map(|id| queues.remove(&id).map(|queue| (id, queue))).collect()
