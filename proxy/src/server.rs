@@ -7,7 +7,8 @@ use std::future::Future;
 use std::hash::RandomState;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::config::{Auth, Config, ConfigError};
 use crate::error::put_error;
 use crate::handler::{Stop, serve};
 use crate::metrics::Metrics;
-use crate::open::{Parts, StartError, check_passwords, has_passwords, open};
+use crate::open::{Parts, StartError, check_passwords, guarded, open};
 use crate::startup::Startup;
 use crate::stream::{Stream, Watch};
 
@@ -46,9 +47,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Whether any role has a password.
-    pub(crate) fn has_passwords(&self) -> bool {
-        has_passwords(&self.engine)
+    /// Whether a superuser has a password.
+    pub(crate) fn guarded(&self) -> bool {
+        guarded(&self.engine)
     }
 }
 
@@ -124,10 +125,9 @@ impl Server {
         if let Some(directory) = &config.unix_socket_dir {
             let port = addresses.first().map_or(5432, SocketAddr::port);
             let path = directory.join(format!(".s.PGSQL.{port}"));
-            // The data directory is locked by now: a socket file left here has no server behind it.
-            let _ = std::fs::remove_file(&path);
-            let named = |error| StartError::Io(path.display().to_string(), error);
-            unix.push(UnixListener::bind(&path).map_err(named)?);
+            let listener =
+                bind_unix(&path).map_err(|error| StartError::Io(format!("listen on {}", path.display()), error))?;
+            unix.push(listener);
             unix_sockets.push(path);
         }
         let feed = crate::triggers::start_feed(&engine, fire)
@@ -237,7 +237,7 @@ impl Server {
         }
         let trusting = match config.auth {
             Auth::Trust => true,
-            Auth::Auto => !self.shared.0.has_passwords(),
+            Auth::Auto => !self.shared.0.guarded(),
             Auth::Scram | Auth::Password => false,
         };
         if trusting {
@@ -245,7 +245,7 @@ impl Server {
                 "no password is asked of clients on this machine (auth = {})",
                 match config.auth {
                     Auth::Trust => "trust",
-                    _ => "auto, and no role has a password",
+                    _ => "auto, and no superuser has a password",
                 }
             );
         }
@@ -277,6 +277,19 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nodelay(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Listens on a socket file. One that a server has left behind is removed, one that somebody answers on is not. Every
+/// user of the machine may connect, as with PostgreSQL: who is let in is a matter of authentication.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there")),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
+    Ok(listener)
 }
 
 fn local_addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, StartError> {

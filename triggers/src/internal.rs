@@ -18,10 +18,8 @@ pub(crate) fn session(engine: &Engine, catalog: &Catalog) -> Result<Session> {
     engine.session(SessionOptions {
         user: catalogs.shared.role(BOOTSTRAP_ROLE).map_or_else(|| "admin".to_owned(), |role| role.name.clone()),
         database: database.name.clone(),
-        parameters: Vec::new(),
         internal: true,
-        mailbox: None,
-        client_address: String::new(),
+        ..SessionOptions::default()
     })
 }
 

@@ -91,6 +91,8 @@ async fn connection(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
         internal: false,
         mailbox: None,
         client_address: peer.to_string(),
+        server_address: None,
+        tls: None,
     });
     let session = match session {
         Ok(session) => session,

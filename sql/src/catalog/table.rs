@@ -129,6 +129,18 @@ impl TableDef {
         self.live_columns().find(|(_, column)| column.name == name).map(|(place, _)| place)
     }
 
+    /// The keys of an index in the order in which they were written: an EXCLUDE constraint's index has its own.
+    #[must_use]
+    pub fn written_keys<'a>(&self, index: &'a IndexDef) -> Vec<&'a IndexKey> {
+        let owner = self.constraints.iter().find(|constraint| constraint.oid == index.constraint);
+        match owner.map(|owner| &owner.kind) {
+            Some(ConstraintKind::Exclude { elements, .. }) => {
+                elements.iter().filter_map(|(place, _)| index.keys.get(*place)).collect()
+            }
+            _ => index.keys.iter().collect(),
+        }
+    }
+
     /// The primary key's index.
     #[must_use]
     pub fn primary_key(&self) -> Option<&IndexDef> {
@@ -294,6 +306,13 @@ pub enum ConstraintKind {
     Unique {
         /// OID of the index.
         index: Oid,
+    },
+    /// EXCLUDE, by the index with this OID.
+    Exclude {
+        /// OID of the index: the keys compared by `=` come first in it.
+        index: Oid,
+        /// In the order written: place of the key in the index, and the operator's name.
+        elements: Vec<(usize, String)>,
     },
     /// CHECK
     Check {

@@ -22,6 +22,8 @@ pub(super) enum Event {
     Child { table: Arc<TableDef>, place: usize, row: RowId, key: Vec<Value> },
     /// A referenced row went or changed its key.
     Parent { table: Arc<TableDef>, old: Row, new: Option<Row> },
+    /// A row that may conflict with others by an EXCLUDE constraint: table, constraint, the row.
+    Excluded { table: Arc<TableDef>, constraint: Oid, row: RowId },
     /// NO ACTION of one constraint, deferred.
     NoAction { child: TableId, constraint: Oid, old: Row },
 }
@@ -52,7 +54,13 @@ impl Deferred {
         self.events.truncate(mark);
     }
 
-    fn defers(&self, constraint: &Constraint) -> bool {
+    /// Keeps an event of a constraint until it is to be checked.
+    pub(super) fn push(&mut self, constraint: Oid, event: Event) {
+        self.events.push((constraint, event));
+    }
+
+    /// Whether a constraint is checked later than at the end of the statement.
+    pub(super) fn defers(&self, constraint: &Constraint) -> bool {
         if !constraint.deferrable {
             return false;
         }
@@ -172,6 +180,9 @@ fn run_round(exec: &Exec<'_>, events: Vec<Event>, snapshot: &Snapshot, checked: 
         match event {
             Event::Child { table, place, row, key } => {
                 check_child(exec, &catalog, &table, place, row, &key, snapshot, checked)?;
+            }
+            Event::Excluded { table, constraint, row } => {
+                super::exclusion::check_later(exec, &table, constraint, row)?;
             }
             Event::Parent { table, old, new } => match parents.last_mut() {
                 Some((last, rows)) if last.id == table.id => rows.push((old, new)),
@@ -546,7 +557,7 @@ pub fn set_constraints(backend: &Backend, names: Option<&[Oid]>, deferred: bool)
     if deferred { Ok(()) } else { run_deferred(backend, names) }
 }
 
-fn schema_name(backend: &Backend, table: &TableDef) -> String {
+pub(super) fn schema_name(backend: &Backend, table: &TableDef) -> String {
     let catalog = backend.catalog().ok();
     catalog.and_then(|catalog| catalog.schema(table.schema).map(|schema| schema.name.clone())).unwrap_or_default()
 }
@@ -556,7 +567,12 @@ fn columns_text(table: &TableDef, places: &[usize]) -> String {
     names.join(", ")
 }
 
-fn values_text(values: &[Value], types: impl Iterator<Item = crate::types::DataType>, style: &TextStyle) -> String {
+/// Values as they stand in a detail: `1, x, null`.
+pub(super) fn values_text(
+    values: &[Value],
+    types: impl Iterator<Item = crate::types::DataType>,
+    style: &TextStyle,
+) -> String {
     let mut out = String::new();
     for (at, (value, ty)) in values.iter().zip(types).enumerate() {
         if at > 0 {

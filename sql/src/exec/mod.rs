@@ -16,6 +16,7 @@ mod cte;
 
 pub mod ddl;
 mod detached;
+mod exclusion;
 mod group;
 mod filled;
 mod hook;
@@ -52,7 +53,7 @@ pub use planning::{
 };
 pub use privilege::{check_privileges, has_privilege};
 pub use settings::{SETTINGS, SettingKind, Settings, check_name, parse_bool, split_list};
-pub use shared::{Control, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus};
+pub use shared::{Control, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus, TlsInfo};
 pub use write::{RowInserter, Writer, insert_rows};
 
 use crate::catalog::SequenceDef;

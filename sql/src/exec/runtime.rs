@@ -1,6 +1,7 @@
 //! What expressions ask of the running statement: subqueries, the session, sequences, locks.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -357,6 +358,13 @@ impl Runtime for Exec<'_> {
 
     fn backend_pid(&self) -> i32 {
         self.backend.pid
+    }
+
+    fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        let sessions = self.backend.shared.sessions.read();
+        let Some(control) = sessions.get(&self.backend.pid) else { return (None, None) };
+        let info = control.info.lock();
+        (info.client_address.parse().ok(), info.server_address)
     }
 
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool> {

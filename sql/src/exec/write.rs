@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::constraint::{self, Event};
+use super::exclusion;
 use super::filled::{Filled, set_all};
 use super::hook::HookCx;
 use super::{Cx, Exec, State};
@@ -62,6 +63,8 @@ pub(super) enum Inserted {
     Skipped,
     /// Not written: an index has its key.
     Conflict { index: Oid, row: RowId, candidate: Row },
+    /// Written, but an EXCLUDE constraint refuses it: the caller fails with the error or goes back behind the row.
+    Excluded { index: Oid, error: SqlError, candidate: Row },
 }
 
 /// What became of a row to change or delete.
@@ -259,6 +262,11 @@ impl TableWriter {
                 return Ok(Inserted::Conflict { index, row: other, candidate: row });
             }
         };
+        if !self.target.exclusions.is_empty()
+            && let Some((index, error)) = exclusion::check(&self.target, id, None, &row, cx)?
+        {
+            return Ok(Inserted::Excluded { index, error, candidate: row });
+        }
         if !self.foreign.is_empty() {
             self.queue_child(exec, id, None, &row)?;
         }
@@ -291,6 +299,7 @@ impl TableWriter {
             match self.store_row(row, cx)? {
                 Inserted::Done(id, row) => return Ok(Some((id, row))),
                 Inserted::Skipped => return Ok(None),
+                Inserted::Excluded { error, .. } => return Err(error),
                 Inserted::Conflict { index, row: other, candidate } => {
                     if !self.upsert.contains(&index) {
                         return Err(constraint::unique_violation(cx, &self.table, index, &candidate));
@@ -431,6 +440,11 @@ impl TableWriter {
                 return Err(constraint::unique_violation(cx, &self.table, index, &new));
             }
         }
+        if !self.target.exclusions.is_empty()
+            && let Some((_, error)) = exclusion::check(&self.target, id, Some(&old), &new, cx)?
+        {
+            return Err(error);
+        }
         if !self.foreign.is_empty() {
             self.queue_child(exec, id, Some(&old), &new)?;
         }
@@ -558,10 +572,15 @@ fn insert_on_conflict(
     cx: &Cx<'_>,
 ) -> Result<Option<(RowId, Row)>> {
     let snapshot = &cx.exec.run.snapshot;
+    let arbiter = |index: Oid| conflict.arbiters.is_empty() || conflict.arbiters.contains(&index);
+    if plan.target.exclusions.iter().any(|exclusion| arbiter(exclusion.index)) {
+        return insert_unless_excluded(table, row, plan, &arbiter, cx);
+    }
     loop {
         let (index, other, candidate) = match table.insert_row(row, Some(&plan.columns), cx)? {
             Inserted::Done(id, row) => return Ok(Some((id, row))),
             Inserted::Skipped => return Ok(None),
+            Inserted::Excluded { error, .. } => return Err(error),
             Inserted::Conflict { index, row, candidate } => (index, row, candidate),
         };
         if !conflict.arbiters.is_empty() && !conflict.arbiters.contains(&index) {
@@ -604,6 +623,47 @@ fn insert_on_conflict(
             }
         }
         row = candidate;
+    }
+}
+
+/// ON CONFLICT DO NOTHING with EXCLUDE constraints among its arbiters.
+fn insert_unless_excluded(
+    table: &mut TableWriter,
+    row: Row,
+    plan: &InsertPlan,
+    arbiter: &dyn Fn(Oid) -> bool,
+    cx: &Cx<'_>,
+) -> Result<Option<(RowId, Row)>> {
+    let backend = cx.exec.backend;
+    let target = plan.target.clone();
+    let Some(mut row) = table.before_insert(row, Some(&plan.columns), cx)? else { return Ok(None) };
+    loop {
+        for exclusion in target.exclusions.iter().filter(|exclusion| arbiter(exclusion.index)) {
+            if exclusion::find(exclusion, target.table.id, None, &row, cx)?.is_some() {
+                return Ok(None);
+            }
+        }
+        let savepoint = backend.with_txn(|txn| Ok(txn.savepoint()))?;
+        let outcome = table.store_row(row, cx)?;
+        let undo = matches!(outcome, Inserted::Excluded { .. });
+        backend.with_txn(|txn| {
+            if undo {
+                txn.rollback_to(savepoint)?;
+            }
+            txn.release(savepoint);
+            Ok(())
+        })?;
+        match outcome {
+            Inserted::Done(id, row) => return Ok(Some((id, row))),
+            Inserted::Skipped => return Ok(None),
+            Inserted::Conflict { index, .. } if arbiter(index) => return Ok(None),
+            Inserted::Conflict { index, candidate, .. } => {
+                return Err(constraint::unique_violation(cx, &table.table, index, &candidate));
+            }
+            // Somebody was quicker: the next look finds the row.
+            Inserted::Excluded { index, candidate, .. } if arbiter(index) => row = candidate,
+            Inserted::Excluded { error, .. } => return Err(error),
+        }
     }
 }
 

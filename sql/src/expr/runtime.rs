@@ -1,5 +1,6 @@
 //! What an expression may ask of whoever runs it: parameters, outer rows, subqueries, the session.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{SubplanId, SubqueryKind};
@@ -130,6 +131,10 @@ pub trait Runtime {
     fn check_cancel(&self) -> Result<()>;
     /// pg_backend_pid
     fn backend_pid(&self) -> i32;
+    /// Where the client is, and where it connected to; none where it did not come over TCP.
+    fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        (None, None)
+    }
     /// pg_cancel_backend, or pg_terminate_backend with `terminate`; false if there is no such session.
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool>;
     /// txid_current: assigns an id.

@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 pub use bind::{
     BindContext, LUA_FUNCTIONS, PlanSource, bind_ami_argument, bind_check, bind_default, bind_domain_check,
-    bind_generated, bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text, write_target,
+    bind_generated, bind_index_expr, bind_scalar, bind_unfolded, exclusion_operator, resolve_type, resolve_type_text,
+    write_target,
 };
 pub use build::plan;
 
@@ -570,6 +571,28 @@ pub struct WriteTarget {
     pub checks: Vec<(usize, Expr)>,
     /// Columns of domains: their values checked.
     pub domains: Vec<Expr>,
+    /// EXCLUDE constraints.
+    pub exclusions: Vec<Exclusion>,
+}
+
+/// An EXCLUDE constraint: two rows conflict if every operator finds that their keys do.
+#[derive(Debug)]
+pub struct Exclusion {
+    /// Place in `TableDef::constraints`.
+    pub place: usize,
+    /// Its index.
+    pub index: Oid,
+    /// Keys of the index over the whole row; a row with a NULL among them conflicts with none.
+    pub keys: Vec<Expr>,
+    /// WHERE: rows that do not meet it conflict with none.
+    pub predicate: Option<Expr>,
+    /// What must hold for a conflict, over the keys of one row followed by those of the other.
+    pub tests: Vec<Expr>,
+    /// How many of the first keys are compared by `=`: conflicts have the same values there.
+    pub equal: usize,
+    /// Whether one key follows, a range compared by `&&`: then rows that satisfy the constraint follow one another
+    /// without overlap, and only the neighbours of a new row can conflict with it.
+    pub ranges: bool,
 }
 
 /// INSERT.

@@ -36,6 +36,7 @@ mod recover;
 mod segment;
 mod sequence;
 mod serial;
+mod standing;
 #[allow(clippy::module_inception, reason = "the file of the type Store")]
 mod store;
 mod table;
@@ -58,5 +59,6 @@ pub use outcome::{
 pub use range::IndexRange;
 pub use read::{IndexCursor, ScanCursor};
 pub use reader::{LogReader, ReadItem};
+pub use standing::{Holder, Standing, StandingCursor};
 pub use store::Store;
 pub use txn::Txn;

@@ -24,7 +24,7 @@ use super::table::StaleKey;
 use super::txn::{Txn, Write};
 
 /// What stands on top of a row's chain.
-enum Newest {
+pub(super) enum Newest {
     Own(u32),
     /// Another transaction's write, with its epoch; and whether it changed keys.
     Other(Arc<Owner>, u64, bool),
@@ -113,7 +113,7 @@ fn changed_meanwhile(deleted: bool) -> SqlError {
 }
 
 impl Txn {
-    fn newest_of(&self, version: &Version) -> Newest {
+    pub(super) fn newest_of(&self, version: &Version) -> Newest {
         let Some((short, command)) = version.writer() else { return Newest::Committed(version.stamp) };
         if self.registered && short == self.short {
             return Newest::Own(command);

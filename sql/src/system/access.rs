@@ -1,7 +1,7 @@
 //! Roles, databases, schemas and access privileges.
 
 use crate::catalog::{AclItem, CatalogSet, INFORMATION_SCHEMA, PG_CATALOG, Privilege, RoleDef, TRIPLINE};
-use crate::error::Result;
+use crate::error::{Result, SqlError, SqlState};
 use crate::plan::SystemContext;
 use crate::types::{Oid, Row, Value, oid};
 
@@ -29,6 +29,9 @@ fn letter(privilege: Privilege) -> char {
     }
 }
 
+/// The order in which an aclitem shows its privileges.
+const ORDER: &str = "arwdDxtXUCTc";
+
 /// An aclitem array as text items; NULL for the owner's defaults.
 pub(super) fn acl_value(context: &dyn SystemContext, acl: &[AclItem]) -> Value {
     if acl.is_empty() {
@@ -37,8 +40,9 @@ pub(super) fn acl_value(context: &dyn SystemContext, acl: &[AclItem]) -> Value {
     let set = context.runtime().catalogs();
     let items = acl.iter().map(|item| {
         let grantee = if item.grantee == 0 { String::new() } else { role_name(&set, item.grantee) };
-        let letters: String = item
-            .privileges
+        let mut privileges = item.privileges.clone();
+        privileges.sort_by_key(|(privilege, _)| ORDER.find(letter(*privilege)));
+        let letters: String = privileges
             .iter()
             .map(
                 |(privilege, grant)| {
@@ -114,12 +118,12 @@ fn settings(def: &RoleDef) -> Value {
     text_array(def.settings.iter().map(|(key, value)| format!("{key}={value}")))
 }
 
-/// Rows of `pg_authid`: for superusers only (others get no rows).
+/// Rows of `pg_authid`: for superusers only. Errors: 42501.
 pub(super) fn pg_authid(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (set, _) = catalog(context)?;
     let (_, user) = context.runtime().users();
     if !set.shared.role(user).is_some_and(|def| def.superuser) {
-        return Ok(Vec::new());
+        return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "permission denied for table pg_authid"));
     }
     let row = |def: &RoleDef| {
         vec![
@@ -183,12 +187,12 @@ pub(super) fn pg_user(context: &dyn SystemContext, _: &[(usize, Value)]) -> Resu
     Ok(set.shared.roles().filter(|def| def.login).map(|def| user_row(def, Value::from("********"))).collect())
 }
 
-/// Rows of `pg_shadow`: for superusers only (others get no rows).
+/// Rows of `pg_shadow`: for superusers only. Errors: 42501.
 pub(super) fn pg_shadow(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (set, _) = catalog(context)?;
     let (_, user) = context.runtime().users();
     if !set.shared.role(user).is_some_and(|def| def.superuser) {
-        return Ok(Vec::new());
+        return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "permission denied for view pg_shadow"));
     }
     Ok(set.shared.roles().filter(|def| def.login).map(|def| user_row(def, def.password.clone().into())).collect())
 }

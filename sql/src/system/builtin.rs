@@ -602,10 +602,19 @@ pub(super) fn pg_extension(_: &dyn SystemContext, _: &[(usize, Value)]) -> Resul
     Ok(vec![row])
 }
 
+/// Extensions whose functions and operator classes are built in: name, version, and the version if it is shown as
+/// installed.
+pub(crate) const EXTENSIONS: &[(&str, &str, Option<&str>)] = &[
+    ("plpgsql", "1.0", Some("1.0")),
+    ("btree_gin", "1.3", None),
+    ("btree_gist", "1.7", None),
+    ("pgcrypto", "1.3", None),
+    ("uuid-ossp", "1.1", None),
+];
+
 /// Rows of `pg_available_extensions`.
 pub(super) fn pg_available_extensions(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
-    let list = [("plpgsql", "1.0", Some("1.0")), ("pgcrypto", "1.3", None), ("uuid-ossp", "1.1", None)];
-    Ok(list
+    Ok(EXTENSIONS
         .iter()
         .map(|(text, version, installed)| vec![name(text), (*version).into(), (*installed).into(), Value::Null])
         .collect())

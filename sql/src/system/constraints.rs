@@ -4,8 +4,8 @@ use crate::catalog::{
     Catalog, Constraint, ConstraintKind, DomainCheck, ForeignKeyAction, MatchType, TableDef, TypeKind,
 };
 use crate::error::Result;
-use crate::plan::SystemContext;
-use crate::types::{Oid, Row, Value};
+use crate::plan::{SystemContext, exclusion_operator};
+use crate::types::{Oid, Row, Value, oid};
 
 use super::relations::{PG_CLASS, attribute_array, default_text};
 use super::{catalog, flag, int4, name, wanted_oid};
@@ -31,10 +31,26 @@ fn index_columns(def: &TableDef, index: Oid) -> Vec<usize> {
     index.map(|index| index.keys.iter().filter_map(|key| key.column).collect()).unwrap_or_default()
 }
 
+/// conexclop: the operators of an EXCLUDE constraint, in the order written.
+fn exclusion_operators(def: &TableDef, constraint: &Constraint) -> Value {
+    let ConstraintKind::Exclude { index, elements } = &constraint.kind else { return Value::Null };
+    let keys = def.indexes.iter().find(|found| found.oid == *index).map_or(&[][..], |found| &found.keys);
+    let operator = |(place, name): &(usize, String)| {
+        let found = exclusion_operator(name, keys.get(*place)?.ty).ok()??;
+        Some(Value::Oid(found.oid))
+    };
+    super::array(oid::OID, elements.iter().map(|element| operator(element).unwrap_or(Value::Oid(0))).collect())
+}
+
 fn constraint_row(def: &TableDef, constraint: &Constraint) -> Row {
     let (kind, index, columns) = match &constraint.kind {
         ConstraintKind::PrimaryKey { index } => (b'p', *index, index_columns(def, *index)),
         ConstraintKind::Unique { index } => (b'u', *index, index_columns(def, *index)),
+        ConstraintKind::Exclude { index, elements } => {
+            let keys = def.indexes.iter().find(|found| found.oid == *index).map_or(&[][..], |found| &found.keys);
+            let column = |(place, _): &(usize, String)| keys.get(*place).map(|key| key.column);
+            (b'x', *index, elements.iter().filter_map(column).flatten().collect())
+        }
         ConstraintKind::Check { columns, .. } => (b'c', 0, columns.clone()),
         ConstraintKind::ForeignKey(key) => (b'f', key.parent_index, key.columns.clone()),
     };
@@ -71,7 +87,7 @@ fn constraint_row(def: &TableDef, constraint: &Constraint) -> Row {
         Value::Null,
         Value::Null,
         Value::Null,
-        Value::Null,
+        exclusion_operators(def, constraint),
         text,
     ]
 }
@@ -160,7 +176,9 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
                         columns.iter().map(|place| row(2606, constraint.oid, PG_CLASS, def.id.0, place + 1, b'a')),
                     );
                 }
-                ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => {
+                ConstraintKind::PrimaryKey { index }
+                | ConstraintKind::Unique { index }
+                | ConstraintKind::Exclude { index, .. } => {
                     let columns = index_columns(def, *index);
                     rows.extend(
                         columns.iter().map(|place| row(2606, constraint.oid, PG_CLASS, def.id.0, place + 1, b'a')),

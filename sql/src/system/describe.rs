@@ -313,6 +313,12 @@ impl Question<'_> {
                     if found.is_some_and(|found| found.nulls_not_distinct) { " NULLS NOT DISTINCT" } else { "" };
                 format!("UNIQUE{nulls} {}", key_columns(*index))
             }
+            ConstraintKind::Exclude { index, elements } => {
+                let Some(index) = table.indexes.iter().find(|found| found.oid == *index) else {
+                    return Ok(Value::Null);
+                };
+                self.exclusion_text(&table, index, elements)?
+            }
             ConstraintKind::Check { expr, .. } => {
                 format!("CHECK ({})", stored_text(self.bind, expr, Some(&table), None, self.pretty())?)
             }
@@ -348,13 +354,31 @@ impl Question<'_> {
         Ok(text.into())
     }
 
+    /// `EXCLUDE USING gist (a WITH =, b WITH &&) WHERE (c)`.
+    fn exclusion_text(&self, table: &Arc<TableDef>, index: &IndexDef, elements: &[(usize, String)]) -> Result<String> {
+        let mut shown = Vec::with_capacity(elements.len());
+        for (place, operator) in elements {
+            let Some(key) = index.keys.get(*place) else { continue };
+            shown.push(format!("{} WITH {operator}", self.key_text(table, key, true, self.pretty())?));
+        }
+        let mut text = format!("EXCLUDE USING {} ({})", method_name(index.method), shown.join(", "));
+        if !index.include.is_empty() {
+            let names = index.include.iter().map(|place| quote_name(&table.columns[*place].name));
+            text += &format!(" INCLUDE ({})", names.collect::<Vec<_>>().join(", "));
+        }
+        if let Some(predicate) = &index.predicate {
+            text += &format!(" WHERE ({})", stored_text(self.bind, predicate, Some(table), None, self.pretty())?);
+        }
+        Ok(text)
+    }
+
     /// pg_get_indexdef: the whole statement, or with a column number that key alone.
     fn index(&self) -> Result<Value> {
         let Some((table, index)) = self.oid(0).and_then(|oid| self.catalog.index(oid)) else { return Ok(Value::Null) };
         let wanted = self.number(1).unwrap_or(0);
         if wanted > 0 {
             let place = usize::try_from(wanted - 1).unwrap_or(usize::MAX);
-            if let Some(key) = index.keys.get(place) {
+            if let Some(key) = table.written_keys(index).get(place) {
                 return self.key_text(table, key, false, self.args.len() > 2 && self.pretty()).map(Value::from);
             }
             let included = index.include.get(place - index.keys.len().min(place));
@@ -403,16 +427,12 @@ impl Question<'_> {
 
     fn index_text(&self, table: &Arc<TableDef>, index: &IndexDef) -> Result<String> {
         let pretty = self.args.len() > 2 && self.pretty();
-        let method = match index.method {
-            IndexMethod::Btree => "btree",
-            IndexMethod::Hash => "hash",
-            IndexMethod::Gin => "gin",
-            IndexMethod::Gist => "gist",
-            IndexMethod::SpGist => "spgist",
-            IndexMethod::Brin => "brin",
-        };
-        let keys: Vec<String> =
-            index.keys.iter().map(|key| self.key_text(table, key, true, pretty)).collect::<Result<_>>()?;
+        let method = method_name(index.method);
+        let keys: Vec<String> = table
+            .written_keys(index)
+            .into_iter()
+            .map(|key| self.key_text(table, key, true, pretty))
+            .collect::<Result<_>>()?;
         let mut text = format!(
             "CREATE {}INDEX {} ON {}.{} USING {method} ({})",
             if index.unique { "UNIQUE " } else { "" },
@@ -731,4 +751,16 @@ fn privilege(word: &str) -> Option<Privilege> {
         "CREATE" => Privilege::Create,
         _ => return None,
     })
+}
+
+/// Name of an access method.
+pub(super) fn method_name(method: IndexMethod) -> &'static str {
+    match method {
+        IndexMethod::Btree => "btree",
+        IndexMethod::Hash => "hash",
+        IndexMethod::Gin => "gin",
+        IndexMethod::Gist => "gist",
+        IndexMethod::SpGist => "spgist",
+        IndexMethod::Brin => "brin",
+    }
 }

@@ -424,6 +424,8 @@ fn table_constraints(context: &dyn SystemContext, _: &[(usize, Value)]) -> Resul
     };
     each_constraint(&own, |def, constraint| {
         let kind = match constraint.kind {
+            // The standard does not know it.
+            ConstraintKind::Exclude { .. } => return,
             ConstraintKind::PrimaryKey { .. } => "PRIMARY KEY",
             ConstraintKind::Unique { .. } => "UNIQUE",
             ConstraintKind::Check { .. } => "CHECK",
@@ -447,7 +449,7 @@ fn key_columns(def: &TableDef, kind: &ConstraintKind) -> Option<(Vec<usize>, Opt
             Some((index.keys.iter().filter_map(|key| key.column).collect(), None))
         }
         ConstraintKind::ForeignKey(key) => Some((key.columns.clone(), Some((key.parent, key.parent_columns.clone())))),
-        ConstraintKind::Check { .. } => None,
+        ConstraintKind::Check { .. } | ConstraintKind::Exclude { .. } => None,
     }
 }
 
@@ -573,7 +575,7 @@ fn constraint_table_usage(context: &dyn SystemContext, _: &[(usize, Value)]) -> 
         let table = match &constraint.kind {
             ConstraintKind::ForeignKey(key) => own.table(key.parent),
             ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => own.table(def.id),
-            ConstraintKind::Check { .. } => None,
+            ConstraintKind::Check { .. } | ConstraintKind::Exclude { .. } => None,
         };
         let Some(table) = table else { return };
         rows.push(vec![

@@ -530,17 +530,17 @@ fn operator_class(method: IndexMethod, class: Option<&str>, ty: Oid) -> Oid {
 }
 
 fn index_row(table: &TableDef, index: &IndexDef) -> Row {
+    let written = table.written_keys(index);
     let keys: Vec<Value> =
-        index.keys.iter().map(|key| key.column.map_or(Value::Int2(0), |place| int2(place + 1))).collect();
+        written.iter().map(|key| key.column.map_or(Value::Int2(0), |place| int2(place + 1))).collect();
     let included = attribute_numbers(&index.include);
     let deferrable = table.constraints.iter().any(|c| c.oid == index.constraint && c.deferrable);
-    let exprs: Vec<&str> = index.keys.iter().filter_map(|key| key.expr.as_deref()).collect();
-    let options = index.keys.iter().map(|key| Value::Int2(i16::from(key.descending) | i16::from(key.nulls_first) << 1));
-    let classes = index
-        .keys
-        .iter()
-        .map(|key| Value::Oid(operator_class(index.method, key.operator_class.as_deref(), key.ty.oid)));
-    let collations = index.keys.iter().map(|key| Value::Oid(type_storage(key.ty.oid).collation));
+    let excludes = !index.unique && index.constraint != 0;
+    let exprs: Vec<&str> = written.iter().filter_map(|key| key.expr.as_deref()).collect();
+    let options = written.iter().map(|key| Value::Int2(i16::from(key.descending) | i16::from(key.nulls_first) << 1));
+    let classes =
+        written.iter().map(|key| Value::Oid(operator_class(index.method, key.operator_class.as_deref(), key.ty.oid)));
+    let collations = written.iter().map(|key| Value::Oid(type_storage(key.ty.oid).collation));
     vec![
         Value::Oid(index.oid),
         Value::Oid(table.id.0),
@@ -549,7 +549,7 @@ fn index_row(table: &TableDef, index: &IndexDef) -> Row {
         Value::Bool(index.unique),
         Value::Bool(index.nulls_not_distinct),
         Value::Bool(index.primary),
-        Value::Bool(false),
+        Value::Bool(excludes),
         Value::Bool(!deferrable),
         Value::Bool(false),
         Value::Bool(true),

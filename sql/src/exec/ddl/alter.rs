@@ -214,7 +214,9 @@ impl Ddl<'_> {
         self.settle(&format!("column {name} of table {}", table.name), &dependents, cascade)?;
         let mut changed = (*self.table_now(table)?).clone();
         changed.constraints.retain(|constraint| match &constraint.kind {
-            ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => !gone.contains(index),
+            ConstraintKind::PrimaryKey { index }
+            | ConstraintKind::Unique { index }
+            | ConstraintKind::Exclude { index, .. } => !gone.contains(index),
             ConstraintKind::Check { columns, .. } => !columns.contains(&place),
             ConstraintKind::ForeignKey(key) => !key.columns.contains(&place),
         });
@@ -449,7 +451,9 @@ impl Ddl<'_> {
             return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, text));
         };
         let index = match table.constraints[place].kind {
-            ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => Some(index),
+            ConstraintKind::PrimaryKey { index }
+            | ConstraintKind::Unique { index }
+            | ConstraintKind::Exclude { index, .. } => Some(index),
             _ => None,
         };
         if let Some(index) = index {

@@ -328,7 +328,13 @@ fn renumber_constraints(table: &mut TableDef, parent: TableId, renumbered: &[(Oi
     let own = table.id == parent;
     for constraint in &mut table.constraints {
         let index = match &mut constraint.kind {
-            ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } if own => index,
+            ConstraintKind::PrimaryKey { index }
+            | ConstraintKind::Unique { index }
+            | ConstraintKind::Exclude { index, .. }
+                if own =>
+            {
+                index
+            }
             ConstraintKind::ForeignKey(key) if key.parent == parent => &mut key.parent_index,
             _ => continue,
         };

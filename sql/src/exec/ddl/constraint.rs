@@ -1,5 +1,7 @@
 //! Constraints of CREATE TABLE and ADD CONSTRAINT, and the looking over of rows that are already there.
 
+use std::sync::Arc;
+
 use sqlparser::ast;
 
 use super::{Ddl, find_column, key_columns, names};
@@ -9,8 +11,9 @@ use crate::catalog::{
 };
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{fold, object_name};
+use crate::plan::exclusion_operator;
 use crate::store::{TableLockMode, WaitPolicy};
-use crate::types::Oid;
+use crate::types::{DataType, Oid};
 
 impl Ddl<'_> {
     /// Adds constraints to a definition; NOT VALID ones carry true. With `fresh` the table has no rows and is not
@@ -45,9 +48,74 @@ impl Ddl<'_> {
             ast::TableConstraint::ForeignKey(key) => self.add_foreign_key(table, key, not_valid, fresh),
             ast::TableConstraint::PrimaryKeyUsingIndex(using) => self.add_using_index(table, using, true),
             ast::TableConstraint::UniqueUsingIndex(using) => self.add_using_index(table, using, false),
-            ast::TableConstraint::Exclude(_) => Err(SqlError::unsupported("an EXCLUDE constraint")),
+            ast::TableConstraint::Exclude(_) if not_valid => {
+                Err(SqlError::unsupported("EXCLUDE constraints cannot be marked NOT VALID"))
+            }
+            ast::TableConstraint::Exclude(exclude) => self.add_exclude(table, exclude),
             other => Err(SqlError::unsupported(format!("constraint {other}"))),
         }
+    }
+
+    fn add_exclude(&self, table: &mut TableDef, exclude: &ast::ExcludeConstraint) -> Result<()> {
+        let method = exclude.index_method.as_ref().map_or_else(|| "btree".to_owned(), fold);
+        let method = match method.as_str() {
+            "btree" => IndexMethod::Btree,
+            "hash" => IndexMethod::Hash,
+            "gist" => IndexMethod::Gist,
+            "spgist" => IndexMethod::SpGist,
+            "gin" | "brin" => {
+                return Err(SqlError::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!("access method \"{method}\" does not support exclusion constraints"),
+                ));
+            }
+            _ => {
+                return Err(SqlError::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!("access method \"{method}\" does not exist"),
+                ));
+            }
+        };
+        let mut elements = Vec::with_capacity(exclude.elements.len());
+        let mut words = Vec::new();
+        for element in &exclude.elements {
+            if let ast::Expr::Identifier(ident) = &element.column.column.expr {
+                key_columns(table, std::slice::from_ref(ident))?;
+            }
+            let (key, word) = self.index_key(table, &element.column)?;
+            words.push(word);
+            let operator = exclusion_operator_name(&element.operator)?;
+            check_exclusion_operator(&operator, key.ty, method)?;
+            elements.push((key, operator));
+        }
+        let name = match &exclude.name {
+            Some(name) => self.given_index_name(table, fold(name))?,
+            None => self.free_index_name(table, &words.join("_"), "excl")?,
+        };
+        let predicate = exclude.where_clause.as_ref().map(ToString::to_string);
+        if let Some(text) = &predicate {
+            self.bind_condition(&Arc::new(table.clone()), text)?;
+        }
+        // What must be equal comes first in the index: it says where the rows are that can conflict.
+        let mut order: Vec<usize> = (0..elements.len()).collect();
+        order.sort_by_key(|at| elements[*at].1 != "=");
+        let written = elements.iter().enumerate().map(|(at, (_, operator))| {
+            let place = order.iter().position(|other| *other == at).unwrap_or(at);
+            (place, operator.clone())
+        });
+        let written: Vec<(usize, String)> = written.collect();
+        let index = IndexDef {
+            method,
+            keys: order.iter().map(|at| elements[*at].0.clone()).collect(),
+            include: key_columns(table, &exclude.include)?,
+            unique: false,
+            predicate,
+            ..self.unique_index(table, name.clone(), &[])
+        };
+        self.attach(table, index, name, exclude.characteristics.as_ref(), |index| ConstraintKind::Exclude {
+            index,
+            elements: written.clone(),
+        })
     }
 
     pub(super) fn new_constraint(&self, table: &TableDef, name: String, kind: ConstraintKind) -> Result<Constraint> {
@@ -345,6 +413,7 @@ impl Ddl<'_> {
                 .constraint(&constraint.name))
             }
             ConstraintKind::ForeignKey(key) => self.validate_foreign_key(table, constraint, key),
+            ConstraintKind::Exclude { .. } => crate::exec::exclusion::validate(self.backend, table.id, constraint.oid),
             ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => Ok(()),
         }
     }
@@ -453,6 +522,44 @@ fn apply_characteristics(
     constraint.deferrable = said.deferrable.unwrap_or(constraint.deferred);
     if constraint.deferred && said.deferrable == Some(false) {
         return Err(SqlError::syntax("constraint declared INITIALLY DEFERRED must be DEFERRABLE"));
+    }
+    Ok(())
+}
+
+/// The operator of an element; one of another schema than pg_catalog does not exist.
+fn exclusion_operator_name(operator: &ast::ExcludeConstraintOperator) -> Result<String> {
+    match operator {
+        ast::ExcludeConstraintOperator::Token(token) if token == "!=" => Ok("<>".to_owned()),
+        ast::ExcludeConstraintOperator::Token(token) => Ok(token.clone()),
+        ast::ExcludeConstraintOperator::PGOperator(parts) => match parts.as_slice() {
+            [name] => Ok(name.clone()),
+            [schema, name] if schema == "pg_catalog" => Ok(name.clone()),
+            _ => Err(SqlError::new(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("operator does not exist: {}", parts.join(".")),
+            )),
+        },
+    }
+}
+
+/// Errors: 42883 no such operator, 42809 one that cannot tell of conflicts, or that the access method does not know.
+fn check_exclusion_operator(name: &str, key: DataType, method: IndexMethod) -> Result<()> {
+    let ty = crate::types::shown_type(DataType::new(key.oid));
+    let wrong = |what: String, detail: &str| {
+        SqlError::new(SqlState::WRONG_OBJECT_TYPE, format!("operator {name}({ty},{ty}) {what}")).detail(detail)
+    };
+    if exclusion_operator(name, key)?.is_none() {
+        return Err(wrong(
+            "is not commutative".to_owned(),
+            "Only commutative operators can be used in exclusion constraints.",
+        ));
+    }
+    if name != "=" && matches!(method, IndexMethod::Btree | IndexMethod::Hash) {
+        let family = if matches!(method, IndexMethod::Btree) { "btree" } else { "hash" };
+        return Err(wrong(
+            format!("is not a member of an operator family of the access method \"{family}\""),
+            "The exclusion operator must be related to the index operator class for the constraint.",
+        ));
     }
     Ok(())
 }

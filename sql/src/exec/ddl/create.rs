@@ -70,7 +70,7 @@ impl Ddl<'_> {
                     format!("column \"{name}\" specified more than once"),
                 ));
             }
-            table.columns.push(plain_column(name, &column));
+            table.columns.push(self.result_column(name, &column)?);
         }
         let table = self.put_table(table)?;
         self.note_on_commit(&table, create.on_commit.as_ref());
@@ -180,7 +180,21 @@ impl Ddl<'_> {
     }
 }
 
-/// A column as a query's result gives it.
+impl Ddl<'_> {
+    /// A column as a query's result gives it, with the collation of the column that it shows.
+    pub(super) fn result_column(&self, name: String, column: &OutputColumn) -> Result<Column> {
+        let mut own = plain_column(name, column);
+        let (table, number) = column.origin;
+        let catalog = self.catalog()?;
+        let place = usize::try_from(number - 1).unwrap_or(usize::MAX);
+        if let Some(origin) = catalog.table(TableId(table)).and_then(|table| table.columns.get(place)) {
+            own.collation.clone_from(&origin.collation);
+        }
+        Ok(own)
+    }
+}
+
+/// The same for one that shows none.
 pub(super) fn plain_column(name: String, column: &OutputColumn) -> Column {
     let ty = if column.ty.oid == crate::types::oid::UNKNOWN { crate::types::DataType::TEXT } else { column.ty };
     Column {

@@ -110,7 +110,7 @@ impl Ddl<'_> {
         .detail(format!("It is maintained by trigger \"{}\".", trigger.name)))
     }
 
-    fn index_key(&self, table: &TableDef, column: &ast::IndexColumn) -> Result<(IndexKey, String)> {
+    pub(super) fn index_key(&self, table: &TableDef, column: &ast::IndexColumn) -> Result<(IndexKey, String)> {
         let options = &column.column.options;
         let descending = matches!(options.sort, Some(ast::OrderBySort::Desc));
         let (expr, collation) = match &column.column.expr {

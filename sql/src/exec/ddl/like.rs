@@ -149,9 +149,10 @@ impl Ddl<'_> {
             }
             let keys: Vec<IndexKey> =
                 index.keys.iter().map(|key| IndexKey { column: key.column.and_then(moved), ..key.clone() }).collect();
-            let words: Vec<String> = keys.iter().map(|key| key_word(table, key)).collect();
+            let words = source.written_keys(index).into_iter().map(|key| key_word(source, key)).collect::<Vec<_>>();
             let (words, label) = match (index.primary, owner) {
                 (true, _) => (String::new(), "pkey"),
+                (false, Some(_)) if !index.unique => (words.join("_"), "excl"),
                 (false, Some(_)) => (words.join("_"), "key"),
                 (false, None) => (words.join("_"), "idx"),
             };
@@ -167,8 +168,11 @@ impl Ddl<'_> {
                 ..index.clone()
             };
             if let Some(owner) = owner {
-                let kind = match owner.kind {
+                let kind = match &owner.kind {
                     ConstraintKind::PrimaryKey { .. } => ConstraintKind::PrimaryKey { index: copy.oid },
+                    ConstraintKind::Exclude { elements, .. } => {
+                        ConstraintKind::Exclude { index: copy.oid, elements: elements.clone() }
+                    }
                     _ => ConstraintKind::Unique { index: copy.oid },
                 };
                 let mut constraint = self.new_constraint(table, name, kind)?;

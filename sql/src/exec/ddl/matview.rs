@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use sqlparser::ast;
 
-use super::create::plain_column;
 use super::dependency;
 use super::{Ddl, bare};
 use crate::catalog::{Entry, EntryKey, Persistence, Relation, TableDef, TableShape, ViewDef};
@@ -37,7 +36,7 @@ impl Ddl<'_> {
                     format!("column \"{name}\" specified more than once"),
                 ));
             }
-            table.columns.push(plain_column(name, column));
+            table.columns.push(self.result_column(name, column)?);
         }
         let catalog = self.catalog()?;
         let path = self.backend.search_path();

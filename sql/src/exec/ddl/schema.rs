@@ -181,23 +181,19 @@ impl Ddl<'_> {
     }
 
     pub(super) fn create_extension(&self, name: &str, if_not_exists: bool) -> Result<String> {
-        match name {
-            "plpgsql" | "uuid-ossp" | "pgcrypto" => {
-                if name == "plpgsql" && !if_not_exists {
-                    return Err(SqlError::new(
-                        SqlState::DUPLICATE_OBJECT,
-                        format!("extension \"{name}\" already exists"),
-                    ));
-                }
-                Ok("CREATE EXTENSION".to_owned())
-            }
-            other => Err(SqlError::unsupported(format!("extension \"{other}\""))),
+        if !crate::system::EXTENSIONS.iter().any(|(known, ..)| *known == name) {
+            return Err(SqlError::unsupported(format!("extension \"{name}\"")));
         }
+        if name == "plpgsql" && !if_not_exists {
+            return Err(SqlError::new(SqlState::DUPLICATE_OBJECT, format!("extension \"{name}\" already exists")));
+        }
+        Ok("CREATE EXTENSION".to_owned())
     }
 
     pub(super) fn drop_extensions(&self, names: &[String], if_exists: bool) -> Result<String> {
         for name in names {
-            if !if_exists && !["uuid-ossp", "pgcrypto"].contains(&name.as_str()) {
+            let known = crate::system::EXTENSIONS.iter().any(|(known, _, shown)| known == name && shown.is_none());
+            if !if_exists && !known {
                 return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, format!("extension \"{name}\" does not exist")));
             }
         }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use sqlparser::ast;
 
-use super::create::plain_column;
 use super::{Ddl, bare};
 use crate::catalog::{Entry, Persistence, Relation, ViewDef};
 use crate::error::{Result, SqlError, SqlState};
@@ -23,7 +22,7 @@ impl Ddl<'_> {
         let mut columns = Vec::new();
         for (place, column) in plan_columns.iter().enumerate() {
             let named = create.columns.get(place).map_or_else(|| column.name.clone(), |given| fold(&given.name));
-            columns.push(plain_column(named, column));
+            columns.push(self.result_column(named, column)?);
         }
         if create.columns.len() > columns.len() {
             return Err(SqlError::syntax("CREATE VIEW specifies more column names than columns"));

@@ -1,4 +1,5 @@
 //! Functions about the session: identity, settings, locks, notifications, sequences, random values (PG-110, PG-111).
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::args::invalid;
@@ -33,6 +34,14 @@ fn current_database(call: &Call<'_>) -> Result<Value> {
     let runtime = call.ctx.runtime;
     let catalogs = runtime.catalogs();
     Ok(catalogs.shared.database(runtime.database()).map_or(Value::Null, |database| Value::text(&database.name)))
+}
+
+fn address(of: Option<SocketAddr>) -> Result<Value> {
+    Ok(of.map_or(Value::Null, |of| Value::from(of.ip().to_canonical().to_string())))
+}
+
+fn port(of: Option<SocketAddr>) -> Result<Value> {
+    Ok(of.map_or(Value::Null, |of| Value::Int4(of.port().into())))
 }
 
 fn schema_names(call: &Call<'_>, implicit: bool) -> Vec<Value> {
@@ -377,10 +386,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(2854, "pg_my_temp_schema", &[], OID, |_| Ok(Value::Oid(0))).stable(),
     Function::new(2855, "pg_is_other_temp_schema", &[OID], BOOL, |_| Ok(Value::Bool(false))).stable(),
     Function::new(315, "pg_jit_available", &[], BOOL, |_| Ok(Value::Bool(false))).volatile(),
-    Function::new(2196, "inet_client_addr", &[], INET, |_| Ok(Value::Null)).stable().lax(),
-    Function::new(2197, "inet_client_port", &[], INT4, |_| Ok(Value::Null)).stable().lax(),
-    Function::new(2198, "inet_server_addr", &[], INET, |_| Ok(Value::Null)).stable().lax(),
-    Function::new(2199, "inet_server_port", &[], INT4, |_| Ok(Value::Null)).stable().lax(),
+    Function::new(2196, "inet_client_addr", &[], INET, |c| address(c.ctx.runtime.addresses().0)).stable().lax(),
+    Function::new(2197, "inet_client_port", &[], INT4, |c| port(c.ctx.runtime.addresses().0)).stable().lax(),
+    Function::new(2198, "inet_server_addr", &[], INET, |c| address(c.ctx.runtime.addresses().1)).stable().lax(),
+    Function::new(2199, "inet_server_port", &[], INT4, |c| port(c.ctx.runtime.addresses().1)).stable().lax(),
     Function::new(2621, "pg_reload_conf", &[], BOOL, |_| Ok(Value::Bool(true))).volatile(),
     Function::new(2561, "pg_blocking_pids", &[INT4], INT4_ARRAY, |_| Ok(Value::Array(Arc::new(Array::one_dimensional(oid::INT4, Vec::new()))))).volatile(),
     Function::new(3298, "row_security_active", &[OID], BOOL, |_| Ok(Value::Bool(false))).stable(),

@@ -11,6 +11,7 @@ mod call;
 mod coerce;
 mod dml;
 mod domain;
+mod exclusion;
 mod expr;
 mod from;
 mod lua;
@@ -39,6 +40,7 @@ use crate::expr::{Expr, SubplanId};
 use crate::types::{DataType, Oid, TextStyle};
 
 pub use self::dml::write_target;
+pub use self::exclusion::exclusion_operator;
 pub use self::lua::LUA_FUNCTIONS;
 pub(super) use self::lua::is_lua_call;
 pub use self::text::{

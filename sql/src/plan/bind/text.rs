@@ -50,12 +50,18 @@ fn table_item(table: &Arc<TableDef>) -> Item {
         by_column: true,
         loose: table.dialect == "ami",
         row_id: None,
+        nullable: false,
+        mark: None,
         scalar: false,
     }
 }
 
 /// A binder for a stored text: no parameters, no positions, names of the table if there is one.
-fn text_binder<'a>(context: &BindContext<'a>, table: Option<&Arc<TableDef>>, clause: Clause) -> Result<Binder<'a>> {
+pub(super) fn text_binder<'a>(
+    context: &BindContext<'a>,
+    table: Option<&Arc<TableDef>>,
+    clause: Clause,
+) -> Result<Binder<'a>> {
     let mut binder = Binder::new(context, false, &[], 0)?;
     binder.params.forbid();
     binder.positions = false;
