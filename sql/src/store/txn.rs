@@ -110,6 +110,8 @@ pub struct Txn {
     pub(super) physical: Vec<Physical>,
     /// One's own counts: those of the parts are everybody's, and dear to touch for every row.
     pub(super) tables: Vec<Arc<Handle>>,
+    /// What these are called.
+    table_ids: Vec<TableId>,
     pub(super) command: u32,
     pub(super) command_used: bool,
     open: Vec<Snapshot>,
@@ -166,6 +168,7 @@ impl Txn {
             catalog_changed: false,
             physical: Vec::new(),
             tables: Vec::new(),
+            table_ids: Vec::new(),
             command: 0,
             command_used: false,
             open: Vec::new(),
@@ -425,12 +428,13 @@ impl Txn {
 
     /// Place of a table in `tables`, found or made. Errors: 42P01.
     pub(super) fn handle(&mut self, table: TableId) -> Result<usize> {
-        let place = match self.tables.iter().rposition(|handle| handle.store.id == table) {
+        let place = match self.table_ids.iter().rposition(|id| *id == table) {
             Some(place) => place,
             None => {
                 let store = self.inner.table(table)?;
                 let handle = Handle { version: u64::MAX, store, indexes: Arc::default(), shape: Arc::default() };
                 self.tables.push(Arc::new(handle));
+                self.table_ids.push(table);
                 self.tables.len() - 1
             }
         };
