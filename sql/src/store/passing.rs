@@ -36,66 +36,45 @@ pub(super) struct Passing {
 #[derive(Debug, Default)]
 struct Waiting {
     moves: BTreeMap<TriggerId, Position>,
-    /// How often they were taken.
-    taken: u64,
+    /// How often a record has taken some along.
+    written: u64,
 }
 
 impl Passing {
     fn put(&self, subscriber: TriggerId, to: Position) {
-        self.waiting.lock().moves.insert(subscriber, to);
+        let mut waiting = self.waiting.lock();
+        waiting.moves.insert(subscriber, to);
         self.any.store(true, Ordering::Release);
     }
 
-    /// What a record is to take along; what is dropped before it is told to be `written` waits for the next one.
-    pub(super) fn take(&self) -> Taken<'_> {
-        let moves = if self.any.load(Ordering::Acquire) {
-            let mut waiting = self.waiting.lock();
-            waiting.taken += 1;
-            self.any.store(false, Ordering::Release);
-            std::mem::take(&mut waiting.moves)
-        } else {
-            BTreeMap::new()
-        };
-        Taken { passing: self, moves }
+    /// What a record is to take along. It waits until one is `written`: of several commits under way each takes it, so that it
+    /// is with the first that comes to the log.
+    pub(super) fn waiting(&self) -> Vec<(TriggerId, Position)> {
+        if !self.any.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        self.waiting.lock().moves.iter().map(|(subscriber, to)| (*subscriber, *to)).collect()
+    }
+
+    /// A record with these has its place in the log.
+    pub(super) fn written(&self, moves: &[(TriggerId, Position)]) {
+        if moves.is_empty() {
+            return;
+        }
+        let mut waiting = self.waiting.lock();
+        for (subscriber, to) in moves {
+            if waiting.moves.get(subscriber) == Some(to) {
+                waiting.moves.remove(subscriber);
+            }
+        }
+        waiting.written += 1;
+        self.any.store(!waiting.moves.is_empty(), Ordering::Release);
     }
 
     /// What says whether the same moves still wait as before; none: there are none.
     fn look(&self) -> Option<u64> {
         let waiting = self.waiting.lock();
-        (!waiting.moves.is_empty()).then_some(waiting.taken)
-    }
-}
-
-/// Moves on the way into a record.
-pub(super) struct Taken<'a> {
-    passing: &'a Passing,
-    moves: BTreeMap<TriggerId, Position>,
-}
-
-impl Taken<'_> {
-    pub(super) fn put_into(&self, record: &mut RecordBuilder) {
-        for (subscriber, to) in &self.moves {
-            record.passing(*subscriber, *to);
-        }
-    }
-
-    /// The record has its place in the log.
-    pub(super) fn written(mut self) {
-        self.moves.clear();
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        if self.moves.is_empty() {
-            return;
-        }
-        let mut waiting = self.passing.waiting.lock();
-        for (subscriber, to) in std::mem::take(&mut self.moves) {
-            // One that came since goes further.
-            waiting.moves.entry(subscriber).or_insert(to);
-        }
-        self.passing.any.store(true, Ordering::Release);
+        (!waiting.moves.is_empty()).then_some(waiting.written)
     }
 }
 
@@ -104,11 +83,11 @@ impl Inner {
     pub(super) fn write_passing(&self, before: &mut Option<u64>) {
         let now = self.passing.look();
         if now.is_some() && now == *before {
-            let taken = self.passing.take();
+            let moves = self.passing.waiting();
             let mut record = RecordBuilder::default();
-            taken.put_into(&mut record);
+            record.passing(&moves);
             match self.append_record(record) {
-                Ok(_) => taken.written(),
+                Ok(_) => self.passing.written(&moves),
                 Err(error) => tracing::debug!(%error, "cursors could not be written"),
             }
         }
@@ -163,7 +142,7 @@ impl Store {
         let inner = self.inner();
         let Some(at) = inner.cursors.lock().get(&subscriber).copied() else { return Ok(CommitNo(0)) };
         let mut record = RecordBuilder::default();
-        record.passing(subscriber, at);
+        record.passing(&[(subscriber, at)]);
         inner.append_record(record)
     }
 }

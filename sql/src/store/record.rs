@@ -230,9 +230,11 @@ impl RecordBuilder {
         self.put_cursor(subscriber, u8::from(to.is_some()), to.unwrap_or(Position::START));
     }
 
-    /// The cursor stands here or further, if there still is one.
-    pub(super) fn passing(&mut self, subscriber: TriggerId, to: Position) {
-        self.put_cursor(subscriber, 2, to);
+    /// These cursors stand here or further, where there still is one.
+    pub(super) fn passing(&mut self, moves: &[(TriggerId, Position)]) {
+        for (subscriber, to) in moves {
+            self.put_cursor(*subscriber, 2, *to);
+        }
     }
 
     fn put_cursor(&mut self, subscriber: TriggerId, what: u8, to: Position) {
@@ -512,7 +514,7 @@ mod tests {
         builder.insert(TableId(7), 3, TriggerId(9), RowId(6), &stored);
         builder.truncate_table(TableId(8), 3, TriggerId(0), 17);
         builder.cursor(TriggerId(4), Some(Position { commit: CommitNo(2), ordinal: 1 }));
-        builder.passing(TriggerId(5), Position { commit: CommitNo(2), ordinal: 2 });
+        builder.passing(&[(TriggerId(5), Position { commit: CommitNo(2), ordinal: 2 })]);
         builder.sequence(44, -5, true);
         let cause = Cause { position: Position { commit: CommitNo(1), ordinal: 0 }, hops: 2 };
         let mut bytes = builder.finish(TxnId(12), 5, 1, Some(cause)).unwrap();

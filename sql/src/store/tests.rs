@@ -935,16 +935,16 @@ fn a_late_record_neither_moves_a_cursor_back_nor_makes_one() {
     }
     // One commit has taken the moves along, others come before it.
     let inner = store.inner().clone();
-    let taken = inner.passing.take();
+    let taken = inner.passing.waiting();
     let mut txn = store.begin(options());
     txn.advance_cursor(further, after(2), after(3));
     sync(&store, txn);
     moved(&store, dropped, None);
     let mut record = RecordBuilder::default();
-    taken.put_into(&mut record);
+    record.passing(&taken);
     let bytes = record.finish(TxnId(1 << 40), 0, 0, None).unwrap();
     let _ = inner.log.append(bytes, Urge::Flusher, &mut || Ok(()), &mut |_| {}).unwrap();
-    taken.written();
+    inner.passing.written(&taken);
     let mut txn = store.begin(options());
     insert(&mut txn, &def, row(1, "a", 1));
     sync(&store, txn);

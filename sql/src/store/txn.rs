@@ -720,8 +720,8 @@ impl Txn {
             self.record.cursor(*subscriber, *to);
         }
         let inner = self.inner.clone();
-        let passing = inner.passing.take();
-        passing.put_into(&mut self.record);
+        let passing = inner.passing.waiting();
+        self.record.passing(&passing);
         let record = std::mem::take(&mut self.record);
         let origin = self.options.origin.unwrap_or(self.inner.config.origin);
         let bytes = record.finish(self.id, self.options.database, origin, self.options.cause)?;
@@ -779,7 +779,7 @@ impl Txn {
             (false, true) => Urge::Lead,
         };
         let (commit, turn) = inner.log.append(bytes, urge, &mut validate, &mut publish)?;
-        passing.written();
+        inner.passing.written(&passing);
         inner.commits.fetch_add(1, Ordering::Relaxed);
         self.unlock_rows(0);
         self.owner.let_go();
