@@ -1,7 +1,8 @@
 //! Delivery to consumers against a plain model: seeded schedules of inserts, fetches, disconnects, hand-overs, errors and
 //! crashes. Each event reaches the client in order and again until it is acknowledged; its effects are committed once,
-//! together with its consumption; where it has none, a crash may bring it again as long as nobody has committed since. 2,000 schedules; 100,000 with TRIPLINE_LONG. A failing one prints its seed: `TRIPLINE_SEED` repeats
-//! it, `TRIPLINE_SCHEDULES` says how many.
+//! together with its consumption; where it has none, a crash may bring it again as long as nobody has committed since.
+//! 2,000 schedules; 100,000 with TRIPLINE_LONG. A failing one prints its seed: `TRIPLINE_SEED` repeats it,
+//! `TRIPLINE_SCHEDULES` says how many.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
