@@ -3,6 +3,8 @@
 //! and 9 of the Comdb2 specification).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use harness::raw::Raw;
@@ -346,11 +348,13 @@ CREATE PROCEDURE queue VERSION 'a' { local function main() db:consumer() end };
 CREATE LUA CONSUMER queue ON (TABLE t FOR INSERT)",
     );
     let mut acknowledged: Vec<i64> = Vec::new();
+    // However slow the machine, some rows are acknowledged between two deaths.
+    let told = Arc::new(AtomicU64::new(0));
     for round in 0..6_u64 {
         let writers = runtime.block_on(async {
             let writers: Vec<_> = (0..4)
                 .map(|w| {
-                    let url = server.url();
+                    let (url, told) = (server.url(), told.clone());
                     tokio::spawn(async move {
                         let mut mine = Vec::new();
                         let Ok((client, connection)) = tokio_postgres::connect(&url, NoTls).await else { return mine };
@@ -361,12 +365,17 @@ CREATE LUA CONSUMER queue ON (TABLE t FOR INSERT)",
                             column(&client, &format!("INSERT INTO t (w) VALUES ({w}) RETURNING i")).await
                         {
                             mine.extend(rows.iter().filter_map(|row| row.parse::<i64>().ok()));
+                            told.fetch_add(1, Ordering::Relaxed);
                         }
                         mine
                     })
                 })
                 .collect();
             tokio::time::sleep(Duration::from_millis(60 + 37 * round)).await;
+            let end = Instant::now() + Duration::from_secs(10);
+            while told.load(Ordering::Relaxed) < 5 * (round + 1) && Instant::now() < end {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             writers
         });
         server = server.crash_and_restart();
