@@ -8,6 +8,7 @@
 //! | `CREATE TABLE t (LIKE s INCLUDING ALL, …)` | a column `\0like including all\0s` |
 //! | `x IN ((SELECT 1), 2)` | `x IN (CASE WHEN TRUE THEN (SELECT 1) END, 2)` |
 //! | `ROWS FROM (f(1), g(2))` | a call `\0rows from (f(1), g(2))` |
+//! | `f(a, VARIADIC b)` | `f(a, \0variadic => b)` |
 
 use sqlparser::ast;
 use sqlparser::keywords::Keyword;
@@ -24,14 +25,14 @@ pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
         _ => Keyword::NoKeyword,
     };
     let mut tokens = tokens;
-    let (mut excludes, mut quantifies, mut rows, mut lists) = (false, false, false, false);
+    let (mut excludes, mut quantifies, mut rows, mut lists, mut variadic) = (false, false, false, false, false);
     for token in &tokens {
         match keyword(token) {
             Keyword::EXCLUDE => excludes = true,
             Keyword::ANY | Keyword::SOME | Keyword::ALL => quantifies = true,
             Keyword::ROWS => rows = true,
             Keyword::IN => lists = true,
-            _ => {}
+            _ => variadic |= word(token, "variadic"),
         }
     }
     match tokens.first().map(keyword) {
@@ -51,7 +52,33 @@ pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
     if lists {
         tokens = subqueries_first(tokens);
     }
+    let defines =
+        |token: &TokenWithSpan| word(token, "function") || word(token, "procedure") || word(token, "aggregate");
+    if variadic && !tokens.iter().take(4).any(defines) {
+        tokens = variadic_arguments(tokens);
+    }
     tokens
+}
+
+/// The mark stands where an argument's name would.
+fn variadic_arguments(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 1);
+    for token in tokens {
+        let begins = out.last().is_some_and(|before| matches!(before.token, Token::LParen | Token::Comma));
+        if begins && word(&token, "variadic") {
+            out.push(marked("variadic", &token));
+            out.push(symbol(Token::RArrow, &token));
+        } else {
+            out.push(token);
+        }
+    }
+    out
+}
+
+/// Whether an argument's name stands for VARIADIC.
+#[must_use]
+pub fn is_variadic_mark(name: &ast::Ident) -> bool {
+    unmark(name) == Some("variadic")
 }
 
 fn symbol(token: Token, like: &TokenWithSpan) -> TokenWithSpan {

@@ -13,7 +13,7 @@ use super::{Binder, Clause};
 use crate::catalog::{Privilege, Relation, TableDef, TableShape, ViewDef};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::{Expr, FunctionBody};
-use crate::parse::is_rows_from_mark;
+use crate::parse::{is_rows_from_mark, is_variadic_mark};
 use crate::plan::visit::{self, tree_exprs_mut};
 use crate::plan::{JoinKind, Node, OutputColumn, SetCall, SystemRelation};
 use crate::types::{CastContext, DataType, Oid, oid};
@@ -742,7 +742,13 @@ impl Binder<'_> {
             return self.rows_from(args, ordinality, alias, position);
         }
         let mut exprs = Vec::with_capacity(args.len());
+        let mut variadic = false;
         for arg in args {
+            if let FunctionArg::Named { name, .. } | FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), .. } =
+                arg
+            {
+                variadic |= is_variadic_mark(name);
+            }
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
                 | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
@@ -753,7 +759,7 @@ impl Binder<'_> {
         if folded == "unnest" && exprs.len() > 1 {
             return self.unnest_list(&exprs, ordinality, alias, position);
         }
-        let (call, result) = self.lateral_call(|binder| binder.call_in_from(&folded, &exprs, false, position))?;
+        let (call, result) = self.lateral_call(|binder| binder.call_in_from(&folded, &exprs, variadic, position))?;
         self.calls_item(vec![(call, result)], &folded, ordinality, alias, position)
     }
 
