@@ -72,7 +72,7 @@ static FUNCTIONS: &[Builtin] = &[
     f("log", 1, 1, Type::Double, |_, a| Ok(double1(a, f64::ln))),
     f("exp", 1, 1, Type::Double, |_, a| Ok(double1(a, f64::exp))),
     f("noNull", 2, 2, Type::Object, |_, a| Ok(if a[0].is_null() { a[1].clone() } else { a[0].clone() })),
-    f("timestamp", 0, 0, Type::Long, |frame, _| Ok(Val::S(Value::Int8(frame.context()?.now().div_euclid(1000))))),
+    f("timestamp", 0, 0, Type::Long, |frame, _| Ok(Val::S(Value::Int8(frame.context()?.clock().div_euclid(1000))))),
     f("rand", 0, 1, Type::Object, random),
     f("parseJson", 1, 1, Type::Object, parse_json),
     f("logInfo", 1, 1, Type::Object, |frame, a| log(frame, a, Severity::Info)),
