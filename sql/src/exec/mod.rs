@@ -53,7 +53,9 @@ pub use planning::{
 };
 pub use privilege::{check_privileges, has_privilege};
 pub use settings::{SETTINGS, SettingKind, Settings, check_name, parse_bool, split_list};
-pub use shared::{Control, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus};
+pub use shared::{
+    Control, ExportedSnapshots, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus,
+};
 pub use write::{RowInserter, Writer, insert_rows};
 
 use crate::catalog::SequenceDef;

@@ -324,12 +324,10 @@ impl Binder<'_> {
 
     fn factor(&mut self, factor: &TableFactor) -> Result<Source> {
         match factor {
-            TableFactor::Table { name, alias, args: None, sample, with_ordinality: false, .. } => {
-                if sample.is_some() {
-                    return Err(SqlError::unsupported("TABLESAMPLE"));
-                }
-                self.named_table(name, alias.as_ref(), false)
-            }
+            TableFactor::Table { name, alias, args: None, sample, with_ordinality: false, .. } => match sample {
+                Some(sample) => self.sampled_table(name, alias.as_ref(), sample),
+                None => self.named_table(name, alias.as_ref(), false),
+            },
             TableFactor::Table { name, alias, args, with_ordinality, .. } => {
                 let args = args.as_ref().map_or(&[][..], |args| args.args.as_slice());
                 self.function_item(name, args, *with_ordinality, alias.as_ref())

@@ -19,6 +19,7 @@ mod names;
 mod operator;
 mod params;
 mod query;
+mod sample;
 mod scope;
 mod sublink;
 mod text;
