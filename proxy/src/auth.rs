@@ -30,7 +30,7 @@ const UNIX_TO_2000_MICROS: i64 = 946_684_800_000_000;
 impl Startup {
     /// Comes back only if the client may be this user.
     pub(crate) async fn authenticate(&mut self, user: &str) -> Result<(), Stop> {
-        let result = match self.method() {
+        let result = match self.method(user) {
             Auth::Trust => match self.peer {
                 Some(peer) if !peer.to_canonical().is_loopback() => {
                     Err(refused("connections without a password are accepted from this machine only").into())
@@ -47,13 +47,19 @@ impl Startup {
         result
     }
 
-    fn method(&self) -> Auth {
-        let local = self.peer.is_none_or(|peer| peer.to_canonical().is_loopback());
+    fn method(&self, user: &str) -> Auth {
         match self.shared.config.auth {
-            Auth::Auto if local && !self.shared.has_passwords() => Auth::Trust,
+            Auth::Auto if self.trusted(user) => Auth::Trust,
             Auth::Auto => Auth::Scram,
             chosen => chosen,
         }
+    }
+
+    /// Whether `auto` asks nothing of this user: on this machine one without a password, as long as no superuser has one.
+    fn trusted(&self, user: &str) -> bool {
+        let local = self.peer.is_none_or(|peer| peer.to_canonical().is_loopback());
+        let own = || self.shared.engine.auth(user).is_some_and(|info| info.verifier.is_some());
+        local && !self.shared.guarded() && !own()
     }
 
     /// The verifier of a user; made up, but always the same one, if there is none. True: a real one.

@@ -262,6 +262,11 @@ pub(crate) fn check_passwords(config: &Config, engine: &Engine) -> Result<(), St
 }
 
 /// Whether any role has a password.
-pub(crate) fn has_passwords(engine: &Engine) -> bool {
+fn has_passwords(engine: &Engine) -> bool {
     engine.catalogs().shared.roles().any(|role| role.password.is_some())
+}
+
+/// Whether a superuser that may log in has a password.
+pub(crate) fn guarded(engine: &Engine) -> bool {
+    engine.catalogs().shared.roles().any(|role| role.superuser && role.login && role.password.is_some())
 }

@@ -25,7 +25,7 @@ use crate::config::{Auth, Config, ConfigError};
 use crate::error::put_error;
 use crate::handler::{Stop, serve};
 use crate::metrics::Metrics;
-use crate::open::{Parts, StartError, check_passwords, has_passwords, open};
+use crate::open::{Parts, StartError, check_passwords, guarded, open};
 use crate::startup::Startup;
 use crate::stream::{Stream, Watch};
 
@@ -47,9 +47,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Whether any role has a password.
-    pub(crate) fn has_passwords(&self) -> bool {
-        has_passwords(&self.engine)
+    /// Whether a superuser has a password.
+    pub(crate) fn guarded(&self) -> bool {
+        guarded(&self.engine)
     }
 }
 
@@ -237,7 +237,7 @@ impl Server {
         }
         let trusting = match config.auth {
             Auth::Trust => true,
-            Auth::Auto => !self.shared.0.has_passwords(),
+            Auth::Auto => !self.shared.0.guarded(),
             Auth::Scram | Auth::Password => false,
         };
         if trusting {
@@ -245,7 +245,7 @@ impl Server {
                 "no password is asked of clients on this machine (auth = {})",
                 match config.auth {
                     Auth::Trust => "trust",
-                    _ => "auto, and no role has a password",
+                    _ => "auto, and no superuser has a password",
                 }
             );
         }

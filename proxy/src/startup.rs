@@ -71,6 +71,7 @@ impl Startup {
         }
         self.authenticate(&request.user).await?;
         let server_address = self.stream()?.local_address();
+        let tls = self.stream()?.tls();
         let bell = Arc::new(Doorbell::default());
         let mut session = self.shared.engine.session(SessionOptions {
             user: request.user,
@@ -80,6 +81,7 @@ impl Startup {
             mailbox: Some(bell.clone() as Arc<dyn Mailbox>),
             client_address: self.address.clone(),
             server_address,
+            tls,
         })?;
         let greeting = greeting(&mut session, request.minor);
         Ok(Some(Begun { session, bell, greeting }))

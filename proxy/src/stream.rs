@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
-use tripline_sql::engine::{Engine, Mailbox};
+use tripline_sql::engine::{Engine, Mailbox, TlsInfo};
 
 /// How often busy connections are looked at.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
@@ -38,6 +38,19 @@ impl Stream {
     /// Whether what is sent is encrypted.
     pub(crate) fn is_tls(&self) -> bool {
         matches!(self, Stream::Tls(_))
+    }
+
+    /// What the TLS handshake agreed on, in OpenSSL's words.
+    pub(crate) fn tls(&self) -> Option<TlsInfo> {
+        let Stream::Tls(tls) = self else { return None };
+        let connection = tls.get_ref().1;
+        let version = format!("{:?}", connection.protocol_version()?).replace('_', ".");
+        let suite = format!("{:?}", connection.negotiated_cipher_suite()?.suite());
+        Some(TlsInfo {
+            version,
+            cipher: suite.replacen("TLS13_", "TLS_", 1),
+            bits: if suite.contains("AES_128") { 128 } else { 256 },
+        })
     }
 
     /// Where the client connected to; none for a Unix socket.

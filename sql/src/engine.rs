@@ -17,7 +17,7 @@ use crate::session::Session;
 use crate::store::{CommitOptions, Disk, DurableWait, Progress, Store, StoreConfig, StoreStats, TxnOptions};
 use crate::types::Oid;
 
-pub use crate::exec::{Mailbox, SessionInfo, SubscriberState, SubscriberStatus};
+pub use crate::exec::{Mailbox, SessionInfo, SubscriberState, SubscriberStatus, TlsInfo};
 pub use crate::store::{LogReader, ReadItem};
 
 /// Settings of an engine.
@@ -64,6 +64,8 @@ pub struct SessionOptions {
     pub client_address: String,
     /// Address that the client connected to; none for a Unix socket.
     pub server_address: Option<SocketAddr>,
+    /// What its TLS handshake agreed on, if there was one.
+    pub tls: Option<TlsInfo>,
 }
 
 impl std::fmt::Debug for SessionOptions {
@@ -164,10 +166,13 @@ impl Engine {
                 .fatal()
         })?;
         let refused = |text: String| SqlError::new(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, text).fatal();
-        let (user, superuser, role_settings) = match set.shared.role_by_name(&options.user) {
-            Some(role) if role.login || options.internal => (role.oid, role.superuser, role.settings.clone()),
+        let (user, superuser, role_settings, limit) = match set.shared.role_by_name(&options.user) {
+            Some(role) if role.login || options.internal => {
+                let limit = if role.superuser { -1 } else { role.connection_limit };
+                (role.oid, role.superuser, role.settings.clone(), limit)
+            }
             Some(_) => return Err(refused(format!("role \"{}\" is not permitted to log in", options.user))),
-            None if options.internal => (BOOTSTRAP_ROLE, true, Vec::new()),
+            None if options.internal => (BOOTSTRAP_ROLE, true, Vec::new(), -1),
             None => return Err(refused(format!("role \"{}\" does not exist", options.user))),
         };
         if !database.allow_connections && !options.internal {
@@ -198,6 +203,7 @@ impl Engine {
             application_name,
             client_address: options.client_address.clone(),
             server_address: options.server_address,
+            tls: options.tls,
             state: "idle".to_owned(),
             query: String::new(),
             started_at: now,
@@ -206,7 +212,7 @@ impl Engine {
             transaction_started_at: None,
             internal: options.internal,
         };
-        let control = self.0.register(options.mailbox.clone(), info)?;
+        let control = self.0.register(options.mailbox.clone(), info, limit)?;
         let backend = Backend::new(self.0.clone(), control, database.oid, user, superuser, settings);
         Ok(Session::new(backend))
     }

@@ -92,6 +92,7 @@ async fn connection(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
         mailbox: None,
         client_address: peer.to_string(),
         server_address: None,
+        tls: None,
     });
     let session = match session {
         Ok(session) => session,

@@ -24,7 +24,8 @@ pub use table::{SETTINGS, Setting};
 /// How clients prove who they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Auth {
-    /// SCRAM-SHA-256 as soon as any role has a password; until then trust, on loopback only.
+    /// SCRAM-SHA-256 of roles with a password, and of all once a superuser has one; until then trust of the others, on
+    /// loopback only.
     #[default]
     Auto,
     /// Nobody is asked; on loopback only.

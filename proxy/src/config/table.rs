@@ -154,7 +154,7 @@ pub static SETTINGS: &[Setting] = &[
     setting!(
         auth,
         "auto|trust|scram-sha-256|password",
-        "How clients prove who they are; auto: scram-sha-256 once a role has a password",
+        "How clients prove who they are; auto: scram-sha-256 where the role, or any superuser, has a password",
         auth,
         show_auth,
         parse_auth

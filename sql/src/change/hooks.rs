@@ -159,6 +159,11 @@ pub trait HookContext {
         let mut rows = self.lookup(table, index, key, false)?.into_iter();
         Ok(if last { rows.next_back() } else { rows.next() })
     }
+    /// The last row, in index order, whose index key starts with `key` and goes on with a value of at most `upto`; newest
+    /// version, not locked.
+    fn lookup_upto(&mut self, _: TableId, _: Oid, _key: &[Value], _upto: &Value) -> Result<Option<(RowId, Row)>> {
+        Err(SqlError::unsupported("a bounded look-up here"))
+    }
     /// The row's newest version, locked for update if `lock`.
     fn fetch(&mut self, table: TableId, row: RowId, lock: bool) -> Result<Option<Row>>;
     /// A rising mark of when a row was last changed: commit, then command within this transaction. Changes of one commit

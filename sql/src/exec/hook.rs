@@ -114,6 +114,18 @@ impl<'a> HookCx<'a> {
         result
     }
 
+    /// The first row that a range means.
+    fn first_in(&mut self, table: TableId, index: Oid, range: &IndexRange) -> Result<Option<(RowId, Row)>> {
+        self.with_snapshot(|backend, snapshot| {
+            let (mut found, mut cursor) = (Vec::new(), IndexCursor::for_one());
+            while found.is_empty()
+                && backend.with_txn(|txn| txn.index_batch(table, index, range, snapshot, &mut cursor, &mut found))?
+            {
+            }
+            Ok(found.into_iter().next())
+        })
+    }
+
     /// Changes of a trigger's own hidden table, which has no triggers, checks or defaults: straight to the store.
     fn write_state(&mut self, table: &Arc<TableDef>, changes: Vec<Put>) -> Result<Vec<Option<RowId>>> {
         self.stash();
@@ -284,8 +296,16 @@ impl HookContext for HookCx<'_> {
     }
 
     fn lookup(&mut self, table: TableId, index: Oid, key: &[Value], lock: bool) -> Result<Vec<(RowId, Row)>> {
-        // Only a row that changed while it was waited for is compared with the key.
         let backend = self.backend;
+        if lock {
+            let found = self.with_snapshot(|backend, snapshot| {
+                backend.with_txn(|txn| txn.index_lock(table, index, key, snapshot))
+            })?;
+            if let Some(found) = found {
+                return Ok(vec![found]);
+            }
+        }
+        // Only a row that changed while it was waited for is compared with the key.
         let fits = |row: &Row| {
             let catalog = backend.catalog().unwrap_or_default();
             let Some((_, def)) = catalog.index(index) else { return true };
@@ -328,15 +348,12 @@ impl HookContext for HookCx<'_> {
     }
 
     fn lookup_edge(&mut self, table: TableId, index: Oid, key: &[Value], last: bool) -> Result<Option<(RowId, Row)>> {
-        let range = IndexRange { prefix: key.to_vec(), reverse: last, ..IndexRange::default() };
-        self.with_snapshot(|backend, snapshot| {
-            let (mut found, mut cursor) = (Vec::new(), IndexCursor::default());
-            while found.is_empty()
-                && backend.with_txn(|txn| txn.index_batch(table, index, &range, snapshot, &mut cursor, &mut found))?
-            {
-            }
-            Ok(found.into_iter().next())
-        })
+        self.first_in(table, index, &IndexRange { prefix: key.to_vec(), reverse: last, ..IndexRange::default() })
+    }
+
+    fn lookup_upto(&mut self, table: TableId, index: Oid, key: &[Value], upto: &Value) -> Result<Option<(RowId, Row)>> {
+        let upper = Some((upto.clone(), true));
+        self.first_in(table, index, &IndexRange { prefix: key.to_vec(), upper, reverse: true, ..IndexRange::default() })
     }
 
     fn fetch(&mut self, table: TableId, row: RowId, lock: bool) -> Result<Option<Row>> {

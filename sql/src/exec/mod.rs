@@ -54,7 +54,7 @@ pub use planning::{
 pub use privilege::{check_privileges, has_privilege};
 pub use settings::{SETTINGS, SettingKind, Settings, check_name, parse_bool, split_list};
 pub use shared::{
-    Control, ExportedSnapshots, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus,
+    Control, ExportedSnapshots, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus, TlsInfo,
 };
 pub use write::{RowInserter, Writer, insert_rows};
 

@@ -3,8 +3,10 @@
 //! Values are kept as SHOW prints them. What the engine itself reads (timeouts, the search path, text style) is kept
 //! beside them in its own type, made again when its setting changes. Nothing here acts on a setting.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+
+use hashbrown::HashMap;
 
 use crate::error::{Result, Severity, SqlError, SqlState};
 use crate::store::Isolation;
@@ -206,12 +208,18 @@ pub struct Settings {
     min_level: usize,
 }
 
+/// Places by lower-case names: some are asked for in every transaction.
+static PLACES: LazyLock<HashMap<String, usize>> =
+    LazyLock::new(|| SETTINGS.iter().enumerate().map(|(at, def)| (def.name.to_ascii_lowercase(), at)).collect());
+
 fn place(name: &str) -> Option<usize> {
-    let wanted = match name.to_ascii_lowercase().as_str() {
-        "time zone" => "timezone".to_owned(),
-        other => other.to_owned(),
+    let lower = if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
     };
-    SETTINGS.iter().position(|def| def.name.eq_ignore_ascii_case(&wanted))
+    let wanted = if lower == "time zone" { "timezone" } else { &*lower };
+    PLACES.get(wanted).copied()
 }
 
 /// Whether there is a setting of this name, or one could be made (dotted names).

@@ -33,6 +33,17 @@ pub struct Notification {
     pub payload: String,
 }
 
+/// What a connection's TLS handshake agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// As OpenSSL calls it: `TLSv1.3`.
+    pub version: String,
+    /// `TLS_AES_256_GCM_SHA384`.
+    pub cipher: String,
+    /// Bits of its key.
+    pub bits: i32,
+}
+
 /// A session as others see it.
 #[derive(Clone, Debug)]
 pub struct SessionInfo {
@@ -48,6 +59,8 @@ pub struct SessionInfo {
     pub client_address: String,
     /// Address that it connected to, if it came over TCP.
     pub server_address: Option<SocketAddr>,
+    /// How its connection is encrypted, if it is.
+    pub tls: Option<TlsInfo>,
     /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`.
     pub state: String,
     /// The statement that runs, or ran last.
@@ -245,8 +258,13 @@ impl Shared {
         }
     }
 
-    /// Registers a session. Errors: 53300.
-    pub fn register(&self, mailbox: Option<Arc<dyn Mailbox>>, info: SessionInfo) -> Result<Arc<Control>> {
+    /// Registers a session; its role may have so many at most, negative: any number. Errors: 53300.
+    pub fn register(
+        &self,
+        mailbox: Option<Arc<dyn Mailbox>>,
+        info: SessionInfo,
+        role_limit: i32,
+    ) -> Result<Arc<Control>> {
         let mut secret = [0; 32];
         self.env.rng.fill(&mut secret);
         let mut sessions = self.sessions.write();
@@ -254,6 +272,16 @@ impl Shared {
             let counted = sessions.values().filter(|control| !control.info.lock().internal).count();
             if counted >= self.max_connections as usize {
                 return Err(SqlError::new(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already").fatal());
+            }
+            if let Ok(limit) = usize::try_from(role_limit) {
+                let own = |control: &&Arc<Control>| {
+                    let other = control.info.lock();
+                    !other.internal && other.user == info.user
+                };
+                if sessions.values().filter(own).count() >= limit {
+                    let message = format!("too many connections for role \"{}\"", info.user);
+                    return Err(SqlError::new(SqlState::TOO_MANY_CONNECTIONS, message).fatal());
+                }
             }
         }
         let pid = loop {

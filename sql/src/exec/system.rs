@@ -1,10 +1,10 @@
 //! Where catalog relations come from: a registry that the layer with their code fills, and what only the engine knows.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{Backend, Cx, Exec};
+use super::{Backend, Cx, Exec, SessionInfo};
 use crate::catalog::{Catalog, TableDef, TableId, Timing, TriggerDef, TriggerId};
 use crate::change::{CommitNo, CommitRecord, Position, RowChange};
 use crate::error::Result;
@@ -57,10 +57,58 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
             };
             all.into_iter().map(row).collect()
         }
+        "tls" => {
+            let row = |info: SessionInfo| {
+                let tls = info.tls.as_ref();
+                let fields = [
+                    ("pid", Value::Int4(info.pid)),
+                    ("ssl", Value::Bool(tls.is_some())),
+                    ("version", tls.map_or(Value::Null, |tls| text(&tls.version))),
+                    ("cipher", tls.map_or(Value::Null, |tls| text(&tls.cipher))),
+                    ("bits", tls.map_or(Value::Null, |tls| Value::Int4(tls.bits))),
+                ];
+                shaped("pg_stat_ssl", &fields)
+            };
+            all_sessions(backend).into_iter().filter(|info| !info.internal).map(row).collect()
+        }
         "sessions" => {
-            let sessions = backend.shared.sessions.read();
-            let rows = sessions.values().map(|control| {
-                let info = control.info.lock();
+            let catalogs = backend.catalogs();
+            let waits: HashMap<i32, LockInfo> = backend
+                .shared
+                .store
+                .locks()
+                .into_iter()
+                .filter(|lock| lock.waits_since.is_some())
+                .map(|lock| (lock.pid, lock))
+                .collect();
+            let own = backend.control.info.lock().user.clone();
+            let rows = all_sessions(backend).into_iter().map(|info| {
+                let database = catalogs.shared.database_by_name(&info.database);
+                let role = catalogs.shared.role_by_name(&info.user);
+                let kind = if info.internal { "tripline trigger" } else { "client backend" };
+                let mut fields = vec![
+                    ("pid", Value::Int4(info.pid)),
+                    ("datid", database.map_or(Value::Null, |database| Value::Oid(database.oid))),
+                    ("datname", text(&info.database)),
+                    ("usesysid", role.map_or(Value::Null, |role| Value::Oid(role.oid))),
+                    ("usename", text(&info.user)),
+                    ("application_name", text(&info.application_name)),
+                    ("backend_type", text(kind)),
+                ];
+                if !backend.superuser.get() && own != info.user {
+                    fields.push(("query", text("<insufficient privilege>")));
+                    return shaped("pg_stat_activity", &fields);
+                }
+                let wait = match waits.get(&info.pid).map(|lock| &lock.object) {
+                    Some(LockObject::Table(_)) => Some(("Lock", "relation")),
+                    Some(LockObject::Transaction(_)) => Some(("Lock", "transactionid")),
+                    Some(LockObject::Advisory(_)) => Some(("Lock", "advisory")),
+                    None if info.internal => None,
+                    None => info.state.starts_with("idle").then_some(("Client", "ClientRead")),
+                };
+                if let Some((class, event)) = wait {
+                    fields.extend([("wait_event_type", text(class)), ("wait_event", text(event))]);
+                }
                 let began = info.transaction_started_at.map_or(Value::Null, time);
                 // As in PostgreSQL the port -1 says that a client came over a Unix socket.
                 let (address, port) = match info.client_address.parse::<SocketAddr>() {
@@ -68,11 +116,7 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
                     Err(_) if info.internal => (Value::Null, Value::Null),
                     Err(_) => (Value::Null, Value::Int4(-1)),
                 };
-                let fields = [
-                    ("pid", Value::Int4(info.pid)),
-                    ("datname", text(&info.database)),
-                    ("usename", text(&info.user)),
-                    ("application_name", text(&info.application_name)),
+                fields.extend([
                     ("client_addr", address),
                     ("client_port", port),
                     ("state", text(&info.state)),
@@ -81,7 +125,7 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
                     ("query_start", time(info.query_started_at)),
                     ("state_change", time(info.state_changed_at)),
                     ("xact_start", began),
-                ];
+                ]);
                 shaped("pg_stat_activity", &fields)
             });
             rows.collect()
@@ -109,6 +153,10 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
         "trigger_statistics" => trigger_statistics(backend)?,
         _ => Vec::new(),
     })
+}
+
+fn all_sessions(backend: &Backend) -> Vec<SessionInfo> {
+    backend.shared.sessions.read().values().map(|control| control.info.lock().clone()).collect()
 }
 
 /// When timers ran last and run next: OID, milliseconds since 1970.

@@ -224,11 +224,11 @@ impl IndexStore {
     }
 
     /// Whether an update from `old` to `new` may change the key.
-    pub(super) fn may_differ(&self, old: &[Value], new: &[Value]) -> bool {
+    pub(super) fn may_differ<'a>(&self, old: &'a [Value], new: &'a [Value]) -> bool {
         match &self.source {
             Source::Columns(columns) => columns.iter().any(|column| {
-                let value = |row: &[Value]| row.get(*column).cloned().unwrap_or_default();
-                !super::record::same(&value(old), &value(new))
+                let value = |row: &'a [Value]| row.get(*column).unwrap_or(&Value::Null);
+                !super::record::same(value(old), value(new))
             }),
             Source::Extractor(_) => true,
         }

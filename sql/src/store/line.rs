@@ -5,7 +5,7 @@
 //! hands wakes one thread. A lock that is free may be taken past a line that is just waking up, which keeps a hot row
 //! busy; but the first, woken in vain often enough, has it reserved, so nobody waits for ever.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::catalog::TableId;

@@ -8,11 +8,11 @@
 //! rises, and tries again from the start; those who wait for one row stand in a line (`line`). After `deadlock_timeout`
 //! it looks for a cycle of waiters through itself.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::catalog::TableId;

@@ -6,12 +6,12 @@
 //! leaves `TxnTable`. A version is read and stamped under its chunk's lock, so whoever sees a transaction in a version
 //! under that lock finds it in the table.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::catalog::TableId;

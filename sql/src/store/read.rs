@@ -10,7 +10,7 @@ use crate::types::{Oid, Row, Value};
 
 use super::heap::{self, CHUNK};
 use super::index::{Bounds, Entry};
-use super::outcome::{Isolation, Snapshot};
+use super::outcome::{Isolation, LockMode, LockOutcome, Snapshot, WaitPolicy};
 use super::range::IndexRange;
 use super::txn::Txn;
 
@@ -33,6 +33,14 @@ pub struct IndexCursor {
     after: Option<Entry>,
     batch: usize,
     done: bool,
+}
+
+impl IndexCursor {
+    /// A cursor whose first batch is one entry.
+    #[must_use]
+    pub fn for_one() -> IndexCursor {
+        IndexCursor { batch: 1, ..IndexCursor::default() }
+    }
 }
 
 impl Txn {
@@ -154,7 +162,8 @@ impl Txn {
         out: &mut Vec<(RowId, Row)>,
     ) -> Result<bool> {
         let place = self.handle(table)?;
-        let index = self.tables[place].indexes.iter().find(|other| other.oid == index).cloned();
+        let handle = self.tables[place].clone();
+        let index = handle.indexes.iter().find(|other| other.oid == index);
         let index = index.ok_or_else(|| SqlError::internal("no such index"))?;
         let bounds = match cursor.bounds.take() {
             Some(bounds) => bounds,
@@ -163,7 +172,7 @@ impl Txn {
                 if self.is_serializable() {
                     self.reads.range(table, index.oid, bounds.clone());
                 }
-                cursor.batch = 16;
+                cursor.batch = if cursor.batch == 0 { 16 } else { cursor.batch };
                 bounds
             }
         };
@@ -210,6 +219,40 @@ impl Txn {
         Ok(found)
     }
 
+    /// Locks the row with exactly this key in a unique index to the end of the transaction: its newest version. None where
+    /// that takes more than a look: no row or several have an entry of the key, or the row has just changed. Errors: 40001,
+    /// those of a wait.
+    pub fn index_lock(
+        &mut self,
+        table: TableId,
+        index: Oid,
+        key: &[Value],
+        snapshot: &Snapshot,
+    ) -> Result<Option<(RowId, Row)>> {
+        let place = self.handle(table)?;
+        let handle = self.tables[place].clone();
+        let index = handle.indexes.iter().find(|other| other.oid == index);
+        let Some(index) = index.filter(|index| index.unique && index.width() == key.len()) else { return Ok(None) };
+        if self.is_serializable() || key.iter().any(Value::is_null) {
+            return Ok(None);
+        }
+        let (wanted, _) = index.encode(&mut key.iter())?;
+        let mut rows = std::mem::take(&mut self.scratch_rows);
+        rows.clear();
+        index.rows_of(&wanted, &mut rows);
+        let only = if let [row] = rows[..] { Some(RowId(row)) } else { None };
+        self.scratch_rows = rows;
+        let Some(row) = only else { return Ok(None) };
+        match self.lock_row(table, row, LockMode::Update, WaitPolicy::Wait, snapshot)? {
+            LockOutcome::Current(found) | LockOutcome::Newer(found)
+                if index.key(&found)?.is_some_and(|(own, _)| own == wanted) =>
+            {
+                Ok(Some((row, found)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// The row with exactly this key in a unique index, as the snapshot sees it (of several the first found).
     /// Errors: 42P01, XX001.
     pub fn index_first(
@@ -220,8 +263,8 @@ impl Txn {
         snapshot: &Snapshot,
     ) -> Result<Option<(RowId, Row)>> {
         let place = self.handle(table)?;
-        let handle = &self.tables[place];
-        let index = handle.indexes.iter().find(|other| other.oid == index).cloned();
+        let handle = self.tables[place].clone();
+        let index = handle.indexes.iter().find(|other| other.oid == index);
         let index = index.ok_or_else(|| SqlError::internal("no such index"))?;
         if self.is_serializable() {
             let range = IndexRange { prefix: key.to_vec(), ..IndexRange::default() };

@@ -4,9 +4,11 @@
 //! or the next segment goes on after a hole, the log is damaged: XX001 with file and offset, and nothing is changed.
 //! Otherwise nobody was ever told of what follows: it is overwritten with zeros and the log goes on there.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+use hashbrown::HashMap;
 
 use crate::catalog::{CatalogChange, CatalogSet, Entry as Def, EntryKey, TableId, TriggerId};
 use crate::change::{CommitNo, Position, RowId};

@@ -1,12 +1,13 @@
 //! `Store`: one data directory, open; and its threads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::catalog::{CatalogChange, CatalogSet, SequenceDef, TableId, TriggerId};

@@ -108,7 +108,8 @@ pub struct Txn {
     pub(super) catalog: Arc<Catalog>,
     pub(super) catalog_changed: bool,
     pub(super) physical: Vec<Physical>,
-    pub(super) tables: Vec<Handle>,
+    /// One's own counts: those of the parts are everybody's, and dear to touch for every row.
+    pub(super) tables: Vec<Arc<Handle>>,
     pub(super) command: u32,
     pub(super) command_used: bool,
     open: Vec<Snapshot>,
@@ -452,7 +453,7 @@ impl Txn {
             None => {
                 let store = self.inner.table(table)?;
                 let handle = Handle { version: u64::MAX, store, indexes: Arc::default(), shape: Arc::default() };
-                self.tables.push(handle);
+                self.tables.push(Arc::new(handle));
                 self.tables.len() - 1
             }
         };
@@ -460,7 +461,8 @@ impl Txn {
         let version = handle.store.version.load(Ordering::SeqCst);
         if handle.version != version {
             let parts = handle.store.parts();
-            *handle = Handle { store: handle.store.clone(), version, indexes: parts.indexes, shape: parts.shape };
+            let store = handle.store.clone();
+            *handle = Arc::new(Handle { store, version, indexes: parts.indexes, shape: parts.shape });
         }
         Ok(place)
     }

@@ -131,8 +131,8 @@ impl Txn {
     /// Rows that came from a checkpoint all have the same. Errors: 42P01.
     pub fn changed_at(&mut self, table: TableId, row: RowId) -> Result<(u64, u32)> {
         let place = self.handle(table)?;
-        let store = self.tables[place].store.clone();
-        let Some(chunk) = store.heap.read(row) else { return Ok((0, 0)) };
+        let table = self.tables[place].clone();
+        let Some(chunk) = table.store.heap.read(row) else { return Ok((0, 0)) };
         let Some(slot) = heap::slot(&chunk, row) else { return Ok((0, 0)) };
         Ok(match self.newest_of(slot) {
             Newest::Own(command) => (u64::MAX, command),
@@ -353,11 +353,14 @@ impl Txn {
         snapshot: &Snapshot,
     ) -> Result<WriteOutcome> {
         let place = self.handle(table.id)?;
-        let mut indexes = self.tables[place].indexes.clone();
+        let handle = self.tables[place].clone();
+        let live: Arc<Vec<_>>;
+        let mut indexes = &handle.indexes;
         if indexes.len() != table.indexes.len() {
             // An index that this transaction dropped stays until commit; it takes no entries any more.
-            let live = |oid| table.indexes.iter().any(|def| def.oid == oid);
-            indexes = Arc::new(indexes.iter().filter(|index| live(index.oid)).cloned().collect());
+            let is_live = |oid| table.indexes.iter().any(|def| def.oid == oid);
+            live = Arc::new(indexes.iter().filter(|index| is_live(index.oid)).cloned().collect());
+            indexes = &live;
         }
         let mut keys_differ = false;
         let mut mode = LockMode::NoKeyUpdate;
@@ -380,13 +383,12 @@ impl Txn {
         }
         if keys_differ {
             let stale = self.stale.len();
-            match self.add_keys(place, &indexes, new, row_id, Some(old)) {
+            match self.add_keys(place, indexes, new, row_id, Some(old)) {
                 Ok(None) => {
-                    self.note_stale(place, &indexes, old, new, row_id)?;
+                    self.note_stale(place, indexes, old, new, row_id)?;
                     self.prune_row(place, row_id);
                 }
                 failed => {
-                    let handle = self.tables[place].clone();
                     if let Some(mut chunk) = handle.store.heap.write(row_id)
                         && let Some(slot) = heap::slot_mut(&mut chunk, row_id)
                     {
@@ -403,8 +405,10 @@ impl Txn {
                 }
             }
         }
-        if self.tables[place].store.is_logged() {
+        if handle.store.is_logged() {
             let (mut bitmap, mut values) = (Vec::new(), Vec::new());
+            // Nobody who reads the log asks what stood in a hidden table.
+            let old: &[Value] = if table.hidden { new } else { old };
             difference(old, new, &mut bitmap, &mut values);
             self.record.update(table.id, table.schema_version, self.writer, row_id, &bytes, &bitmap, &values);
         }
@@ -519,7 +523,8 @@ impl Txn {
         keep: bool,
     ) -> Result<Step<WriteOutcome>> {
         let command = self.use_command()?;
-        let store = self.tables[place].store.clone();
+        let table = self.tables[place].clone();
+        let store = &table.store;
         let me = self.owner.id;
         let Some(mut chunk) = store.heap.write(row) else { return Ok(Step::Done(WriteOutcome::Gone)) };
         let Some(slot) = heap::slot_mut(&mut chunk, row) else { return Ok(Step::Done(WriteOutcome::Gone)) };
@@ -553,7 +558,7 @@ impl Txn {
                     return Ok(Step::Kept);
                 }
                 if newer && held().is_none_or(|mode| mode < LockMode::NoKeyUpdate) {
-                    let current = self.tables[place].shape.decode(current)?;
+                    let current = table.shape.decode(current)?;
                     match self.inner.locks.row_lock(&store.locks, store.id, row, LockMode::Update, &self.owner) {
                         RowLock::Taken => self.row_locks.push((store.clone(), row, LockMode::Update)),
                         RowLock::Had => {}

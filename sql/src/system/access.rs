@@ -1,7 +1,7 @@
 //! Roles, databases, schemas and access privileges.
 
 use crate::catalog::{AclItem, CatalogSet, INFORMATION_SCHEMA, PG_CATALOG, Privilege, RoleDef, TRIPLINE};
-use crate::error::Result;
+use crate::error::{Result, SqlError, SqlState};
 use crate::plan::SystemContext;
 use crate::types::{Oid, Row, Value, oid};
 
@@ -118,12 +118,12 @@ fn settings(def: &RoleDef) -> Value {
     text_array(def.settings.iter().map(|(key, value)| format!("{key}={value}")))
 }
 
-/// Rows of `pg_authid`: for superusers only (others get no rows).
+/// Rows of `pg_authid`: for superusers only. Errors: 42501.
 pub(super) fn pg_authid(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (set, _) = catalog(context)?;
     let (_, user) = context.runtime().users();
     if !set.shared.role(user).is_some_and(|def| def.superuser) {
-        return Ok(Vec::new());
+        return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "permission denied for table pg_authid"));
     }
     let row = |def: &RoleDef| {
         vec![
@@ -187,12 +187,12 @@ pub(super) fn pg_user(context: &dyn SystemContext, _: &[(usize, Value)]) -> Resu
     Ok(set.shared.roles().filter(|def| def.login).map(|def| user_row(def, Value::from("********"))).collect())
 }
 
-/// Rows of `pg_shadow`: for superusers only (others get no rows).
+/// Rows of `pg_shadow`: for superusers only. Errors: 42501.
 pub(super) fn pg_shadow(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (set, _) = catalog(context)?;
     let (_, user) = context.runtime().users();
     if !set.shared.role(user).is_some_and(|def| def.superuser) {
-        return Ok(Vec::new());
+        return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "permission denied for view pg_shadow"));
     }
     Ok(set.shared.roles().filter(|def| def.login).map(|def| user_row(def, def.password.clone().into())).collect())
 }

@@ -142,6 +142,7 @@ fn catalog_rows(name: &str) -> Option<SystemRows> {
         "pg_cursors" => |context, _| context.engine_rows("cursors"),
         "pg_locks" => |context, _| context.engine_rows("locks"),
         "pg_stat_activity" => |context, _| context.engine_rows("sessions"),
+        "pg_stat_ssl" => |context, _| context.engine_rows("tls"),
         "pg_stat_database" => |context, _| context.engine_rows("stat_database"),
         _ => return None,
     })

@@ -229,13 +229,13 @@ const fn is_user_array(ty: Oid) -> bool {
     ty & USER_ARRAY != 0 && ty >> 31 == 0
 }
 
-/// The array type over a built-in type or an enum. (Those of row types are their tables'.)
+/// The array type over a type, built in or a user's.
 #[must_use]
 pub fn array_type_of(element: Oid) -> Option<Oid> {
-    if is_enum(element) {
-        return Some(element | USER_ARRAY);
+    match type_info(element) {
+        Some(info) => Some(info.array).filter(|array| *array != 0),
+        None => (element >= crate::catalog::FIRST_USER_OID && !is_user_array(element)).then_some(element | USER_ARRAY),
     }
-    type_info(element).map(|info| info.array).filter(|array| *array != 0)
 }
 
 /// The element type of an array or vector type.

@@ -10,7 +10,7 @@
 //! | `ON CONFLICT (a, lower(b)) WHERE p DO …` | targets `a`, `\0expr lower(b)`, `\0where p` |
 //! | `FOR NO KEY UPDATE OF a, b NOWAIT` | `FOR UPDATE OF \0no key update.a NOWAIT FOR UPDATE OF \0no key update.b NOWAIT` |
 //! | `SET a[1] = v`, `SET a[1:2] = v` | `SET a.\0at 1 = v`, `SET a.\0at 1:2 = v` |
-//! | `(row).*` | `(row).\0*` |
+//! | `(row).*`; `t.*` where it is a value: `f(t.*)`, `t.* IS NULL` | `(row).\0*`; `t.\0*` |
 //! | `AS IDENTITY (options in any order)` | the options in the order that the library wants |
 
 use sqlparser::ast;
@@ -79,6 +79,7 @@ pub(crate) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<Toke
             tokens[at] = marked("*", &tokens[at]);
         }
     }
+    whole_rows(&mut tokens);
     let needed = tokens.iter().any(|t| match &t.token {
         Token::Word(w) => {
             matches!(w.keyword, Keyword::CONFLICT | Keyword::IDENTITY | Keyword::FOR)
@@ -572,6 +573,39 @@ fn element_targets(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan>
         at += 1;
     }
     out
+}
+
+/// Marks the `*` of `t.*` where it is no item of a list of columns: in parentheses that hold no query, and before an
+/// operator.
+fn whole_rows(tokens: &mut [TokenWithSpan]) {
+    // For each open parenthesis whether a list of columns stands in it.
+    let mut lists = vec![true];
+    for at in 0..tokens.len() {
+        match &tokens[at].token {
+            Token::LParen => lists.push(false),
+            Token::RParen if lists.len() > 1 => {
+                lists.pop();
+            }
+            Token::Word(_) if word(&tokens[at], "select") || word(&tokens[at], "returning") => {
+                if let Some(list) = lists.last_mut() {
+                    *list = true;
+                }
+            }
+            Token::Mul if at >= 2 && tokens[at - 1].token == Token::Period => {
+                let named = matches!(tokens[at - 2].token, Token::Word(_));
+                let operator = tokens.get(at + 1).is_some_and(|next| match next.token {
+                    Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq | Token::DoubleColon => {
+                        true
+                    }
+                    _ => word(next, "is") || word(next, "in") || word(next, "not"),
+                });
+                if named && (operator || lists.last() == Some(&false)) {
+                    tokens[at] = marked("*", &tokens[at]);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// True for the check that stands for NOT NULL of a domain.

@@ -523,7 +523,7 @@ impl Binder<'_> {
                 let args = self.call_args(name, call)?;
                 let mut fields = Vec::with_capacity(args.exprs.len());
                 for arg in &args.exprs {
-                    fields.push((std::sync::Arc::from(""), self.expr(arg)?));
+                    fields.extend(self.row_items(arg)?.into_iter().map(|field| (std::sync::Arc::from(""), field)));
                 }
                 Ok(Some(Expr::Row { fields, ty: DataType::RECORD }))
             }

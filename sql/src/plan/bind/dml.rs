@@ -141,6 +141,8 @@ impl Binder<'_> {
             by_column: true,
             loose: table.dialect == "ami" || self.ami,
             row_id: None,
+            nullable: false,
+            mark: None,
             scalar: false,
         }
     }
@@ -661,6 +663,9 @@ impl Binder<'_> {
                 ast::AssignmentTarget::ColumnName(name) if element_mark(name).is_some() => {
                     self.assigned_element(name, &assignment.value, target, &mut made)?;
                 }
+                ast::AssignmentTarget::ColumnName(name) if name.0.len() > 1 => {
+                    self.assigned_field(name, &assignment.value, target, &mut made)?;
+                }
                 ast::AssignmentTarget::ColumnName(name) => {
                     let place = self.named_target(&table, name)?;
                     let expr = self.assigned_value(&assignment.value, target, place)?;
@@ -750,6 +755,89 @@ impl Binder<'_> {
         let set = self.call_bound("array_assign_item", vec![old, index, item], self.position(ident.span))?;
         made.push((place, set));
         Ok(())
+    }
+
+    /// `c.f = value`: the column with one field changed, a row of NULLs otherwise if it is NULL. Several assignments to one
+    /// column build on each other. Errors: 42703, 42804.
+    fn assigned_field(
+        &mut self,
+        name: &ast::ObjectName,
+        value: &Ast,
+        target: &Arc<WriteTarget>,
+        made: &mut Vec<(usize, Expr)>,
+    ) -> Result<()> {
+        let idents: Vec<&ast::Ident> = name
+            .0
+            .iter()
+            .filter_map(|part| match part {
+                ast::ObjectNamePart::Identifier(ident) => Some(ident),
+                ast::ObjectNamePart::Function(_) => None,
+            })
+            .collect();
+        let [column, fields @ ..] = idents.as_slice() else {
+            return Err(SqlError::unsupported("this target of an assignment"));
+        };
+        let table = &target.table;
+        let place = self.target_column(table, &Name::new(column, self.ami));
+        let place = place.map_err(|error| error.at(self.position(column.span)))?;
+        let def = &table.columns[place];
+        Self::check_generated(def, None, true)?;
+        let old = match made.iter().position(|(own, _)| *own == place) {
+            Some(known) => made.remove(known).1,
+            None => self.expr(&Ast::Identifier((*column).clone()))?,
+        };
+        let value = (self.expr(value)?, value);
+        let set = self.with_field(old, &def.name, def.ty, fields, value);
+        let set = set.map_err(|error| error.at(self.position(column.span)))?;
+        made.push((place, set));
+        Ok(())
+    }
+
+    /// A record of a row type with one field, named by the path, changed.
+    fn with_field(
+        &mut self,
+        old: Expr,
+        column: &str,
+        ty: DataType,
+        path: &[&ast::Ident],
+        (value, ast): (Expr, &Ast),
+    ) -> Result<Expr> {
+        let Some((ident, rest)) = path.split_first() else {
+            return self.assign(value, column, ty, Some(ast));
+        };
+        let wanted = self.fold(ident);
+        let row = self.catalog.table_of_row_type(ty.oid).filter(|table| table.row_type == ty.oid).cloned();
+        let Some(row) = row else {
+            let shown = crate::types::shown_type(ty);
+            let message = format!(
+                "cannot assign to field \"{wanted}\" of column \"{column}\" because its type {shown} is not a composite type"
+            );
+            return Err(SqlError::new(SqlState::DATATYPE_MISMATCH, message));
+        };
+        let columns: Vec<_> = row.live_columns().map(|(_, column)| column.clone()).collect();
+        let Some(changed) = columns.iter().position(|own| own.name == wanted) else {
+            let message = format!(
+                "cannot assign to field \"{wanted}\" of column \"{column}\" because there is no such column in data type {}",
+                row.name
+            );
+            return Err(SqlError::new(SqlState::UNDEFINED_COLUMN, message));
+        };
+        let mut value = Some((value, ast));
+        let mut fields = Vec::with_capacity(columns.len());
+        for (field, own) in columns.iter().enumerate() {
+            let before = match &old {
+                Expr::Row { fields, .. } => fields.get(field).map(|(_, field)| field.clone()),
+                _ => None,
+            };
+            let input = || Expr::Field { input: Box::new(old.clone()), field, ty: own.ty };
+            let before = before.unwrap_or_else(input);
+            let after = match value.take_if(|_| field == changed) {
+                Some(value) => self.with_field(before, &own.name, own.ty, rest, value)?,
+                None => before,
+            };
+            fields.push((Arc::from(own.name.as_str()), after));
+        }
+        Ok(Expr::Row { fields, ty })
     }
 
     /// `a[l:u] = array`: the column with the items of a slice replaced by the first of the array.

@@ -293,7 +293,7 @@ impl Binder<'_> {
     fn row(&mut self, items: &[Ast]) -> Result<Expr> {
         let mut fields = Vec::with_capacity(items.len());
         for item in items {
-            fields.push((Arc::from(""), self.expr(item)?));
+            fields.extend(self.row_items(item)?.into_iter().map(|field| (Arc::from(""), field)));
         }
         Ok(Expr::Row { fields, ty: DataType::RECORD })
     }
@@ -330,7 +330,7 @@ impl Binder<'_> {
             }
             None => self.unify(bound, "ARRAY")?,
         };
-        let array = if nested { Some(ty.oid) } else { self.array_type(ty.oid) };
+        let array = if nested { Some(ty.oid) } else { array_type_of(ty.oid) };
         let Some(array) = array else {
             return Err(SqlError::new(
                 SqlState::UNDEFINED_OBJECT,
@@ -340,16 +340,9 @@ impl Binder<'_> {
         Ok(Expr::Array { items, nested, ty: DataType::new(array) })
     }
 
-    /// The array type over a type, of tables' row types too.
-    pub(super) fn array_type(&self, element: crate::types::Oid) -> Option<crate::types::Oid> {
-        array_type_of(element).or_else(|| {
-            let table = self.catalog.table_of_row_type(element).filter(|table| table.row_type == element);
-            table.map(|table| table.array_type).filter(|oid| *oid != 0)
-        })
-    }
-
     pub(super) fn access(&mut self, root: &Ast, chain: &[ast::AccessExpr]) -> Result<Expr> {
-        let mut input = self.expr(root)?;
+        let fields = matches!(chain, [ast::AccessExpr::Dot(_), ..]);
+        let mut input = if fields { self.record(root)? } else { self.expr(root)? };
         let mut rest = chain;
         while let Some(first) = rest.first() {
             if let ast::AccessExpr::Dot(field) = first {

@@ -186,9 +186,22 @@ impl Binder<'_> {
         Ok(left)
     }
 
+    /// A side of an outer join whose rows may be missing. Where whole rows are asked for, something tells which are.
+    fn nullable(&self, side: Source) -> Source {
+        let known = side.items.iter().all(|item| item.row_id.or(item.mark).is_some());
+        let mut side = if self.row_ids && !known { marked(side) } else { side };
+        for item in &mut side.items {
+            item.nullable = true;
+            if self.row_ids && item.row_id.is_none() {
+                item.mark = item.mark.or(Some(side.width - 1));
+            }
+        }
+        side
+    }
+
     fn join(
         &mut self,
-        left: Source,
+        mut left: Source,
         mut right: Source,
         kind: JoinKind,
         constraint: &JoinConstraint,
@@ -200,6 +213,12 @@ impl Binder<'_> {
                 "invalid reference to FROM-clause entry in a LATERAL item",
             )
             .detail("The combining JOIN type must be INNER or LEFT for a LATERAL reference."));
+        }
+        if matches!(kind, JoinKind::Right | JoinKind::Full) {
+            left = self.nullable(left);
+        }
+        if matches!(kind, JoinKind::Left | JoinKind::Full) {
+            right = self.nullable(right);
         }
         let width = left.width;
         for item in &mut right.items {
@@ -286,6 +305,8 @@ impl Binder<'_> {
             by_column: true,
             loose: self.ami,
             row_id: None,
+            nullable: false,
+            mark: None,
             scalar: false,
         });
         Ok(joined)
@@ -511,6 +532,8 @@ impl Binder<'_> {
             by_column: true,
             loose: def.dialect == "ami" || self.ami,
             row_id: row_id.then_some(columns),
+            nullable: false,
+            mark: None,
             scalar: false,
         };
         let item = match alias {
@@ -609,6 +632,8 @@ impl Binder<'_> {
             by_column: true,
             loose: self.ami,
             row_id: None,
+            nullable: false,
+            mark: None,
             scalar: false,
         })
     }

@@ -1,14 +1,15 @@
 //! Column references, result column names (PG-86), and where an expression stands in the text.
 
 use sqlparser::ast;
-use sqlparser::ast::Spanned;
+use sqlparser::ast::{Expr as Ast, Spanned};
 use sqlparser::tokenizer::Span as SqlSpan;
 
 use super::Binder;
-use super::scope::{Name, to_outer};
+use super::scope::{Item, Name, to_outer};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::Expr;
 use crate::expr::scalar::{ROW_CTID, ROW_XMIN};
+use crate::parse::is_star_mark;
 use crate::types::{DataType, Oid, oid, type_info};
 
 impl Binder<'_> {
@@ -59,8 +60,8 @@ impl Binder<'_> {
         {
             return Ok(found);
         }
-        if let Some(row) = self.whole_row(&name) {
-            return Ok(row);
+        if let Some((item, depth)) = self.row_item(&name, None) {
+            return self.whole_row(item, depth);
         }
         if name.folded == "tableoid" && ident.quote_style.is_none() {
             let relations: Vec<u32> =
@@ -176,23 +177,104 @@ impl Binder<'_> {
         }
     }
 
-    fn whole_row(&self, name: &Name<'_>) -> Option<Expr> {
+    /// The entry of FROM that is called so, and how many levels out it is.
+    fn row_item(&self, name: &Name<'_>, schema: Option<Oid>) -> Option<(Item, usize)> {
         let top = self.frames.len();
         for (index, frame) in self.frames.iter().enumerate().rev().filter(|(_, frame)| !frame.hidden) {
             let mut items = frame.items.iter().filter(|item| item.by_name);
-            let found =
-                items.find(|item| item.name.as_deref().is_some_and(|own| name.matches(own, item.loose || self.ami)));
+            let found = items.find(|item| {
+                item.name.as_deref().is_some_and(|own| name.matches(own, item.loose || self.ami))
+                    && (schema.is_none() || item.schema == schema)
+            });
             if let Some(item) = found {
-                let mut row = item.row();
-                to_outer(&mut row, top - 1 - index);
-                return Some(row);
+                return Some((item.clone(), top - 1 - index));
             }
         }
         None
     }
 
+    /// A whole row as one value: NULL where an outer join found none. Whether it did the row's id says; where the row comes
+    /// without, the statement is bound again.
+    fn whole_row(&mut self, item: Item, depth: usize) -> Result<Expr> {
+        let mut row = item.row();
+        if item.nullable && !item.scalar {
+            let Some(place) = item.row_id.or(item.mark) else {
+                self.wants_row_ids = !self.row_ids;
+                return Err(SqlError::unsupported("a whole row of the far side of an outer join here"));
+            };
+            let ty = row.data_type();
+            let gone = Expr::IsNull { input: Box::new(Expr::Column(place, DataType::BOOL)), negated: false };
+            let null = Expr::Const(crate::types::Value::Null, ty);
+            row = Expr::Case { whens: vec![(gone, null)], otherwise: Box::new(row), ty };
+        }
+        to_outer(&mut row, depth);
+        Ok(row)
+    }
+
+    /// A record of which fields are wanted: of a whole row its columns will do, which are NULL where it is missing.
+    pub(super) fn record(&mut self, ast: &Ast) -> Result<Expr> {
+        let mut plain = ast;
+        while let Ast::Nested(inner) = plain {
+            plain = inner;
+        }
+        if let Some(row) = self.columns_of(plain)? {
+            return Ok(row);
+        }
+        self.expr(ast)
+    }
+
+    /// The columns of `t`, `t.*` or `s.t.*` as a row, if it is one.
+    fn columns_of(&mut self, ast: &Ast) -> Result<Option<Expr>> {
+        let found = match ast {
+            Ast::Identifier(ident) => {
+                let name = Name::new(ident, self.ami);
+                if self.find_column(&name, SqlSpan::empty())?.is_some() || self.variable(&name).is_some() {
+                    return Ok(None);
+                }
+                self.row_item(&name, None)
+            }
+            Ast::CompoundIdentifier(idents) => match idents.split_last() {
+                Some((star, of)) if is_star_mark(star) => Some(self.starred(of)?),
+                _ => None,
+            },
+            _ => None,
+        };
+        Ok(found.map(|(item, depth)| {
+            let mut row = item.row();
+            to_outer(&mut row, depth);
+            row
+        }))
+    }
+
+    /// The entry of FROM before `.*`. Errors: 42P01.
+    fn starred(&mut self, of: &[ast::Ident]) -> Result<(Item, usize)> {
+        let (schema, ident) = match of {
+            [table] => (None, table),
+            [.., schema, table] => (Some(self.schema_oid(&self.fold(schema)).unwrap_or(0)), table),
+            [] => return Err(SqlError::syntax("syntax error at or near \"*\"")),
+        };
+        let name = Name::new(ident, self.ami);
+        self.row_item(&name, schema).ok_or_else(|| self.missing_item(&name, ident.span))
+    }
+
+    /// The fields that an item of ROW(…) stands for: those of `t.*`, or itself.
+    pub(super) fn row_items(&mut self, ast: &Ast) -> Result<Vec<Expr>> {
+        if matches!(ast, Ast::CompoundIdentifier(idents) if idents.last().is_some_and(is_star_mark)) {
+            if let Some(Expr::Row { fields, .. }) = self.columns_of(ast)? {
+                return Ok(fields.into_iter().map(|(_, field)| field).collect());
+            }
+        }
+        Ok(vec![self.expr(ast)?])
+    }
+
     /// `a.b`, `s.a.b`: a column, or a field of a column's record.
     pub(super) fn qualified(&mut self, idents: &[ast::Ident]) -> Result<Expr> {
+        if let Some((star, of)) = idents.split_last()
+            && is_star_mark(star)
+        {
+            let (item, depth) = self.starred(of)?;
+            return self.whole_row(item, depth);
+        }
         let span = idents.first().map_or_else(SqlSpan::empty, |ident| ident.span);
         let (schema, table, column) = match idents {
             [table, column] => (None, table, column),
@@ -373,15 +455,28 @@ impl Binder<'_> {
 
     fn type_name(&self, ty: &ast::DataType) -> String {
         match self.data_type(ty) {
-            Ok(ty) => type_info(ty.oid).map_or_else(
-                || ty.oid.to_string(),
-                |info| {
+            Ok(found) => match type_info(found.oid) {
+                Some(info) => {
                     // The name of an array cast is its element's.
                     let element = type_info(info.element).filter(|_| info.name.starts_with('_'));
                     element.unwrap_or(info).name.to_owned()
-                },
-            ),
+                }
+                None => self.custom_name(ty),
+            },
             Err(_) => "?column?".to_owned(),
+        }
+    }
+
+    /// A user's type as it is called, without its schema; of an array its element's.
+    fn custom_name(&self, ty: &ast::DataType) -> String {
+        match ty {
+            ast::DataType::Custom(name, _) => self.name_parts(name).pop().unwrap_or_default(),
+            ast::DataType::Array(
+                ast::ArrayElemTypeDef::SquareBracket(element, _)
+                | ast::ArrayElemTypeDef::AngleBracket(element)
+                | ast::ArrayElemTypeDef::Parenthesis(element),
+            ) => self.custom_name(element),
+            other => other.to_string(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::Binder;
 use super::coerce::type_of;
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::{CompareOp, Expr, ResolvedOperator, resolve_operator};
-use crate::types::{Array, CastContext, DataType, Oid, Value, element_type_of, oid};
+use crate::types::{Array, CastContext, DataType, Oid, Value, array_type_of, element_type_of, oid};
 
 fn compare_op(name: &str) -> Option<CompareOp> {
     Some(match name {
@@ -270,7 +270,7 @@ impl Binder<'_> {
         let row = matches!(left, Expr::Row { .. });
         let types = std::iter::once(left.data_type()).chain(items.iter().map(Expr::data_type));
         let common = if row { None } else { self.common(types, "IN").ok() };
-        let Some(ty) = common.filter(|ty| is_plain(ty.oid) || self.array_type(ty.oid).is_some()) else {
+        let Some(ty) = common.filter(|ty| is_plain(ty.oid) || array_type_of(ty.oid).is_some()) else {
             return self.in_by_pairs(ast, left, items, negated);
         };
         let ty = DataType::new(ty.oid);
@@ -296,7 +296,7 @@ impl Binder<'_> {
         if values.iter().all(|value| matches!(value, Expr::Const(..))) {
             return Ok(Expr::InList { input: Box::new(left), list: Arc::new(values), negated });
         }
-        let Some(array) = self.array_type(item_type.oid) else {
+        let Some(array) = array_type_of(item_type.oid) else {
             return self.in_by_pairs(ast, left, values, negated);
         };
         let test = Expr::Compare {
@@ -381,7 +381,7 @@ impl Binder<'_> {
             let element = if left_type == oid::UNKNOWN { oid::TEXT } else { left_type };
             let found = resolve_operator(&name, Some(element), oid::UNKNOWN);
             let element = found.map_or(element, |found| if is_int(element) { element } else { found.right });
-            let to = self.array_type(element).ok_or_else(|| SqlError::unsupported("ANY over this type"))?;
+            let to = array_type_of(element).ok_or_else(|| SqlError::unsupported("ANY over this type"))?;
             array_type = to;
             self.coerce_at(array, DataType::new(to), CastContext::Implicit, right)?
         } else {

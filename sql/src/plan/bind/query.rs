@@ -930,11 +930,11 @@ impl Binder<'_> {
         let Ast::CompoundFieldAccess { root, access_chain } = ast else { return Ok(None) };
         match access_chain.as_slice() {
             [ast::AccessExpr::Dot(Ast::Wildcard(_))] => {
-                let record = self.expr(root)?;
+                let record = self.record(root)?;
                 self.record_fields(record).map(Some)
             }
             [fields @ .., ast::AccessExpr::Dot(Ast::Identifier(star))] if is_star_mark(star) => {
-                let record = self.access(root, fields)?;
+                let record = if fields.is_empty() { self.record(root)? } else { self.access(root, fields)? };
                 self.record_fields(record).map(Some)
             }
             _ => Ok(None),

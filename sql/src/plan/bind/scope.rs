@@ -107,6 +107,10 @@ pub(super) struct Item {
     pub loose: bool,
     /// Place of the row id, if the scan gives one.
     pub row_id: Option<usize>,
+    /// Whether its row may be missing: it stands on the far side of an outer join.
+    pub nullable: bool,
+    /// Place of a column that is true where its row is there, if there is one.
+    pub mark: Option<usize>,
     /// A function of one plain value: its name alone is that value.
     pub scalar: bool,
 }
@@ -181,8 +185,8 @@ impl Item {
                 }
             }
         }
-        if let Some(row_id) = &mut self.row_id {
-            *row_id += by;
+        for place in [&mut self.row_id, &mut self.mark].into_iter().flatten() {
+            *place += by;
         }
     }
 }

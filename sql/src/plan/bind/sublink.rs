@@ -7,7 +7,7 @@ use super::Binder;
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{CompareOp, Expr, SubplanId, SubqueryKind};
 use crate::plan::OutputColumn;
-use crate::types::{CastContext, DataType, oid, shown_type};
+use crate::types::{CastContext, DataType, array_type_of, oid, shown_type};
 
 impl Binder<'_> {
     /// Binds a subquery of an expression: its plan's number and its columns.
@@ -94,7 +94,7 @@ impl Binder<'_> {
     pub(super) fn array_subquery(&mut self, query: &ast::Query) -> Result<Expr> {
         let (plan, columns) = self.subplan(query)?;
         let element = self.one_column(&columns, query)?;
-        let array = self.array_type(element.oid).ok_or_else(|| {
+        let array = array_type_of(element.oid).ok_or_else(|| {
             SqlError::new(
                 SqlState::UNDEFINED_OBJECT,
                 format!("could not find array type for data type {}", shown_type(element)),
@@ -125,7 +125,10 @@ impl Binder<'_> {
         let left = match plain {
             Ast::Tuple(items) => items.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?,
             other => match self.expr(other)? {
-                Expr::Row { fields, .. } => fields.into_iter().map(|(_, field)| field).collect(),
+                // A whole row, whose fields have names, is one value.
+                Expr::Row { fields, .. } if fields.iter().all(|(name, _)| name.is_empty()) => {
+                    fields.into_iter().map(|(_, field)| field).collect()
+                }
                 one => vec![one],
             },
         };

@@ -50,6 +50,8 @@ fn table_item(table: &Arc<TableDef>) -> Item {
         by_column: true,
         loose: table.dialect == "ami",
         row_id: None,
+        nullable: false,
+        mark: None,
         scalar: false,
     }
 }

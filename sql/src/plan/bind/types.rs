@@ -159,10 +159,7 @@ impl Binder<'_> {
         if is_true_array(element.oid) {
             return Ok(element); // int[][] is int[]
         }
-        let array = array_type_of(element.oid).or_else(|| {
-            let table = self.catalog.table_of_row_type(element.oid).filter(|table| table.row_type == element.oid);
-            table.map(|table| table.array_type)
-        });
+        let array = array_type_of(element.oid);
         let name = || crate::types::shown_type(element);
         array.filter(|oid| *oid != 0).map(|oid| DataType::with_typmod(oid, element.typmod)).ok_or_else(|| {
             SqlError::new(SqlState::UNDEFINED_OBJECT, format!("could not find array type for data type {}", name()))

@@ -312,7 +312,7 @@ impl Run {
                 keys.remove(ctx, was, 0, event.row)?;
             }
             if let (Some(now), Some((_, image))) = (now, &event.now) {
-                keys.touch(ctx, now, event.row, was == Some(now))?;
+                keys.touch(now, event.row, was == Some(now))?;
                 if !self.plan.query.accumulates {
                     images[now].clear();
                 }

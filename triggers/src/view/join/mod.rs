@@ -464,7 +464,7 @@ impl Work<'_> {
     }
 
     /// The known rows of a side with their newest images.
-    fn images(&self, ctx: &mut dyn HookContext, key: usize, side: usize) -> Result<Vec<(RowId, Row)>> {
+    fn images(&mut self, ctx: &mut dyn HookContext, key: usize, side: usize) -> Result<Vec<(RowId, Row)>> {
         let table = self.plan.query.pair.tables[side].id;
         let mut out = Vec::new();
         for (row, _) in self.keys.rows(ctx, key, side)? {

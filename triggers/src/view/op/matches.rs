@@ -2,34 +2,39 @@
 //!
 //! Each key that some row has owns one row of a state table, `(key, state)`. It is locked before anything of the key is
 //! looked at, also when it has to be made first: so of two writers, one on each side, the second always sees what the
-//! first has done, and no pair is lost (AMI-100). What is known of a few rows stands in that row itself; of many rows each
-//! has a row of a second table, found by an integer and by its key's number:
+//! first has done, and no pair is lost (AMI-100). The few rows of a side that came last stand in that row itself; those of
+//! a side with more are moved, many at once, into the runs of a second table. So one row that comes costs one change of
+//! the key's row, and many that come together cost one change per run:
 //!
 //! ```text
-//! keys     key -> state    0 · side 0 · side 1 · pairs     a count, then (row, target + 1) or (left, right, target + 1)
-//!                          1 · count 0 · count 1 · turn    many rows: they stand among the members
-//! members  2 * row + side, 2 * key's row + side -> data    target + 1 · (row of the other side, target) …
-//! pairs    left, right -> target                           of rows that have met more than a few
+//! keys     key -> state                               turn · side 0 · side 1; a side: members in runs · members
+//! runs     2 * key's row + side, first row -> data    members, by rising row; the next run's first row is above them all
+//! pairs    left, right -> target                      of rows that have met more than a few
 //! ```
 //!
-//! A pair stands with the row that came later, or that has room. Where side 0 is ordered (DECORATE), the members of a key
-//! stand in the order of their last change: one that changes is stored anew. All numbers of a state are varints.
+//! A member is a row of a side: the target row of its own, and the rows of the other side that it has met with the target
+//! rows of the pairs. A pair stands with that one of its rows that is at hand and has met fewer. Where side 0 is ordered
+//! (DECORATE) a member is a row and its turn, the time of its last change by the key's own clock: the latest turn counts,
+//! so that a row that changes again is added to those that came last, and an older turn of it in a run is stale.
 //!
 //! `Keys` holds the locked keys of one statement and writes what has changed of them at the end, each table's rows as one
 //! statement. Only rows that their view has taken in are known here, whatever else the tables hold by now.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tripline_sql::catalog::{Catalog, TriggerDef, TriggerId};
 use tripline_sql::change::{HookContext, Put, RowId};
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::{DataType, Oid, Row, Value};
+use tripline_sql::types::{DataType, Row, Value};
 
 use super::super::state::{StateTable, overtaken};
 
-/// Rows and pairs that stand in the key's own row at most.
-const SMALL_MAX: usize = 16;
+/// Rows of a side that stand in the key's own row at most.
+const FRESH_MAX: usize = 16;
+/// Members of a run at most.
+const RUN_MAX: usize = 128;
 /// Pairs that stand with one of their rows at most.
 const MET_MAX: usize = 8;
 
@@ -37,28 +42,21 @@ const MET_MAX: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyTables {
     keys: StateTable,
-    members: StateTable,
-    /// The members' index over their keys.
-    by_key: Oid,
+    runs: StateTable,
     pairs: StateTable,
     /// Rows of side 0 are kept in the order of their last change.
     ordered: bool,
 }
 
-/// The members' column that names the key.
-const KEY_COLUMN: usize = 1;
-
 impl KeyTables {
-    /// Makes them. `ordered`: side 0 is used by `touch` and `remove` alone.
+    /// Makes them. `ordered`: side 0 is used by `touch`, `latest` and `remove` alone.
     pub(crate) fn create(ctx: &mut dyn HookContext, id: TriggerId, ordered: bool) -> Result<KeyTables> {
         let keys = [("key", DataType::BYTEA), ("state", DataType::BYTEA)];
-        let members = [("id", DataType::INT8), ("key", DataType::INT8), ("data", DataType::BYTEA)];
+        let runs = [("key", DataType::INT8), ("first", DataType::INT8), ("data", DataType::BYTEA)];
         let pairs = [("left", DataType::INT8), ("right", DataType::INT8), ("target", DataType::INT8)];
-        let members = StateTable::create(ctx, id, "members", &members, 1)?;
         Ok(KeyTables {
             keys: StateTable::create(ctx, id, "keys", &keys, 1)?,
-            members,
-            by_key: ctx.ensure_index(id, members.table, &[KEY_COLUMN])?,
+            runs: StateTable::create(ctx, id, "runs", &runs, 2)?,
             pairs: StateTable::create(ctx, id, "pairs", &pairs, 2)?,
             ordered,
         })
@@ -66,21 +64,19 @@ impl KeyTables {
 
     /// Finds those made before.
     pub(crate) fn find(catalog: &Catalog, def: &TriggerDef, ordered: bool) -> Result<KeyTables> {
-        let members = StateTable::find(catalog, def, "members")?;
-        Ok(KeyTables {
-            keys: StateTable::find(catalog, def, "keys")?,
-            members,
-            by_key: members.other_index(catalog, KEY_COLUMN)?,
-            pairs: StateTable::find(catalog, def, "pairs")?,
-            ordered,
-        })
+        let named = |name: &str| StateTable::find(catalog, def, name);
+        Ok(KeyTables { keys: named("keys")?, runs: named("runs")?, pairs: named("pairs")?, ordered })
     }
 
     /// Forgets everything.
     pub(crate) fn clear(self, ctx: &mut dyn HookContext) -> Result<()> {
         self.keys.clear(ctx)?;
-        self.members.clear(ctx)?;
+        self.runs.clear(ctx)?;
         self.pairs.clear(ctx)
+    }
+
+    fn is_ordered(self, side: usize) -> bool {
+        self.ordered && side == 0
     }
 }
 
@@ -95,16 +91,71 @@ fn unknown() -> SqlError {
 /// A target row, if there is one.
 pub(crate) type Target = Option<RowId>;
 
+/// Rows of the other side that a row has met, and the target rows of the pairs. Most have met one.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Small {
-    sides: [Vec<(u64, Target)>; 2],
-    pairs: Vec<(u64, u64, RowId)>,
+enum Met {
+    #[default]
+    Nobody,
+    One((u64, RowId)),
+    Many(Vec<(u64, RowId)>),
 }
 
+impl Met {
+    fn pairs(&self) -> &[(u64, RowId)] {
+        match self {
+            Met::Nobody => &[],
+            Met::One(pair) => std::slice::from_ref(pair),
+            Met::Many(pairs) => pairs,
+        }
+    }
+
+    fn push(&mut self, pair: (u64, RowId)) {
+        *self = match std::mem::take(self) {
+            Met::Nobody => Met::One(pair),
+            Met::One(first) => Met::Many(vec![first, pair]),
+            Met::Many(mut pairs) => {
+                pairs.push(pair);
+                Met::Many(pairs)
+            }
+        };
+    }
+
+    fn target(&self, other: u64) -> Target {
+        self.pairs().iter().find(|(row, _)| *row == other).map(|(_, target)| *target)
+    }
+
+    fn remove(&mut self, other: u64) -> Target {
+        let target = self.target(other)?;
+        match self {
+            Met::Many(pairs) => pairs.retain(|(row, _)| *row != other),
+            one => *one = Met::Nobody,
+        }
+        Some(target)
+    }
+}
+
+/// What is known of a row.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Data {
+    own: Target,
+    met: Met,
+    /// Of an ordered side, which has nothing else.
+    turn: u64,
+}
+
+/// A row of a side.
 #[derive(Clone, Debug, PartialEq)]
-enum Known {
-    Small(Small),
-    Large { counts: [u64; 2], turn: u64 },
+struct Member {
+    row: u64,
+    data: Data,
+    /// It is not there any more.
+    gone: bool,
+}
+
+impl Member {
+    fn of(row: u64, data: Data) -> Member {
+        Member { row, data, gone: false }
+    }
 }
 
 fn put(mut n: u64, out: &mut Vec<u8>) {
@@ -128,64 +179,170 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
     }
 }
 
-fn put_target(target: Target, out: &mut Vec<u8>) {
-    put(target.map_or(0, |id| id.0 + 1), out);
-}
+/// Writes numbers as their distances: neighbours have nearly the same ones.
+#[derive(Default)]
+struct Distance(u64);
 
-fn take_target(bytes: &mut &[u8]) -> Option<Target> {
-    Some(take(bytes)?.checked_sub(1).map(RowId))
-}
-
-impl Known {
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(32);
-        match self {
-            Known::Small(small) => {
-                out.push(0);
-                for side in &small.sides {
-                    put(side.len() as u64, &mut out);
-                    for (row, target) in side {
-                        put(*row, &mut out);
-                        put_target(*target, &mut out);
-                    }
-                }
-                put(small.pairs.len() as u64, &mut out);
-                for (left, right, target) in &small.pairs {
-                    put(*left, &mut out);
-                    put(*right, &mut out);
-                    put_target(Some(*target), &mut out);
-                }
-            }
-            Known::Large { counts, turn } => {
-                out.push(1);
-                put(counts[0], &mut out);
-                put(counts[1], &mut out);
-                put(*turn, &mut out);
-            }
-        }
-        out
+impl Distance {
+    fn put(&mut self, n: u64, out: &mut Vec<u8>) {
+        let step = n.wrapping_sub(self.0).cast_signed();
+        self.0 = n;
+        put((step << 1 ^ step >> 63).cast_unsigned(), out);
     }
 
-    fn decode(mut bytes: &[u8]) -> Option<Known> {
-        // A key that was locked and never stored.
-        let Some((form, rest)) = bytes.split_first() else { return Some(Known::Small(Small::default())) };
-        bytes = rest;
-        match form {
-            0 => {
-                let mut small = Small::default();
-                for side in &mut small.sides {
-                    for _ in 0..take(&mut bytes)? {
-                        side.push((take(&mut bytes)?, take_target(&mut bytes)?));
-                    }
-                }
-                for _ in 0..take(&mut bytes)? {
-                    small.pairs.push((take(&mut bytes)?, take(&mut bytes)?, take_target(&mut bytes)??));
-                }
-                Some(Known::Small(small))
-            }
-            1 => Some(Known::Large { counts: [take(&mut bytes)?, take(&mut bytes)?], turn: take(&mut bytes)? }),
-            _ => None,
+    fn take(&mut self, bytes: &mut &[u8]) -> Option<u64> {
+        let n = take(bytes)?;
+        let step = (n >> 1) ^ (n & 1).wrapping_neg();
+        self.0 = self.0.wrapping_add(step);
+        Some(self.0)
+    }
+}
+
+/// A count, then of each member its row and its turn, or twice the number that it has met plus one for a target row of
+/// its own, that, and those that it has met.
+fn encode<'a>(members: impl Iterator<Item = &'a Member> + Clone, ordered: bool, out: &mut Vec<u8>) {
+    put(members.clone().count() as u64, out);
+    let (mut rows, mut targets) = (Distance::default(), Distance::default());
+    for Member { row, data, .. } in members {
+        rows.put(*row, out);
+        if ordered {
+            targets.put(data.turn, out);
+            continue;
         }
+        let met = data.met.pairs();
+        put((met.len() as u64) << 1 | u64::from(data.own.is_some()), out);
+        if let Some(own) = data.own {
+            targets.put(own.0, out);
+        }
+        for (other, target) in met {
+            put(*other, out);
+            targets.put(target.0, out);
+        }
+    }
+}
+
+fn decode(bytes: &mut &[u8], ordered: bool) -> Option<Vec<Member>> {
+    let count = usize::try_from(take(bytes)?).ok()?;
+    let mut members = Vec::with_capacity(count.min(RUN_MAX) + 1);
+    let (mut rows, mut targets) = (Distance::default(), Distance::default());
+    for _ in 0..count {
+        let row = rows.take(bytes)?;
+        let mut data = Data::default();
+        if ordered {
+            data.turn = targets.take(bytes)?;
+        } else {
+            let head = take(bytes)?;
+            if head & 1 == 1 {
+                data.own = Some(RowId(targets.take(bytes)?));
+            }
+            for _ in 0..head >> 1 {
+                data.met.push((take(bytes)?, RowId(targets.take(bytes)?)));
+            }
+        }
+        members.push(Member::of(row, data));
+    }
+    Some(members)
+}
+
+/// A row of the runs' table.
+#[derive(Debug, Default)]
+struct Run {
+    stored: Option<(RowId, Row)>,
+    /// By rising row.
+    members: Vec<Member>,
+    changed: bool,
+    /// Some member came between others.
+    mixed: bool,
+}
+
+/// One side of a key.
+#[derive(Debug, Default)]
+struct Side {
+    /// Those that came last, in the order in which they came.
+    fresh: Vec<Member>,
+    /// How many of them are still there.
+    live: usize,
+    /// Their rows do not rise.
+    mixed: bool,
+    /// Places of rows in it, once they were looked for in a long list that is mixed.
+    places: HashMap<u64, usize>,
+    /// Members of runs.
+    in_runs: u64,
+    /// Runs read or made, by their first rows.
+    runs: BTreeMap<u64, Run>,
+    /// These are all there are.
+    all_read: bool,
+}
+
+/// Where a member is.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Fresh(usize),
+    /// The first row of the run, and the place in it.
+    Run(u64, usize),
+}
+
+impl Side {
+    fn push(&mut self, member: Member) {
+        if self.fresh.last().is_some_and(|last| last.row >= member.row) {
+            self.mixed = true;
+        }
+        if !self.places.is_empty() {
+            self.places.insert(member.row, self.fresh.len());
+        }
+        self.live += 1;
+        self.fresh.push(member);
+    }
+
+    fn find_fresh(&mut self, row: u64) -> Option<usize> {
+        let there = |place: &usize| self.fresh.get(*place).is_some_and(|member| member.row == row && !member.gone);
+        if !self.mixed {
+            return self.fresh.binary_search_by_key(&row, |member| member.row).ok().filter(there);
+        }
+        if self.fresh.len() <= 2 * FRESH_MAX {
+            return self.fresh.iter().rposition(|member| member.row == row && !member.gone);
+        }
+        if self.places.is_empty() {
+            // Of a row that came several times the last place counts.
+            self.places = self.fresh.iter().enumerate().map(|(place, member)| (member.row, place)).collect();
+        }
+        self.places.get(&row).copied().filter(|place| self.fresh[*place].row == row && !self.fresh[*place].gone)
+    }
+
+    /// The member at a place.
+    fn at(&mut self, place: Place) -> Option<&mut Data> {
+        let member = match place {
+            Place::Fresh(place) => self.fresh.get_mut(place),
+            Place::Run(first, place) => {
+                let run = self.runs.get_mut(&first)?;
+                run.changed = true;
+                run.members.get_mut(place)
+            }
+        };
+        member.map(|member| &mut member.data)
+    }
+
+    /// Takes the member at a place out.
+    fn take(&mut self, place: Place) -> Option<Data> {
+        match place {
+            Place::Fresh(place) => {
+                let member = self.fresh.get_mut(place)?;
+                member.gone = true;
+                self.live -= 1;
+                Some(std::mem::take(&mut member.data))
+            }
+            Place::Run(first, place) => {
+                let run = self.runs.get_mut(&first)?;
+                run.changed = true;
+                self.in_runs -= 1;
+                (place < run.members.len()).then(|| run.members.remove(place).data)
+            }
+        }
+    }
+
+    /// Those that came last and are still there.
+    fn live(&self) -> impl DoubleEndedIterator<Item = &Member> + Clone {
+        self.fresh.iter().filter(|member| !member.gone)
     }
 }
 
@@ -195,66 +352,47 @@ struct Key {
     /// Its row, and that row's image.
     id: RowId,
     image: Row,
-    known: Known,
+    /// The last turn given.
+    turn: u64,
+    sides: [Side; 2],
     changed: bool,
-    /// Members that came to a side since the key was locked, with their turns.
-    fresh: [Vec<(u64, u64)>; 2],
 }
 
 impl Key {
-    /// How its members call it.
-    fn number(&self, side: usize) -> Value {
-        number(self.id.0 << 1 | side as u64)
-    }
-
-    fn touch(&mut self, side: usize, by: i64) {
-        self.changed = true;
-        if let Known::Large { counts, turn } = &mut self.known {
-            counts[side] = counts[side].saturating_add_signed(by);
-            // The key's row has a new version whenever a row of the key came or went.
-            *turn += 1;
-        }
-    }
-}
-
-/// What is known of a row of a key with many.
-#[derive(Clone, Debug, Default)]
-struct Data {
-    own: Target,
-    /// Rows of the other side, and the target rows of the pairs.
-    met: Vec<(u64, RowId)>,
-}
-
-impl Data {
-    fn encode(&self) -> Value {
-        let mut out = Vec::with_capacity(24);
-        put_target(self.own, &mut out);
-        for (row, target) in &self.met {
-            put(*row, &mut out);
-            put(target.0, &mut out);
+    fn encode(&self, ordered: bool) -> Value {
+        let mut out = Vec::with_capacity(128);
+        put(self.turn, &mut out);
+        for (place, side) in self.sides.iter().enumerate() {
+            put(side.in_runs, &mut out);
+            encode(side.live(), ordered && place == 0, &mut out);
         }
         Value::Bytea(Arc::from(out))
     }
 
-    fn decode(value: Option<&Value>) -> Option<Data> {
-        let Some(Value::Bytea(bytes)) = value else { return None };
-        let mut bytes: &[u8] = bytes;
-        let mut data = Data { own: take_target(&mut bytes)?, met: Vec::new() };
-        while !bytes.is_empty() {
-            data.met.push((take(&mut bytes)?, RowId(take(&mut bytes)?)));
+    fn decode(id: RowId, image: Row, ordered: bool) -> Option<Key> {
+        let Some(Value::Bytea(state)) = image.get(1) else { return None };
+        let mut bytes: &[u8] = state;
+        let (mut turn, mut sides) = (0, [Side::default(), Side::default()]);
+        // One that was locked and never stored has no state yet.
+        if !bytes.is_empty() {
+            turn = take(&mut bytes)?;
+            for (place, side) in sides.iter_mut().enumerate() {
+                side.in_runs = take(&mut bytes)?;
+                side.fresh = decode(&mut bytes, ordered && place == 0)?;
+                side.live = side.fresh.len();
+                side.mixed = side.fresh.windows(2).any(|two| two[0].row >= two[1].row);
+            }
         }
-        Some(data)
+        for side in &mut sides {
+            side.all_read = side.in_runs == 0;
+        }
+        Some(Key { id, image, turn, sides, changed: false })
     }
-}
 
-#[derive(Debug, Default)]
-struct Member {
-    stored: Option<(RowId, Row)>,
-    /// None: it goes, or is not there.
-    now: Option<Data>,
-    /// Its place among those that came since the key was locked; 0: it was there.
-    turn: u64,
-    changed: bool,
+    /// How the runs of a side call it.
+    fn number(&self, side: usize) -> Value {
+        number(self.id.0 << 1 | side as u64)
+    }
 }
 
 /// A row of the pairs' table.
@@ -269,10 +407,7 @@ struct Stored {
 pub(crate) struct Keys {
     tables: KeyTables,
     keys: Vec<Option<Key>>,
-    /// By the key's place, and twice the row plus the side.
-    members: HashMap<(usize, u64), Member>,
     pairs: HashMap<[u64; 2], Stored>,
-    turn: u64,
 }
 
 fn number(n: u64) -> Value {
@@ -283,16 +418,12 @@ fn number_of(row: &Row, place: usize) -> Result<u64> {
     row.get(place).and_then(Value::as_i64).map(i64::cast_unsigned).ok_or_else(damaged)
 }
 
-fn member_id(side: usize, row: RowId) -> u64 {
-    row.0 << 1 | side as u64
-}
-
 impl Keys {
     /// None locked yet, of at most `count`.
     pub(crate) fn new(tables: KeyTables, count: usize) -> Keys {
         let mut keys = Vec::new();
         keys.resize_with(count, || None);
-        Keys { tables, keys, members: HashMap::new(), pairs: HashMap::new(), turn: 0 }
+        Keys { tables, keys, pairs: HashMap::new() }
     }
 
     /// Locks a key to the end of the transaction; one that no row had yet is made. Errors: 40001, those of a wait.
@@ -301,20 +432,16 @@ impl Keys {
         let table = self.tables.keys;
         for _ in 0..16 {
             if let Some((id, image)) = table.get(ctx, std::slice::from_ref(&bytes), true)? {
-                let state = match image.get(1) {
-                    Some(Value::Bytea(state)) => Known::decode(state),
-                    _ => None,
-                };
-                let known = state.ok_or_else(damaged)?;
-                self.keys[at] = Some(Key { id, image, known, changed: false, fresh: [Vec::new(), Vec::new()] });
+                self.keys[at] = Some(Key::decode(id, image, self.tables.ordered).ok_or_else(damaged)?);
                 return Ok(());
             }
             // Another writer may be first: then its row is waited for and taken.
             let image = vec![bytes.clone(), Value::Bytea(Arc::from([].as_slice()))];
             match ctx.insert(table.table, image.clone()) {
                 Ok(Some(id)) => {
-                    let known = Known::Small(Small::default());
-                    self.keys[at] = Some(Key { id, image, known, changed: true, fresh: [Vec::new(), Vec::new()] });
+                    let mut made = Key::decode(id, image, self.tables.ordered).ok_or_else(damaged)?;
+                    made.changed = true;
+                    self.keys[at] = Some(made);
                     return Ok(());
                 }
                 Ok(None) => return Err(SqlError::internal("a state row was refused")),
@@ -333,123 +460,125 @@ impl Keys {
         self.keys.get_mut(at).and_then(Option::as_mut).ok_or_else(|| SqlError::internal("a key was not locked"))
     }
 
-    /// The key's state if it is a small one.
-    fn small(&mut self, at: usize) -> Result<Option<&mut Small>> {
-        Ok(match &mut self.key_mut(at)?.known {
-            Known::Small(small) => Some(small),
-            Known::Large { .. } => None,
-        })
+    fn side(&mut self, at: usize, side: usize) -> Result<&mut Side> {
+        Ok(&mut self.key_mut(at)?.sides[side])
     }
 
-    /// Rows of a side.
+    /// Rows of a side that is not ordered.
     pub(crate) fn count(&self, at: usize, side: usize) -> Result<u64> {
-        Ok(match &self.key(at)?.known {
-            Known::Small(small) => small.sides[side].len() as u64,
-            Known::Large { counts, .. } => counts[side],
-        })
+        let side = &self.key(at)?.sides[side];
+        Ok(side.live as u64 + side.in_runs)
     }
 
-    /// The rows of a side, each with the target row of its own.
-    pub(crate) fn rows(&self, ctx: &mut dyn HookContext, at: usize, side: usize) -> Result<Vec<(RowId, Target)>> {
+    fn keep_run(&mut self, at: usize, side: usize, row: RowId, image: Row) -> Result<()> {
+        let ordered = self.tables.is_ordered(side);
+        let first = number_of(&image, 1)?;
+        let side = self.side(at, side)?;
+        // One that is known already may have been changed since.
+        if !side.runs.contains_key(&first) {
+            let Some(Value::Bytea(data)) = image.get(2) else { return Err(damaged()) };
+            let members = decode(&mut &data[..], ordered).ok_or_else(damaged)?;
+            side.runs.insert(first, Run { stored: Some((row, image)), members, ..Run::default() });
+        }
+        Ok(())
+    }
+
+    /// Reads all runs of a side.
+    fn read_runs(&mut self, ctx: &mut dyn HookContext, at: usize, side: usize) -> Result<()> {
+        if self.side(at, side)?.all_read {
+            return Ok(());
+        }
+        let place = self.tables.runs;
+        for (row, image) in ctx.lookup(place.table, place.index, &[self.key(at)?.number(side)], false)? {
+            self.keep_run(at, side, row, image)?;
+        }
+        self.side(at, side)?.all_read = true;
+        Ok(())
+    }
+
+    /// The run that a row stands in if it stands in one: the last that begins at it or before it, by its first row.
+    fn run_of(&mut self, ctx: &mut dyn HookContext, at: usize, side: usize, row: u64) -> Result<Option<u64>> {
         let key = self.key(at)?;
-        if let Known::Small(small) = &key.known {
-            return Ok(small.sides[side].iter().map(|(row, target)| (RowId(*row), *target)).collect());
+        let Side { runs, all_read, .. } = &key.sides[side];
+        let here = runs.range(..=row).next_back();
+        let reaches = |run: &Run| run.members.last().is_some_and(|last| last.row >= row);
+        if *all_read || here.is_some_and(|(_, run)| reaches(run)) {
+            return Ok(here.map(|(first, _)| *first));
         }
-        let found = if self.was_stored_large(key) {
-            ctx.lookup(self.tables.members.table, self.tables.by_key, &[key.number(side)], false)?
-        } else {
-            Vec::new()
-        };
-        let mut out = Vec::with_capacity(found.len());
-        for (_, image) in &found {
-            let id = number_of(image, 0)?;
-            let own = match self.members.get(&(at, id)) {
-                Some(Member { now: Some(data), turn: 0, .. }) => data.own,
-                Some(_) => continue,
-                None => Data::decode(image.get(2)).ok_or_else(damaged)?.own,
-            };
-            out.push((RowId(id >> 1), own));
+        let (place, prefix) = (self.tables.runs, [key.number(side)]);
+        if let Some((id, image)) = ctx.lookup_upto(place.table, place.index, &prefix, &number(row))? {
+            self.keep_run(at, side, id, image)?;
         }
-        for (id, turn) in &key.fresh[side] {
-            if let Some(Member { now: Some(data), turn: now, .. }) = self.members.get(&(at, *id))
-                && now == turn
-            {
-                out.push((RowId(id >> 1), data.own));
-            }
+        Ok(self.side(at, side)?.runs.range(..=row).next_back().map(|(first, _)| *first))
+    }
+
+    fn find_in_runs(&mut self, ctx: &mut dyn HookContext, at: usize, side: usize, row: u64) -> Result<Option<Place>> {
+        if self.side(at, side)?.in_runs == 0 {
+            return Ok(None);
         }
-        if !(self.tables.ordered && side == 0) {
+        let Some(first) = self.run_of(ctx, at, side, row)? else { return Ok(None) };
+        let found = self.side(at, side)?.runs.get(&first);
+        let place = found.and_then(|run| run.members.binary_search_by_key(&row, |member| member.row).ok());
+        Ok(place.map(|place| Place::Run(first, place)))
+    }
+
+    fn find(&mut self, ctx: &mut dyn HookContext, at: usize, side: usize, row: u64) -> Result<Option<Place>> {
+        match self.side(at, side)?.find_fresh(row) {
+            Some(place) => Ok(Some(Place::Fresh(place))),
+            None => self.find_in_runs(ctx, at, side, row),
+        }
+    }
+
+    /// What is known of a row, if it is known.
+    fn data(&mut self, ctx: &mut dyn HookContext, at: usize, side: usize, row: u64) -> Result<Option<&Data>> {
+        let place = self.find(ctx, at, side, row)?;
+        let side = self.side(at, side)?;
+        Ok(match place {
+            Some(Place::Fresh(place)) => side.fresh.get(place),
+            Some(Place::Run(first, place)) => side.runs.get(&first).and_then(|run| run.members.get(place)),
+            None => None,
+        }
+        .map(|member| &member.data))
+    }
+
+    /// The rows of a side that is not ordered, each with the target row of its own.
+    pub(crate) fn rows(&mut self, ctx: &mut dyn HookContext, at: usize, side: usize) -> Result<Vec<(RowId, Target)>> {
+        self.read_runs(ctx, at, side)?;
+        let side = self.side(at, side)?;
+        let in_runs = side.runs.values().flat_map(|run| &run.members);
+        let all = in_runs.chain(side.live()).map(|member| (RowId(member.row), member.data.own));
+        let mut out: Vec<(RowId, Target)> = all.collect();
+        if !out.is_sorted_by_key(|(row, _)| row.0) {
             out.sort_unstable_by_key(|(row, _)| row.0);
         }
         Ok(out)
     }
 
-    /// Whether it had many rows already when it was locked: then there are members of it in the table.
-    #[allow(clippy::unused_self, reason = "reads as a property of the set")]
-    fn was_stored_large(&self, key: &Key) -> bool {
-        matches!(key.image.get(1), Some(Value::Bytea(state)) if state.first() == Some(&1))
-    }
-
-    /// What is known of a row of a large key, read when it is first asked for.
-    fn member(&mut self, ctx: &mut dyn HookContext, at: usize, id: u64) -> Result<&mut Member> {
-        if !self.members.contains_key(&(at, id)) {
-            let key = self.key(at)?;
-            let mut member = Member::default();
-            if self.was_stored_large(key)
-                && let Some((row, image)) = self.tables.members.get(ctx, &[number(id)], false)?
-                && number_of(&image, KEY_COLUMN)? == key.id.0 << 1 | id & 1
-            {
-                member.now = Some(Data::decode(image.get(2)).ok_or_else(damaged)?);
-                member.stored = Some((row, image));
-            }
-            self.members.insert((at, id), member);
-        }
-        self.members.get_mut(&(at, id)).ok_or_else(unknown)
-    }
-
-    fn come(&mut self, at: usize, side: usize, row: RowId, data: Data) -> Result<()> {
-        self.turn += 1;
-        let (id, turn) = (member_id(side, row), self.turn);
-        let key = self.key_mut(at)?;
-        key.touch(side, 1);
-        key.fresh[side].push((id, turn));
-        // One that was there and went meanwhile is known already; any other cannot be stored under this key.
-        let member = self.members.entry((at, id)).or_default();
-        (member.now, member.turn, member.changed) = (Some(data), turn, true);
-        Ok(())
-    }
-
     /// A row that the key does not know comes to a side.
     pub(crate) fn add(&mut self, at: usize, side: usize, row: RowId) -> Result<()> {
-        self.make_room(at)?;
-        if let Some(small) = self.small(at)? {
-            small.sides[side].push((row.0, None));
-            self.key_mut(at)?.changed = true;
-            return Ok(());
-        }
-        self.come(at, side, row, Data::default())
+        let key = self.key_mut(at)?;
+        key.changed = true;
+        key.sides[side].push(Member::of(row.0, Data::default()));
+        Ok(())
     }
 
     /// A row leaves a side, after its pairs: the target row of its own.
     pub(crate) fn remove(&mut self, ctx: &mut dyn HookContext, at: usize, side: usize, row: RowId) -> Result<Target> {
-        if let Some(small) = self.small(at)? {
-            let place = small.sides[side].iter().position(|(id, _)| *id == row.0).ok_or_else(unknown)?;
-            let own = small.sides[side].remove(place).1;
+        let mut place = self.find(ctx, at, side, row.0)?;
+        let mut own = Err(unknown());
+        while let Some(found) = place {
             self.key_mut(at)?.changed = true;
-            return Ok(own);
+            own = self.side(at, side)?.take(found).map(|data| data.own).ok_or_else(unknown);
+            // An older turn of it may stand in a run.
+            let older = matches!(found, Place::Fresh(_)) && self.tables.is_ordered(side);
+            place = if older { self.find_in_runs(ctx, at, side, row.0)? } else { None };
         }
-        let member = self.member(ctx, at, member_id(side, row))?;
-        let data = member.now.take().ok_or_else(unknown)?;
-        member.changed = true;
-        self.key_mut(at)?.touch(side, -1);
-        Ok(data.own)
+        own
     }
 
     /// The target row of a row's own.
     pub(crate) fn own(&mut self, ctx: &mut dyn HookContext, at: usize, side: usize, row: RowId) -> Result<Target> {
-        if let Some(small) = self.small(at)? {
-            return Ok(small.sides[side].iter().find(|(id, _)| *id == row.0).and_then(|(_, target)| *target));
-        }
-        Ok(self.member(ctx, at, member_id(side, row))?.now.as_ref().and_then(|data| data.own))
+        Ok(self.data(ctx, at, side, row.0)?.and_then(|data| data.own))
     }
 
     /// Changes the target row of a row's own.
@@ -461,21 +590,11 @@ impl Keys {
         row: RowId,
         target: Target,
     ) -> Result<()> {
-        if let Some(small) = self.small(at)? {
-            small.sides[side].iter_mut().find(|(id, _)| *id == row.0).ok_or_else(unknown)?.1 = target;
-            self.key_mut(at)?.changed = true;
-            return Ok(());
-        }
-        let member = self.member(ctx, at, member_id(side, row))?;
-        member.now.as_mut().ok_or_else(unknown)?.own = target;
-        member.changed = true;
-        self.key_mut(at)?.touch(side, 0);
+        let place = self.find(ctx, at, side, row.0)?.ok_or_else(unknown)?;
+        let key = self.key_mut(at)?;
+        key.changed = true;
+        key.sides[side].at(place).ok_or_else(unknown)?.own = target;
         Ok(())
-    }
-
-    /// The two ways to a pair: the member that may have it, and the row of the other side.
-    fn ways(pair: [RowId; 2]) -> [(u64, u64); 2] {
-        [(member_id(0, pair[0]), pair[1].0), (member_id(1, pair[1]), pair[0].0)]
     }
 
     /// The pair's row in the table of its own, read when it is first asked for.
@@ -494,15 +613,11 @@ impl Keys {
 
     /// The target row of a pair.
     pub(crate) fn pair(&mut self, ctx: &mut dyn HookContext, at: usize, pair: [RowId; 2]) -> Result<Target> {
-        if let Some(small) = self.small(at)? {
-            let found = small.pairs.iter().find(|(left, right, _)| [*left, *right] == pair.map(|id| id.0));
-            return Ok(found.map(|(.., target)| *target));
-        }
-        for (id, other) in Keys::ways(pair) {
-            let member = self.member(ctx, at, id)?;
-            let met = member.now.iter().flat_map(|data| &data.met);
-            if let Some((_, target)) = met.into_iter().find(|(row, _)| *row == other) {
-                return Ok(Some(*target));
+        for side in [0, 1] {
+            let (row, other) = (pair[side].0, pair[1 - side].0);
+            let known = self.data(ctx, at, side, row)?.and_then(|data| data.met.target(other));
+            if known.is_some() {
+                return Ok(known);
             }
         }
         Ok(self.stored_pair(ctx, pair)?.now)
@@ -516,133 +631,179 @@ impl Keys {
         pair: [RowId; 2],
         target: RowId,
     ) -> Result<()> {
-        self.make_room(at)?;
-        if let Some(small) = self.small(at)? {
-            small.pairs.push((pair[0].0, pair[1].0, target));
-            self.key_mut(at)?.changed = true;
-            return Ok(());
-        }
-        self.key_mut(at)?.touch(0, 0);
-        for (id, other) in Keys::ways(pair) {
+        let key = self.key_mut(at)?;
+        key.changed = true;
+        let (mut with, mut least) = (None, MET_MAX);
+        for (side, row) in pair.iter().enumerate() {
             // A row that is not at hand is not fetched for it.
-            if let Some(member) = self.members.get_mut(&(at, id))
-                && let Some(data) = member.now.as_mut().filter(|data| data.met.len() < MET_MAX)
-            {
-                data.met.push((other, target));
-                member.changed = true;
-                return Ok(());
+            if let Some(place) = key.sides[side].find_fresh(row.0) {
+                let met = key.sides[side].fresh[place].data.met.pairs().len();
+                if met < least {
+                    (with, least) = (Some((side, place)), met);
+                }
             }
         }
-        self.stored_pair(ctx, pair)?.now = Some(target);
+        match with {
+            Some((side, place)) => key.sides[side].fresh[place].data.met.push((pair[1 - side].0, target)),
+            None => self.stored_pair(ctx, pair)?.now = Some(target),
+        }
         Ok(())
     }
 
     /// A pair goes: its target row.
     pub(crate) fn remove_pair(&mut self, ctx: &mut dyn HookContext, at: usize, pair: [RowId; 2]) -> Result<RowId> {
-        if let Some(small) = self.small(at)? {
-            let place = small.pairs.iter().position(|(left, right, _)| [*left, *right] == pair.map(|id| id.0));
-            let target = small.pairs.remove(place.ok_or_else(unknown)?).2;
-            self.key_mut(at)?.changed = true;
-            return Ok(target);
-        }
-        self.key_mut(at)?.touch(0, 0);
-        for (id, other) in Keys::ways(pair) {
-            let member = self.member(ctx, at, id)?;
-            let Some(data) = member.now.as_mut() else { continue };
-            if let Some(place) = data.met.iter().position(|(row, _)| *row == other) {
-                member.changed = true;
-                return Ok(data.met.swap_remove(place).1);
+        for side in [0, 1] {
+            let (row, other) = (pair[side].0, pair[1 - side].0);
+            if self.data(ctx, at, side, row)?.is_some_and(|data| data.met.target(other).is_some())
+                && let Some(place) = self.find(ctx, at, side, row)?
+            {
+                let key = self.key_mut(at)?;
+                key.changed = true;
+                return key.sides[side].at(place).and_then(|data| data.met.remove(other)).ok_or_else(unknown);
             }
         }
+        self.key_mut(at)?.changed = true;
         self.stored_pair(ctx, pair)?.now.take().ok_or_else(unknown)
     }
 
     // Rows of side 0 in the order of their last change: DECORATE, which has no targets of their own and no pairs -------
 
     /// A row of side 0 changed, or comes (then it is not `known` to the key): it is the latest now.
-    pub(crate) fn touch(&mut self, ctx: &mut dyn HookContext, at: usize, row: RowId, known: bool) -> Result<()> {
+    pub(crate) fn touch(&mut self, at: usize, row: RowId, known: bool) -> Result<()> {
+        let key = self.key_mut(at)?;
+        let side = &mut key.sides[0];
         if known {
-            if self.latest(ctx, at)? == Some(row) {
+            if side.live().next_back().is_some_and(|last| last.row == row.0) {
                 return Ok(());
             }
-            let there = match self.small(at)? {
-                Some(small) => small.sides[0].iter().any(|(id, _)| *id == row.0),
-                None => self.member(ctx, at, member_id(0, row))?.now.is_some(),
-            };
-            if there {
-                self.remove(ctx, at, 0, row)?;
+            if let Some(place) = side.find_fresh(row.0) {
+                side.take(Place::Fresh(place));
             }
         }
-        self.add(at, 0, row)
+        key.changed = true;
+        key.turn += 1;
+        side.push(Member::of(row.0, Data { turn: key.turn, ..Data::default() }));
+        Ok(())
     }
 
     /// The row of side 0 that changed last.
-    pub(crate) fn latest(&self, ctx: &mut dyn HookContext, at: usize) -> Result<Option<RowId>> {
-        let key = self.key(at)?;
-        if let Known::Small(small) = &key.known {
-            return Ok(small.sides[0].last().map(|(row, _)| RowId(*row)));
+    pub(crate) fn latest(&mut self, ctx: &mut dyn HookContext, at: usize) -> Result<Option<RowId>> {
+        let last = |side: &Side| side.live().next_back().map(|member| RowId(member.row));
+        let side = self.side(at, 0)?;
+        if side.live > 0 || side.in_runs == 0 {
+            return Ok(last(side));
         }
-        let here = |(id, turn): &&(u64, u64)| {
-            self.members.get(&(at, *id)).is_some_and(|member| member.now.is_some() && member.turn == *turn)
-        };
-        if let Some((id, _)) = key.fresh[0].iter().rev().find(here) {
-            return Ok(Some(RowId(id >> 1)));
+        // All that came last went: those before them come out of their runs.
+        self.read_runs(ctx, at, 0)?;
+        let key = self.key_mut(at)?;
+        key.changed = true;
+        let side = &mut key.sides[0];
+        let members = side.runs.values().flat_map(|run| &run.members);
+        let mut newest: Vec<(u64, u64)> = members.map(|member| (member.data.turn, member.row)).collect();
+        newest.sort_unstable();
+        newest.drain(..newest.len().saturating_sub(FRESH_MAX));
+        for (_, row) in newest {
+            let Some((first, run)) = side.runs.range(..=row).next_back() else { return Err(unknown()) };
+            let found = run.members.binary_search_by_key(&row, |member| member.row);
+            let place = Place::Run(*first, found.map_err(|_| unknown())?);
+            let data = side.take(place).ok_or_else(unknown)?;
+            side.push(Member::of(row, data));
         }
-        if !self.was_stored_large(key) {
-            return Ok(None);
-        }
-        let edge = ctx.lookup_edge(self.tables.members.table, self.tables.by_key, &[key.number(0)], true)?;
-        let Some((_, image)) = edge else { return Ok(None) };
-        let id = number_of(&image, 0)?;
-        match self.members.get(&(at, id)) {
-            // It goes: whoever stands before it.
-            Some(Member { now: None, .. }) => Ok(self.rows(ctx, at, 0)?.last().map(|(row, _)| *row)),
-            _ => Ok(Some(RowId(id >> 1))),
-        }
+        Ok(last(side))
     }
 
-    /// Makes members of what is known when there is much of it.
-    fn make_room(&mut self, at: usize) -> Result<()> {
-        let key = self.key_mut(at)?;
-        let Known::Small(small) = &mut key.known else { return Ok(()) };
-        if small.sides[0].len() + small.sides[1].len() + small.pairs.len() < SMALL_MAX {
+    /// Moves what a side has too much of in the key's own row into runs.
+    fn move_to_runs(&mut self, ctx: &mut dyn HookContext, at: usize, side: usize) -> Result<()> {
+        let ordered = self.tables.is_ordered(side);
+        let this = self.side(at, side)?;
+        if this.live <= FRESH_MAX {
             return Ok(());
         }
-        let small = std::mem::take(small);
-        key.known = Known::Large { counts: [0, 0], turn: 0 };
-        for (side, rows) in small.sides.iter().enumerate() {
-            for (row, own) in rows {
-                let pairs = small.pairs.iter().filter(|(left, ..)| side == 0 && left == row);
-                let met: Vec<_> = pairs.map(|(_, right, target)| (*right, *target)).collect();
-                self.come(at, side, RowId(*row), Data { own: *own, met })?;
+        let mut moved: Vec<Member> =
+            std::mem::take(&mut this.fresh).into_iter().filter(|member| !member.gone).collect();
+        this.places.clear();
+        // The latest stays at hand.
+        this.fresh = if ordered { moved.pop().into_iter().collect() } else { Vec::new() };
+        this.live = this.fresh.len();
+        this.mixed = false;
+        if !moved.is_sorted_by_key(|member| member.row) {
+            moved.sort_unstable_by_key(|member| member.row);
+        }
+        let mut moved = moved.into_iter().peekable();
+        let last = moved.clone().last().map_or(0, |member| member.row);
+        let top = self.run_of(ctx, at, side, last)?;
+        while let Some(next) = moved.peek() {
+            let row = next.row;
+            let first = match top.filter(|top| *top <= row) {
+                Some(top) => top,
+                None => self.run_of(ctx, at, side, row)?.unwrap_or(row),
+            };
+            let this = self.side(at, side)?;
+            // Of a run that lies before the last one only this row is known to belong to it.
+            let rest = if top.is_none() && this.all_read && this.runs.is_empty() || top == Some(first) {
+                usize::MAX
+            } else {
+                1
+            };
+            let run = this.runs.entry(first).or_default();
+            run.changed = true;
+            let before = run.members.len();
+            run.mixed |= merge(&mut run.members, moved.by_ref().take(rest));
+            this.in_runs += (run.members.len() - before) as u64;
+        }
+        let this = self.side(at, side)?;
+        let long: Vec<u64> =
+            this.runs.iter().filter(|(_, run)| run.members.len() > RUN_MAX).map(|(first, _)| *first).collect();
+        for first in long {
+            let Some(run) = this.runs.get_mut(&first) else { continue };
+            // What came at its end fills it; what came in between parts it evenly.
+            let parts = run.members.len().div_ceil(RUN_MAX);
+            let size = if run.mixed { run.members.len().div_ceil(parts) } else { RUN_MAX };
+            let mut rest = run.members.split_off(size).into_iter().peekable();
+            while let Some(head) = rest.peek() {
+                let first = head.row;
+                let members = rest.by_ref().take(size).collect();
+                this.runs.insert(first, Run { members, changed: true, ..Run::default() });
             }
         }
         Ok(())
     }
 
     /// Keeps what was changed; a key that no row has any more goes.
-    pub(crate) fn store(self, ctx: &mut dyn HookContext) -> Result<()> {
-        let Keys { tables, keys, members, pairs, .. } = self;
-        let mut gone = Vec::new();
-        let mut others = Vec::new();
-        let mut fresh = Vec::new();
-        for ((at, id), member) in members.into_iter().filter(|(_, member)| member.changed) {
-            let key = keys[at].as_ref().ok_or_else(unknown)?;
-            let new = |data: &Data| vec![number(id), key.number((id & 1) as usize), data.encode()];
-            match (member.stored, &member.now) {
-                (Some((row, old)), Some(data)) if member.turn == 0 => others.push(Put::Update(row, old, new(data))),
-                (stored, now) => {
-                    gone.extend(stored.map(|(row, old)| Put::Delete(row, old)));
-                    fresh.extend(now.as_ref().map(|data| (member.turn, Put::Insert(new(data)))));
-                }
+    pub(crate) fn store(mut self, ctx: &mut dyn HookContext) -> Result<()> {
+        for at in 0..self.keys.len() {
+            if self.keys[at].as_ref().is_some_and(|key| key.changed) {
+                self.move_to_runs(ctx, at, 0)?;
+                self.move_to_runs(ctx, at, 1)?;
             }
         }
-        // A row that changed keys goes before it comes; those that come keep their order.
-        fresh.sort_unstable_by_key(|(turn, _)| *turn);
-        gone.extend(others);
-        gone.extend(fresh.into_iter().map(|(_, put)| put));
-        if !gone.is_empty() {
-            ctx.write(tables.members.table, gone)?;
+        let Keys { tables, keys, pairs } = self;
+        let (mut puts, mut fresh) = (Vec::new(), Vec::new());
+        let mut key_puts = Vec::with_capacity(keys.len());
+        for mut key in keys.into_iter().flatten().filter(|key| key.changed) {
+            for side in 0..2 {
+                let runs = std::mem::take(&mut key.sides[side].runs);
+                for (first, run) in runs.into_iter().filter(|(_, run)| run.changed) {
+                    let new = || vec![key.number(side), number(first), run_data(&run.members, tables.is_ordered(side))];
+                    match run.stored {
+                        Some((row, old)) if run.members.is_empty() => puts.push(Put::Delete(row, old)),
+                        Some((row, old)) => puts.push(Put::Update(row, old, new())),
+                        None if run.members.is_empty() => {}
+                        None => fresh.push(Put::Insert(new())),
+                    }
+                }
+            }
+            key_puts.push(if key.sides.iter().all(|side| side.live == 0 && side.in_runs == 0) {
+                Put::Delete(key.id, key.image)
+            } else {
+                // Its row has a new version whenever anything of the key has changed.
+                let new = vec![key.image.first().cloned().unwrap_or_default(), key.encode(tables.ordered)];
+                Put::Update(key.id, key.image, new)
+            });
+        }
+        puts.append(&mut fresh);
+        if !puts.is_empty() {
+            ctx.write(tables.runs.table, puts)?;
         }
         let mut puts = Vec::new();
         for (pair, Stored { stored, now }) in pairs {
@@ -661,23 +822,93 @@ impl Keys {
         if !puts.is_empty() {
             ctx.write(tables.pairs.table, puts)?;
         }
-        let mut puts = Vec::new();
-        for key in keys.into_iter().flatten().filter(|key| key.changed) {
-            let empty = match &key.known {
-                Known::Small(small) => small.sides.iter().all(Vec::is_empty),
-                Known::Large { counts, .. } => *counts == [0, 0],
-            };
-            puts.push(if empty {
-                Put::Delete(key.id, key.image)
-            } else {
-                let bytes = key.image.first().cloned().unwrap_or_default();
-                let new = vec![bytes, Value::Bytea(Arc::from(key.known.encode()))];
-                Put::Update(key.id, key.image, new)
-            });
-        }
-        if !puts.is_empty() {
-            ctx.write(tables.keys.table, puts)?;
+        if !key_puts.is_empty() {
+            ctx.write(tables.keys.table, key_puts)?;
         }
         Ok(())
+    }
+}
+
+fn run_data(members: &[Member], ordered: bool) -> Value {
+    let mut out = Vec::with_capacity(members.len() * 6 + 4);
+    encode(members.iter(), ordered, &mut out);
+    Value::Bytea(Arc::from(out))
+}
+
+/// Adds members by rising row; one whose row is there already takes its place. Whether one came between others.
+fn merge(members: &mut Vec<Member>, new: impl Iterator<Item = Member>) -> bool {
+    let mut mixed = false;
+    for member in new {
+        match members.last() {
+            Some(last) if last.row >= member.row => {
+                match members.binary_search_by_key(&member.row, |other| other.row) {
+                    Ok(place) => members[place] = member,
+                    Err(place) => {
+                        members.insert(place, member);
+                        mixed = true;
+                    }
+                }
+            }
+            _ => members.push(member),
+        }
+    }
+    mixed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(row: u64, own: Target, met: &[(u64, u64)], turn: u64) -> Member {
+        let mut data = Data { own, turn, ..Data::default() };
+        met.iter().for_each(|(other, target)| data.met.push((*other, RowId(*target))));
+        Member::of(row, data)
+    }
+
+    #[test]
+    fn members_are_read_as_they_were_written() {
+        let plain = [
+            member(7, None, &[(3, 900)], 0),
+            member(u64::MAX >> 1, Some(RowId(0)), &[], 0),
+            member(0, Some(RowId(5)), &[(1, 2), (u64::MAX >> 1, 3), (9, 0)], 0),
+        ];
+        let ordered = [member(9, None, &[], 4), member(2, None, &[], 5), member(700, None, &[], 1)];
+        for (members, is_ordered) in [(plain, false), (ordered, true)] {
+            let mut bytes = Vec::new();
+            encode(members.iter(), is_ordered, &mut bytes);
+            assert_eq!(decode(&mut bytes.as_slice(), is_ordered), Some(members.to_vec()));
+            // What is cut off is seen.
+            assert_eq!(decode(&mut &bytes[..bytes.len() - 1], is_ordered), None);
+        }
+    }
+
+    #[test]
+    fn neighbours_take_few_bytes() {
+        let members: Vec<Member> =
+            (0..100).map(|n| member(1_000_000 + 7 * n, None, &[(55, 3_000_000 + 2 * n)], 0)).collect();
+        let mut bytes = Vec::new();
+        encode(members.iter(), false, &mut bytes);
+        assert!(bytes.len() < 100 * 4 + 12, "{}", bytes.len());
+    }
+
+    // What a row's place is does not depend on the order in which rows came, nor on how many there are.
+    #[test]
+    fn the_last_that_came_are_found_in_any_order() {
+        for count in [5, 100] {
+            for step in [1, 37] {
+                let mut side = Side::default();
+                let rows: Vec<u64> = (0..count).map(|n| n * step % 101).collect();
+                rows.iter().for_each(|row| side.push(Member::of(*row, Data::default())));
+                for row in &rows {
+                    let place = side.find_fresh(*row).unwrap();
+                    assert_eq!(side.fresh[place].row, *row);
+                    side.take(Place::Fresh(place)).unwrap();
+                    assert_eq!(side.find_fresh(*row), None);
+                    side.push(Member::of(*row, Data::default()));
+                    assert!(side.find_fresh(*row).is_some());
+                }
+                assert_eq!((side.live as u64, side.find_fresh(500)), (count, None));
+            }
+        }
     }
 }
