@@ -25,6 +25,7 @@ mod lock;
 pub mod objects;
 mod planning;
 mod privilege;
+mod routine;
 mod runtime;
 mod scan;
 mod set;
