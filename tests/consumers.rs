@@ -144,6 +144,25 @@ $lua$",
     assert_eq!(other.run("DROP TABLE kept"), "C(DROP TABLE) Z(I)");
 }
 
+// CDB-704: a client that vanishes while its procedure waits in get is noticed within 2 s, also where every commit of others wakes it.
+#[test]
+fn a_vanished_client_is_noticed_in_a_busy_server() {
+    let (server, mut other) = set_up(SETUP);
+    other.run("CREATE TABLE busy (i int)");
+    let mut raw = Raw::login(server.address());
+    raw.parse("", "EXEC PROCEDURE w() AS (i int)", &[]).bind("p", "", &[], &[]).sync();
+    assert_eq!(raw.ask(), "1 2 Z(I)");
+    raw.execute("p", 1).sync().go();
+    let state = "SELECT state FROM comdb2_trigger_status WHERE name = 'w'";
+    eventually("waits", || other.run(state).contains("D(waiting)"));
+    drop(raw);
+    let began = Instant::now();
+    while !other.run(state).contains("D(unassigned)") {
+        assert!(began.elapsed() < Duration::from_secs(2), "not noticed");
+        other.run("INSERT INTO busy VALUES (1)");
+    }
+}
+
 // CDB-513: a trigger that sleeps starts within 100 ms of the commit.
 #[test]
 fn an_idle_trigger_wakes_at_once() {
@@ -232,6 +251,13 @@ fn tokio_postgres_watches() {
     });
 }
 
+/// A server of its own, to be killed, with what the script makes.
+fn set_up_mortal(sql: &str) -> (Server, tokio::runtime::Runtime) {
+    let (server, runtime) = (Server::start(Storage::Process), runtime());
+    runtime.block_on(async { connect(&server).await.batch_execute(sql).await.expect("set up") });
+    (server, runtime)
+}
+
 /// Values of the first column of a simple query; none when the connection is gone.
 async fn column(client: &Client, sql: &str) -> Option<Vec<String>> {
     let messages = client.simple_query(sql).await.ok()?;
@@ -247,13 +273,8 @@ async fn column(client: &Client, sql: &str) -> Option<Vec<String>> {
 // acknowledged; the order is the queue's.
 #[test]
 fn kill_between_emit_and_consume() {
-    let mut server = Server::start(Storage::Process);
-    let runtime = runtime();
-    runtime.block_on(async {
-        let client = connect(&server).await;
-        client
-            .batch_execute(
-                "CREATE TABLE t (i int PRIMARY KEY); CREATE TABLE effects (i int, seq bigint);
+    let (mut server, runtime) = set_up_mortal(
+        "CREATE TABLE t (i int PRIMARY KEY); CREATE TABLE effects (i int, seq bigint);
 CREATE PROCEDURE w VERSION 'a' $lua$
 local function main()
   local effects, c = db:table('effects'), db:consumer()
@@ -267,10 +288,7 @@ local function main()
   end
 end
 $lua$; CREATE LUA CONSUMER w WITH SEQUENCE ON (TABLE t FOR INSERT)",
-            )
-            .await
-            .expect("set up");
-    });
+    );
     let (mut inserted, mut acknowledged, mut seen): (i64, i64, BTreeSet<i64>) = (0, 0, BTreeSet::new());
     for round in 0..8_i64 {
         runtime.block_on(async {
@@ -310,13 +328,8 @@ $lua$; CREATE LUA CONSUMER w WITH SEQUENCE ON (TABLE t FOR INSERT)",
 // without gaps; a failing write in between is tried again.
 #[test]
 fn kill_while_triggers_run() {
-    let mut server = Server::start(Storage::Process);
-    let runtime = runtime();
-    runtime.block_on(async {
-        let client = connect(&server).await;
-        client
-            .batch_execute(
-                "CREATE TABLE t (i bigserial PRIMARY KEY, w int); CREATE TABLE done (i bigint PRIMARY KEY, seq bigint, tid bigint);
+    let (mut server, runtime) = set_up_mortal(
+        "CREATE TABLE t (i bigserial PRIMARY KEY, w int); CREATE TABLE done (i bigint PRIMARY KEY, seq bigint, tid bigint);
 CREATE TABLE tries (i bigint);
 CREATE PROCEDURE copy VERSION 'a' $lua$
 local failed = 0
@@ -331,10 +344,7 @@ $lua$;
 CREATE LUA TRIGGER copy WITH SEQUENCE ON (TABLE t FOR INSERT);
 CREATE PROCEDURE queue VERSION 'a' { local function main() db:consumer() end };
 CREATE LUA CONSUMER queue ON (TABLE t FOR INSERT)",
-            )
-            .await
-            .expect("set up");
-    });
+    );
     let mut acknowledged: Vec<i64> = Vec::new();
     for round in 0..6_u64 {
         let writers = runtime.block_on(async {

@@ -99,6 +99,8 @@ pub(crate) struct Connection {
     pub(crate) skip: bool,
     /// The last call of the session took long.
     heavy: bool,
+    /// When it was last looked whether the client of a procedure is still there.
+    pub(crate) looked: Duration,
     /// COPY input is expected.
     pub(crate) copy: Option<CopyIn>,
     /// Name and text of the statement parsed last, to count positions in.
@@ -130,6 +132,7 @@ pub(crate) async fn serve(
         hold: None,
         skip: false,
         heavy: false,
+        looked: Duration::ZERO,
         copy: None,
         parsed: Default::default(),
     };

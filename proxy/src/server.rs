@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tripline_sql::engine::Engine;
@@ -308,11 +308,20 @@ impl Listener {
             Listener::Tcp(listener) => {
                 let (socket, peer) = listener.accept().await?;
                 socket.set_nodelay(true)?;
+                if peer.ip().to_canonical().is_loopback() {
+                    unpaced(&socket);
+                }
                 Ok((Stream::Tcp(socket), Some(peer)))
             }
             Listener::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), None)),
         }
     }
+}
+
+/// There is no congestion within a machine; a system's own choice for the network may pace what is sent, at a cost in CPU
+/// for each message. Where the choice cannot be made it stays the system's.
+fn unpaced(socket: &TcpStream) {
+    let _ = rustix::net::sockopt::set_tcp_congestion(socket, "reno");
 }
 
 /// Accepts connections until told to stop, then sees its connections to their ends.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # psql as people use it: every meta command that section 11 of the specification marks M, \gdesc, \copy, FETCH_COUNT,
-# the marker under an error, variables and scripts; then, on Tripline, the session of the README with its triggers.
+# the marker under an error, variables and scripts; then, on Tripline, its triggers as psql shows them.
 #
-# PG-1, PG-20, PG-24, PG-42, PG-130, PG-132, PG-135..138, PG-202; AMI-11, AMI-129, AMI-193; CDB-308.
+# PG-1, PG-20, PG-24, PG-42, PG-130, PG-132, PG-135..138, PG-202; AMI-16.
 set -u
 export PGAPPNAME=psql_session PSQLRC=/dev/null PGTZ=UTC PAGER=cat
 failed=0 checks=0
@@ -362,85 +362,12 @@ sed 's/^CREATE TABLE \(many_[0-9]*\).*/DROP TABLE \1;/' "$folder/many.sql" | psq
 psql -X -q -c "DROP TABLE t, parent CASCADE" 2>/dev/null
 
 if psql -X -Atc "SHOW server_version" | grep -qi tripline; then
-    # AMI-193: the mutating example as the manual types it. CDB-308: Comdb2's audit script, one file.
-    sql <<'END'
-CREATE PUBLIC TABLE MutateSample(px double,qty int,val double);
-CREATE TRIGGER MutateTrigger OFTYPE AMISCRIPT ON MutateSample USE
-canMutateRow="true" onInsertingScript="val=px*qty"
-onUpdatingScript="new_val=new_px*new_qty";
-INSERT INTO MutateSample(px,qty) VALUES(125.2,100);
-SELECT * from MutateSample;
-UPDATE MutateSample set qty=qty+10;
-SELECT * from MutateSample;
-END
-    same 'AMISCRIPT, mutating' <<'END'
-  px   | qty |  val  
--------+-----+-------
- 125.2 | 100 | 12520
-(1 row)
-
-  px   | qty |  val  
--------+-----+-------
- 125.2 | 110 | 13772
-(1 row)
-
-END
-    # AMI-16: triggers in \d.
-    sql <<<'\d "MutateSample"'
-    has '\d of a table with a trigger' 'MutateTrigger'
-    sql <<'END'
-CREATE PUBLIC TABLE Accounts(account String,region String,qty int,px double);
-CREATE PUBLIC TABLE Summary(act String,region String,cnt int,value double);
-CREATE TRIGGER MyTrigger OFTYPE AGGREGATE ON Accounts,Summary USE groupBys="act=account,region=region" selects="cnt=count(*),value=sum(qty*px)";
-INSERT INTO Accounts VALUES('a1','US',10,2.0),('a1','US',5,4.0),('a2',null,1,1.0);
-SELECT * FROM Summary;
-INSERT INTO Summary VALUES('x','y',1,1.0);
-END
-    same 'AGGREGATE' <<'END'
- act | region | cnt | value 
------+--------+-----+-------
- a1  | US     |   2 |    40
- a2  |        |   1 |     1
-(2 rows)
-
-ERROR:  cannot modify table "Summary": it is maintained by trigger "MyTrigger"
-END
-    cat >"$folder/audit.sql" <<'END'
-CREATE TABLE t(i int, j int)$$
-CREATE TABLE audit(type cstring(4), tbl cstring(64), logtime datetime, i int, j int, old_i int, old_j int)$$
-CREATE PROCEDURE audit VERSION 'sample' {
-local function main(event)
-    local audit = db:table('audit')
-    local chg
-    if event.new ~= nil then chg = event.new end
-    if chg == nil then chg = {} end
-    if event.old ~= nil then
-        for k, v in pairs(event.old) do chg['old_'..k] = v end
-    end
-    chg.type = event.type
-    chg.tbl = event.name
-    chg.logtime = db:now()
-    return audit:insert(chg)
-end
-}$$
-CREATE LUA TRIGGER audit ON (TABLE t FOR INSERT AND UPDATE AND DELETE)
-INSERT INTO t VALUES(1,1),(1,2),(1,3),(1,4)
-UPDATE t SET i = j WHERE j % 2 = 0
-DELETE FROM t WHERE i % 2 <> 0
-END
-    psql -X -q -f "$folder/audit.sql" || failed=$((failed + 1))
+    # AMI-16: triggers in \d. What they do is in ami_examples.sh and comdb2_consumers.py.
+    p -c 'CREATE PUBLIC TABLE Orders(id int); CREATE TRIGGER OrdersTrigger OFTYPE AMISCRIPT ON Orders USE onInsertedScript="int x = 1"'
+    sql <<<'\d "Orders"'
+    has '\d of a table with a trigger' 'OrdersTrigger'
+    p -f "$(dirname "$0")/comdb2_audit.sql"
     for _ in $(seq 100); do [ "$(psql -X -Atc 'SELECT count(*) FROM audit')" = 8 ] && break; sleep 0.1; done
-    sql <<<"SELECT type, tbl, i, j, old_i, old_j FROM audit ORDER BY logtime;"
-    same 'Lua audit trigger' -At <<'END'
-add|t|1|1||
-add|t|1|2||
-add|t|1|3||
-add|t|1|4||
-upd|t|2|2|1|2
-upd|t|4|4|1|4
-del|t|||1|1
-del|t|||1|3
-END
     sql <<<"SELECT name, dialect, kind, enabled FROM tripline.triggers ORDER BY name;"
     has 'tripline.triggers' 'audit .*comdb2'
     sql <<<"SELECT name, depth, attempts, last_error FROM tripline.subscriptions;"

@@ -107,6 +107,9 @@ struct Running {
     thread: JoinHandle<()>,
 }
 
+/// The option with what a trigger, timer or procedure does first.
+const STARTUP: &str = "onStartupScript";
+
 impl Shared {
     fn session(&self, catalog: &Catalog) -> Result<Session> {
         internal::session(&self.engine, catalog)
@@ -129,7 +132,8 @@ impl Shared {
                 if let Err(error) = self.start_trigger(catalog, def) {
                     instance.errors.fetch_add(1, Ordering::Relaxed);
                     tracing::error!(trigger = %def.name, %error, "a trigger's start failed");
-                    *instance.last_error.lock() = Some((self.engine.env().clock.now(), "start".to_owned(), error));
+                    let event = if def.option(STARTUP).is_some() { STARTUP } else { "start" };
+                    *instance.last_error.lock() = Some((self.engine.env().clock.now(), event.to_owned(), error));
                 }
             }
             self.start_procedures(catalog);
@@ -139,7 +143,7 @@ impl Shared {
     /// Runs what AMI procedures have to do at the server's start (AMI-77).
     fn start_procedures(&self, catalog: &Catalog) {
         let starts = |def: &&Arc<FunctionDef>| {
-            def.dialect == "ami" && def.options.iter().any(|(key, _)| key.eq_ignore_ascii_case("onStartupScript"))
+            def.dialect == "ami" && def.options.iter().any(|(key, _)| key.eq_ignore_ascii_case(STARTUP))
         };
         for def in catalog.functions().filter(starts) {
             let run = internal::run(&self.engine, catalog, &mut |ctx| {

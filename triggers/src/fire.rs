@@ -26,7 +26,7 @@ use crate::script::{LANGUAGES, Limits};
 use crate::signal::Signal;
 
 /// How much a view may hold back of a statement before it writes.
-const FOLD_MAX: usize = 16_384;
+const FOLD_MAX: usize = 32_768;
 
 /// The trigger layer of one engine.
 pub struct Fire {

@@ -30,8 +30,8 @@ pub use names::{cut, fold, object_name, offset};
 pub use normalise::normalise;
 pub use relations::relations;
 pub use standard::{
-    LikeTable, element_mark, exclude_mark, insert_statement, is_defaults_mark, is_not_null_mark, is_rows_from_mark,
-    is_star_mark, like_mark, lock_clause, string_literals,
+    LikeTable, defining_query, element_mark, exclude_mark, insert_statement, is_defaults_mark, is_not_null_mark,
+    is_rows_from_mark, is_star_mark, like_mark, lock_clause, string_literals,
 };
 pub use statement::*;
 

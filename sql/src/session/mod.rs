@@ -28,6 +28,7 @@ use self::copy::CopyIn;
 use self::portal::Portal;
 use self::prepared::PreparedStatement;
 use self::transaction::{Block, NamedSavepoint};
+use crate::catalog::TriggerId;
 use crate::change::{Cause, CommitNo, HookContext, QueryResult};
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::{Backend, HookCx};
@@ -71,6 +72,8 @@ pub struct Session {
     hold: CommitNo,
     /// What a procedure's end will rest on.
     later: CommitNo,
+    /// Whose events it consumed without a commit.
+    passed: Option<TriggerId>,
     /// Versions of procedures that the client chose (SET SPVERSION).
     versions: HashMap<String, String>,
     /// A procedure's session: it leaves the registration to the client's own.
@@ -131,6 +134,7 @@ impl Session {
             copy: None,
             hold: CommitNo(0),
             later: CommitNo(0),
+            passed: None,
             versions: HashMap::new(),
             sibling: false,
             style,

@@ -13,7 +13,8 @@ use sqlparser::ast;
 
 use super::portal::{Portal, Source, Step, plain_columns};
 use super::{Block, Current, Session};
-use crate::change::{ProcedureCall, ProcedureShape, Progress, QueryResult, RunningProcedure};
+use crate::catalog::TriggerId;
+use crate::change::{Position, ProcedureCall, ProcedureShape, Progress, QueryResult, RunningProcedure};
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::Backend;
 use crate::parse::{FetchDirection, Parsed, Statement};
@@ -226,6 +227,7 @@ impl Session {
         });
         let result = call.run.next();
         let ended = !matches!(result, Ok(Progress::Row { .. } | Progress::Waiting(_)));
+        let mut passed = None;
         call.run.with_session(&mut |inner| {
             let Some(inner) = inner.downcast_mut::<Session>() else { return };
             if in_block {
@@ -234,6 +236,7 @@ impl Session {
             self.hold = self.hold.max(inner.hold);
             if ended {
                 self.hold = self.hold.max(inner.later);
+                passed = inner.passed.take();
             }
             self.backend.at_least.set(self.backend.at_least.get().max(inner.backend.at_least.get()));
             self.backend.notices.borrow_mut().append(&mut inner.backend.notices.borrow_mut());
@@ -244,6 +247,11 @@ impl Session {
             call.columns = Some(plain_columns(&columns));
         }
         call.ended |= ended;
+        match passed.map(|subscriber| self.backend.shared.store.write_cursor(subscriber)) {
+            Some(Ok(commit)) => self.hold = self.hold.max(commit),
+            Some(Err(error)) if result.is_ok() => return Err(error),
+            _ => {}
+        }
         result
     }
 
@@ -523,6 +531,15 @@ impl Session {
         self.later = self.later.max(self.hold);
         self.hold = hold;
         result.map(|_| ())
+    }
+
+    /// Consumes events with no commit of its own: the queue's cursor moves now, and is on disk with the next commit or a
+    /// moment later; what the client is sent before the procedure's end does not wait for that. A crash before undoes it;
+    /// the events come again then. Outside a transaction. Errors: 40001 others consumed them, 55000 the queue is no more.
+    pub fn pass_events(&mut self, subscriber: TriggerId, from: Position, to: Position) -> Result<()> {
+        self.backend.shared.store.pass(subscriber, from, to)?;
+        self.passed = Some(subscriber);
+        Ok(())
     }
 
     /// Whether the open transaction has written anything.

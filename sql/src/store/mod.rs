@@ -10,7 +10,8 @@
 //! index.rs   from keys to rows                owner.rs   transactions seen from outside; snapshots
 //! table.rs   a table; vacuum                  lock.rs line.rs   row, table and advisory locks; waiting
 //! record.rs  bytes of a commit                log.rs segment.rs reader.rs   the change log
-//! checkpoint.rs recover.rs                    disk.rs    the only way to files
+//! passing.rs cursors that move without one    checkpoint.rs recover.rs
+//! disk.rs    the only way to files
 //! ```
 //!
 //! Latches are taken in this order: a unique index's stripe, a chunk, then any one of: a tree, a shard of locks or of
@@ -29,6 +30,7 @@ mod lock;
 mod log;
 mod outcome;
 mod owner;
+mod passing;
 mod range;
 mod read;
 mod reader;

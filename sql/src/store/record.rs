@@ -22,7 +22,7 @@
 //!                     u32 k, k bytes row of their old values
 //!         3 delete    u64 row, u32 n, n bytes old row
 //!         4 catalog   u32 n, n bytes CBOR of a `CatalogChange`
-//!         5 cursor    u32 subscriber, u8 kept, u64 commit, u32 ordinal
+//!         5 cursor    u32 subscriber, u8 0 = dropped, 1 = here, 2 = here or further, if there is one; u64 commit, u32 ordinal
 //!         6 sequence  u32 OID, i64 value up to which it may have given out, u8 called
 //!         7 truncate  u64 rows: all rows of the context's table are gone
 //! ```
@@ -227,11 +227,19 @@ impl RecordBuilder {
     }
 
     pub(super) fn cursor(&mut self, subscriber: TriggerId, to: Option<Position>) {
+        self.put_cursor(subscriber, u8::from(to.is_some()), to.unwrap_or(Position::START));
+    }
+
+    /// The cursor stands here or further, if there still is one.
+    pub(super) fn passing(&mut self, subscriber: TriggerId, to: Position) {
+        self.put_cursor(subscriber, 2, to);
+    }
+
+    fn put_cursor(&mut self, subscriber: TriggerId, what: u8, to: Position) {
         self.open();
         self.bytes.push(5);
         self.bytes.extend_from_slice(&subscriber.0.to_le_bytes());
-        self.bytes.push(u8::from(to.is_some()));
-        let to = to.unwrap_or(Position::START);
+        self.bytes.push(what);
         self.bytes.extend_from_slice(&to.commit.0.to_le_bytes());
         self.bytes.extend_from_slice(&to.ordinal.to_le_bytes());
     }
@@ -288,6 +296,7 @@ pub(super) enum Entry<'a> {
     Row { table: TableId, schema: u32, writer: TriggerId, row: RowId, change: StoredChange<'a> },
     Catalog(CatalogChange),
     Cursor(TriggerId, Option<Position>),
+    Passing(TriggerId, Position),
     Sequence { oid: Oid, value: i64, called: bool },
     Truncate { table: TableId, schema: u32, writer: TriggerId, rows: u64 },
 }
@@ -350,9 +359,12 @@ impl<'a> Entries<'a> {
         let change = match tag {
             4 => return Ok(Entry::Catalog(ciborium::from_reader(self.blob()?).map_err(|_| damaged())?)),
             5 => {
-                let (subscriber, kept) = (TriggerId(self.u32()?), self.u8()? == 1);
+                let (subscriber, what) = (TriggerId(self.u32()?), self.u8()?);
                 let to = Position { commit: CommitNo(self.u64()?), ordinal: self.u32()? };
-                return Ok(Entry::Cursor(subscriber, kept.then_some(to)));
+                return Ok(match what {
+                    2 => Entry::Passing(subscriber, to),
+                    kept => Entry::Cursor(subscriber, (kept == 1).then_some(to)),
+                });
             }
             6 => {
                 let (oid, value) = (self.u32()?, self.u64()?.cast_signed());
@@ -472,7 +484,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<CommitRecord> {
                 writer,
                 rows,
             }),
-            Entry::Sequence { .. } => {}
+            Entry::Passing(..) | Entry::Sequence { .. } => {}
         }
     }
     Ok(record)
@@ -500,6 +512,7 @@ mod tests {
         builder.insert(TableId(7), 3, TriggerId(9), RowId(6), &stored);
         builder.truncate_table(TableId(8), 3, TriggerId(0), 17);
         builder.cursor(TriggerId(4), Some(Position { commit: CommitNo(2), ordinal: 1 }));
+        builder.passing(TriggerId(5), Position { commit: CommitNo(2), ordinal: 2 });
         builder.sequence(44, -5, true);
         let cause = Cause { position: Position { commit: CommitNo(1), ordinal: 0 }, hops: 2 };
         let mut bytes = builder.finish(TxnId(12), 5, 1, Some(cause)).unwrap();

@@ -267,6 +267,12 @@ impl State {
                 Entry::Cursor(subscriber, None) => {
                     self.cursors.remove(&subscriber);
                 }
+                // It may stand behind what moved the cursor further, or dropped it.
+                Entry::Passing(subscriber, to) => {
+                    if let Some(at) = self.cursors.get_mut(&subscriber) {
+                        *at = (*at).max(to);
+                    }
+                }
                 Entry::Truncate { table, .. } => self.empty(table),
                 Entry::Sequence { oid, value, called } => self.sequences.restore(oid, value, called),
             }

@@ -53,6 +53,7 @@ pub(super) struct Inner {
     pub(super) next_txn: AtomicU64,
     next_session: AtomicU64,
     pub(super) cursors: Mutex<BTreeMap<TriggerId, Position>>,
+    pub(super) passing: super::passing::Passing,
     pub(super) keepers: Mutex<BTreeMap<TriggerId, Position>>,
     pub(super) gaps: Mutex<Vec<Gap>>,
     pub(super) sequences: Sequences,
@@ -159,6 +160,7 @@ impl Store {
             next_txn: AtomicU64::new(found.next_txn.max(1)),
             next_session: AtomicU64::new(1),
             cursors: Mutex::new(found.cursors),
+            passing: super::passing::Passing::default(),
             keepers: Mutex::default(),
             gaps: Mutex::new(found.gaps),
             sequences: found.sequences,
@@ -248,7 +250,7 @@ impl Store {
         LogReader::new(self.inner().clone(), from)
     }
 
-    /// All subscribers' cursors, as of the newest commit.
+    /// All subscribers' cursors, as of now.
     #[must_use]
     pub fn cursors(&self) -> Vec<(TriggerId, Position)> {
         self.inner().cursors.lock().iter().map(|(subscriber, position)| (*subscriber, *position)).collect()
@@ -427,19 +429,22 @@ impl Inner {
         self.versions.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// The background thread: checkpoints and vacuum.
+    /// The background thread: checkpoints, vacuum, and cursors that no commit has taken along.
     fn maintain(&self) {
+        let mut passing = None;
         loop {
+            let nap = if passing.is_some() { super::passing::WAIT } else { Duration::from_millis(200) };
             {
                 let mut closing = self.closing.lock();
                 if *closing {
                     return;
                 }
-                self.wake.wait_for(&mut closing, Duration::from_millis(200));
+                self.wake.wait_for(&mut closing, nap);
                 if *closing {
                     return;
                 }
             }
+            self.write_passing(&mut passing);
             self.log.urge();
             self.seats.advance(self.log.durable().0);
             while self.vacuum.run(self.seats.horizon(), 256) == 256 && !*self.closing.lock() {}

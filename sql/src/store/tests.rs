@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::log::Urge;
+use super::record::RecordBuilder;
 use super::*;
 use crate::catalog::{
     Catalog, CatalogChange, Column, DatabaseDef, Entry, IndexDef, IndexKey, IndexMethod, PUBLIC, Persistence,
     SchemaDef, SequenceDef, TableDef, TableId, TriggerId,
 };
-use crate::change::{CommitNo, Position, RowChange, RowId};
+use crate::change::{CommitNo, Position, RowChange, RowId, TxnId};
 use crate::env::{Env, Rng, SeededRng};
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::{DataType, Oid, Row, Value};
@@ -874,6 +876,88 @@ fn the_log_is_kept_for_cursors_up_to_a_limit() {
     sync(&store, txn);
     store.checkpoint().unwrap();
     assert!(store.stats().log_segments <= 3);
+}
+
+/// Where a cursor stands that has consumed so many commits.
+fn after(commits: u64) -> Position {
+    Position::end_of(CommitNo(commits))
+}
+
+fn moved(store: &Store, subscriber: TriggerId, to: Option<Position>) {
+    let mut txn = store.begin(options());
+    txn.move_cursor(subscriber, to);
+    sync(store, txn);
+}
+
+#[test]
+fn a_passing_cursor_is_written_by_the_next_commit() {
+    let disk = MemDisk::new();
+    let (store, def) = with_table(&disk);
+    let (passing, other) = (TriggerId(30_000), TriggerId(30_001));
+    moved(&store, passing, Some(after(1)));
+    store.pass(passing, after(1), after(2)).unwrap();
+    assert_eq!(store.cursors(), [(passing, after(2))]);
+    assert_eq!(store.pass(passing, after(1), after(3)).unwrap_err().state(), SqlState::SERIALIZATION_FAILURE);
+    assert_eq!(store.pass(other, after(1), after(3)).unwrap_err().state(), SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE);
+    // A commit that is refused leaves it to the next one.
+    let mut txn = store.begin(options());
+    txn.advance_cursor(passing, after(1), after(3));
+    assert_eq!(txn.commit(CommitOptions::default()).unwrap_err().state(), SqlState::SERIALIZATION_FAILURE);
+    let mut txn = store.begin(options());
+    insert(&mut txn, &def, row(1, "a", 1));
+    sync(&store, txn);
+    drop(store);
+    disk.crash();
+    let store = open(&disk);
+    assert_eq!(store.cursors(), [(passing, after(2))]);
+    // Where nobody commits it is written nevertheless, and at once when it is asked for.
+    store.pass(passing, after(2), after(3)).unwrap();
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    let newest = store.newest();
+    while store.newest() == newest {
+        assert!(std::time::Instant::now() < end, "not written");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    store.wait_blocking(store.newest()).unwrap();
+    drop(store);
+    disk.crash();
+    let store = open(&disk);
+    assert_eq!(store.cursors(), [(passing, after(3))]);
+    store.pass(passing, after(3), after(4)).unwrap();
+    store.wait_blocking(store.write_cursor(passing).unwrap()).unwrap();
+    drop(store);
+    disk.crash();
+    assert_eq!(open(&disk).cursors(), [(passing, after(4))]);
+}
+
+#[test]
+fn a_late_record_neither_moves_a_cursor_back_nor_makes_one() {
+    let disk = MemDisk::new();
+    let (store, def) = with_table(&disk);
+    let (further, dropped) = (TriggerId(30_000), TriggerId(30_001));
+    for subscriber in [further, dropped] {
+        moved(&store, subscriber, Some(after(1)));
+        store.pass(subscriber, after(1), after(2)).unwrap();
+    }
+    // One commit has taken the moves along, others come before it.
+    let inner = store.inner().clone();
+    let taken = inner.passing.take();
+    let mut txn = store.begin(options());
+    txn.advance_cursor(further, after(2), after(3));
+    sync(&store, txn);
+    moved(&store, dropped, None);
+    let mut record = RecordBuilder::default();
+    taken.put_into(&mut record);
+    let bytes = record.finish(TxnId(1 << 40), 0, 0, None).unwrap();
+    let _ = inner.log.append(bytes, Urge::Flusher, &mut || Ok(()), &mut |_| {}).unwrap();
+    taken.written();
+    let mut txn = store.begin(options());
+    insert(&mut txn, &def, row(1, "a", 1));
+    sync(&store, txn);
+    assert_eq!(store.cursors(), [(further, after(3))]);
+    drop((inner, store));
+    disk.crash();
+    assert_eq!(open(&disk).cursors(), [(further, after(3))]);
 }
 
 #[test]

@@ -110,6 +110,8 @@ pub struct Txn {
     pub(super) physical: Vec<Physical>,
     /// One's own counts: those of the parts are everybody's, and dear to touch for every row.
     pub(super) tables: Vec<Arc<Handle>>,
+    /// What these are called.
+    table_ids: Vec<TableId>,
     pub(super) command: u32,
     pub(super) command_used: bool,
     open: Vec<Snapshot>,
@@ -166,6 +168,7 @@ impl Txn {
             catalog_changed: false,
             physical: Vec::new(),
             tables: Vec::new(),
+            table_ids: Vec::new(),
             command: 0,
             command_used: false,
             open: Vec::new(),
@@ -290,10 +293,7 @@ impl Txn {
         for (subscriber, from) in &self.advances {
             let moves = self.cursors.iter().any(|(other, to)| other == subscriber && to.is_some());
             if moves && cursors.get(subscriber) != Some(from) {
-                return Err(SqlError::new(
-                    SqlState::SERIALIZATION_FAILURE,
-                    "could not consume: the event was consumed or its queue dropped meanwhile",
-                ));
+                return Err(consumed_meanwhile());
             }
         }
         Ok(())
@@ -448,12 +448,13 @@ impl Txn {
 
     /// Place of a table in `tables`, found or made. Errors: 42P01.
     pub(super) fn handle(&mut self, table: TableId) -> Result<usize> {
-        let place = match self.tables.iter().rposition(|handle| handle.store.id == table) {
+        let place = match self.table_ids.iter().rposition(|id| *id == table) {
             Some(place) => place,
             None => {
                 let store = self.inner.table(table)?;
                 let handle = Handle { version: u64::MAX, store, indexes: Arc::default(), shape: Arc::default() };
                 self.tables.push(Arc::new(handle));
+                self.table_ids.push(table);
                 self.tables.len() - 1
             }
         };
@@ -738,6 +739,9 @@ impl Txn {
         for (subscriber, to) in &self.cursors {
             self.record.cursor(*subscriber, *to);
         }
+        let inner = self.inner.clone();
+        let passing = inner.passing.take();
+        passing.put_into(&mut self.record);
         let record = std::mem::take(&mut self.record);
         let origin = self.options.origin.unwrap_or(self.inner.config.origin);
         let bytes = record.finish(self.id, self.options.database, origin, self.options.cause)?;
@@ -787,7 +791,6 @@ impl Txn {
                 txn.inner.catalog_version.store(set.version, Ordering::SeqCst);
             }
         };
-        let log = self.inner.log.clone();
         // With others at work their threads have better to do than to sync.
         let leads = !options.asynchronous && self.inner.seats.sitting() <= LEAD_COMPANY;
         let urge = match (options.lazy, leads) {
@@ -795,8 +798,9 @@ impl Txn {
             (false, false) => Urge::Flusher,
             (false, true) => Urge::Lead,
         };
-        let (commit, turn) = log.append(bytes, urge, &mut validate, &mut publish)?;
-        self.inner.commits.fetch_add(1, Ordering::Relaxed);
+        let (commit, turn) = inner.log.append(bytes, urge, &mut validate, &mut publish)?;
+        passing.written();
+        inner.commits.fetch_add(1, Ordering::Relaxed);
         self.unlock_rows(0);
         self.owner.let_go();
         let deleted = self.stamp(commit.0);
@@ -897,6 +901,12 @@ impl Txn {
     pub fn rollback(self) {
         drop(self);
     }
+}
+
+/// 40001: a cursor does not stand where it was to be moved from.
+pub(super) fn consumed_meanwhile() -> SqlError {
+    let message = "could not consume: the event was consumed or its queue dropped meanwhile";
+    SqlError::new(SqlState::SERIALIZATION_FAILURE, message)
 }
 
 impl Drop for Txn {

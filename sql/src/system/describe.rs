@@ -40,6 +40,7 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
         "pg_get_constraintdef" => question.constraint(),
         "pg_get_indexdef" => question.index(),
         "pg_get_viewdef" => question.view(),
+        "pg_sequence_last_value" => question.oid(0).map_or(Ok(Value::Null), |oid| last_value(runtime, oid)),
         "pg_get_triggerdef" => Ok(question.trigger()),
         "format_type" => Ok(question.row_type_name()),
         "pg_get_serial_sequence" => question.serial_sequence(),
@@ -122,7 +123,6 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
         | "pg_get_function_arg_default"
         | "pg_get_ruledef"
         | "pg_get_replica_identity_index"
-        | "pg_sequence_last_value"
         | "pg_settings_get_flags"
         | "pg_prepared_xact"
         | "pg_tablespace_databases"
@@ -474,7 +474,7 @@ impl Question<'_> {
         if let Some(TableShape::Materialized { query, .. }) = self.table(oid).map(|def| def.shape.clone()) {
             return Ok(format!(" {};", query.trim_end_matches(';')).into());
         }
-        Ok(self.catalog.view(oid).map_or(Value::Null, |def| format!(" {};", def.query.trim_end_matches(';')).into()))
+        Ok(self.catalog.view(oid).map_or(Value::Null, |def| definition(&def.query)))
     }
 
     fn trigger(&self) -> Value {
@@ -823,4 +823,15 @@ pub(super) fn method_name(method: IndexMethod) -> &'static str {
         IndexMethod::SpGist => "spgist",
         IndexMethod::Brin => "brin",
     }
+}
+
+/// The last number that a sequence gave; NULL before the first. Errors: 42P01.
+pub(super) fn last_value(runtime: &dyn crate::expr::Runtime, sequence: Oid) -> Result<Value> {
+    let (value, called) = runtime.sequence_state(sequence)?;
+    Ok(if called { Value::Int8(value) } else { Value::Null })
+}
+
+/// What defines a view, as catalogs show it.
+pub(super) fn definition(query: &str) -> Value {
+    format!(" {query};").into()
 }

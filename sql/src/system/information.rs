@@ -385,7 +385,7 @@ fn views(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> 
         .views()
         .map(|def| {
             let mut row = vec![database_name(context), schema_name(&own, def.schema).into(), def.name.as_str().into()];
-            row.extend([def.query.as_str().into(), "NONE".into()]);
+            row.extend([super::describe::definition(&def.query), "NONE".into()]);
             row.extend(std::iter::repeat_n(Value::from("NO"), 5));
             row
         })

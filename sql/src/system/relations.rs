@@ -597,13 +597,12 @@ pub(super) fn pg_sequence(context: &dyn SystemContext, _: &[(usize, Value)]) -> 
         .collect())
 }
 
-/// Rows of `pg_sequences`; the last value is not told.
+/// Rows of `pg_sequences`.
 pub(super) fn pg_sequences(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (set, own) = catalog(context)?;
-    Ok(own
-        .sequences()
+    own.sequences()
         .map(|def| {
-            vec![
+            Ok(vec![
                 name(&schema_name(&own, def.schema)),
                 name(&def.name),
                 name(&access::role_name(&set, def.owner)),
@@ -614,10 +613,10 @@ pub(super) fn pg_sequences(context: &dyn SystemContext, _: &[(usize, Value)]) ->
                 Value::Int8(def.increment),
                 Value::Bool(def.cycle),
                 Value::Int8(def.cache),
-                Value::Null,
-            ]
+                super::describe::last_value(context.runtime(), def.oid)?,
+            ])
         })
-        .collect())
+        .collect()
 }
 
 /// Rows of `pg_trigger`: one per trigger and table that it listens to (AMI-16).
@@ -680,7 +679,7 @@ pub(super) fn pg_rewrite(context: &dyn SystemContext, keys: &[(usize, Value)]) -
                 flag(b'O'),
                 Value::Bool(true),
                 Value::from("<>"),
-                def.query.clone().into(),
+                super::describe::definition(&def.query),
             ]
         })
         .collect())
@@ -752,7 +751,12 @@ pub(super) fn pg_views(context: &dyn SystemContext, _: &[(usize, Value)]) -> Res
         .views()
         .map(|def| {
             let owner = access::role_name(&set, def.owner);
-            vec![name(&schema_name(&own, def.schema)), name(&def.name), name(&owner), def.query.clone().into()]
+            vec![
+                name(&schema_name(&own, def.schema)),
+                name(&def.name),
+                name(&owner),
+                super::describe::definition(&def.query),
+            ]
         })
         .collect();
     let system = all_system().iter().filter(|relation| relation.view);

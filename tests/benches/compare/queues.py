@@ -7,7 +7,7 @@ PostgreSQL's side is an outbox table, written by a trigger of the watched table 
 takes rows from it (`DELETE … FOR UPDATE SKIP LOCKED … RETURNING`) and waits by LISTEN, by polling, or not at all. Tripline's side
 is a Lua consumer read by row-limited Execute, or a Lua trigger. Both durable. Producers are pgbench's; consumers speak the
 protocol themselves, so that a driver's cost is on neither side. Delays are from the INSERT's clock_timestamp() to the moment the
-consumer's client has read the row. Figures are read, not asserted.
+consumer's client has the bytes of the row; what it does with them is on neither side. Figures are read, not asserted.
 """
 import argparse, os, pathlib, re, select, socket, statistics, struct, subprocess, sys, tempfile, time
 
@@ -22,7 +22,7 @@ CREATE FUNCTION enqueue() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 CREATE TRIGGER enqueue AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION enqueue();
 """
 TAKE = "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox ORDER BY seq LIMIT {n} FOR UPDATE SKIP LOCKED) RETURNING id, sent"
-SINGLE = TABLE + """
+CONSUMER = TABLE + """
 CREATE PROCEDURE q VERSION 'a' $lua$
 local function main()
   db:setmaxinstructions(1000000000)
@@ -30,21 +30,16 @@ local function main()
   local c = db:consumer()
   while true do
     local e = c:get()
-    c:emit(e.new.id, e.new.sent)
-    c:consume()
-  end
+%s  end
 end
 $lua$;
 CREATE LUA CONSUMER q ON (TABLE t FOR INSERT);
 """
-BATCH = TABLE + """
-CREATE PROCEDURE q VERSION 'a' $lua$
-local function main()
-  db:setmaxinstructions(1000000000)
-  db:num_columns(2) db:column_name('id', 1) db:column_type('longlong', 1) db:column_name('sent', 2) db:column_type('double', 2)
-  local c = db:consumer()
-  while true do
-    local e = c:get()
+SINGLE = CONSUMER % """\
+    c:emit(e.new.id, e.new.sent)
+    c:consume()
+"""
+BATCH = CONSUMER % """\
     db:begin()
     local n = 1
     while true do
@@ -56,10 +51,6 @@ local function main()
     end
     c:emit(e.new.id, e.new.sent)
     db:commit()
-  end
-end
-$lua$;
-CREATE LUA CONSUMER q ON (TABLE t FOR INSERT);
 """
 COPY = TABLE + """
 CREATE TABLE done (id bigint, body text);
@@ -71,6 +62,9 @@ CREATE LUA TRIGGER q ON (TABLE t FOR INSERT);
 """
 DROP = {"tripline": "DROP LUA TRIGGER IF EXISTS q; DROP TABLE IF EXISTS t, done;", "postgres": "DROP TABLE IF EXISTS t, outbox CASCADE; DROP FUNCTION IF EXISTS enqueue;"}
 BODY = "x" * 100
+INSERT = f"INSERT INTO t (sent, body) VALUES (extract(epoch FROM clock_timestamp()), '{BODY}');\n"
+UPDATE = "\\set id random(1, 10000)\nUPDATE t SET sent = extract(epoch FROM clock_timestamp()) WHERE id = :id;\n"
+SLICES = 5
 
 
 def percentiles(delays):
@@ -114,6 +108,7 @@ class Client:
                     self.buffer = data[at:]
                     return rows
             more = self.socket.recv(1 << 18)
+            self.came = time.time()
             if not more:
                 raise RuntimeError("the server closed the connection")
             data = data[at:] + more
@@ -195,19 +190,18 @@ def consume(make, server, seconds, until=None):
         rows = consumer.step(end)
         if rows is None:
             break
-        now = time.time()
+        came = consumer.client.came
         got += len(rows)
-        for row in rows:
-            delays.append(now - row[2])
+        delays.extend(came - row[2] for row in rows)
     spent = time.time() - began
     consumer.close()
     return got, spent, delays
 
 
-def producers(server, many, seconds, rate=None):
+def producers(server, many, seconds, rate=None, sql=INSERT):
     """pgbench with so many clients; gives what it made when it has ended."""
     script = tempfile.NamedTemporaryFile("w", suffix=".pgbench")
-    script.write(f"INSERT INTO t (sent, body) VALUES (extract(epoch FROM clock_timestamp()), '{BODY}');\n")
+    script.write(sql)
     script.flush()
     words = [str(BIN / "pgbench"), "-n", "-h", "127.0.0.1", "-p", str(server.port), "-U", "admin", "-M", "prepared", "-c", str(many), "-j", "1", "-T", str(int(seconds)), "-f", script.name]
     run = subprocess.Popen([*words, *(["-R", str(rate)] if rate else []), "postgres"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -373,19 +367,29 @@ def million(servers, options):
 
 
 def idle(servers, options):
-    """Writers' rate with 16 clients: without a consumer, and with one that sits in a row."""
+    """Writers' rate with 16 clients that update 10,000 rows: without a consumer, and with one that sits in a row for all of
+    `--seconds` (an hour: 3600); at the beginning and at the end, with the server's memory and the log that it keeps."""
     def once(sits, server):
+        fill(server, 10_000)
         holder = None
         if sits:
-            server.psql("INSERT INTO t (sent, body) VALUES (0, '')")
+            server.psql("UPDATE t SET sent = 0 WHERE id = 1")
             holder = Portal(server, 1)
             holder.step(time.time() + 5)
-        cpu = cpu_of(server.pids())
-        made = producers(server, 16, options.seconds)()
+        seconds = max(options.seconds / SLICES, 1)
+        rates, costs, began = [], [], server.memory()
+        for _ in range(SLICES):
+            cpu = cpu_of(server.pids())
+            made = producers(server, 16, seconds, sql=UPDATE)()
+            rates.append(made / int(seconds))
+            costs.append((cpu_of(server.pids()) - cpu) / max(made, 1) * 1e6)
+        log = sum(file.stat().st_size for file in (server.folder / "log").iterdir())
         if holder:
             holder.close()
-        return {"made/s": made / options.seconds, "cpu us/row": (cpu_of(server.pids()) - cpu) / max(made, 1) * 1e6}
-    return compare(servers, options, [("no consumer", TABLE, False), ("consumer that sits", SINGLE, True)], once)
+        return {"made/s": statistics.mean(rates), "first/s": rates[0], "last/s": rates[-1], "first us/row": costs[0], "last us/row": costs[-1],
+                "MB grown": (server.memory() - began) / 1e6, "log MB": log / 1e6}
+    updates = SINGLE.replace("FOR INSERT", "FOR UPDATE")
+    return compare(servers, options, [("no consumer", TABLE, False), ("consumer that sits", updates, True)], once)
 
 
 def compare(servers, options, variants, once):

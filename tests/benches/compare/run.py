@@ -172,12 +172,26 @@ def bench_copy(case, statement=False):
     return ready, once, "rows/s"
 
 
-def bench_values(case=None):
+def bench_update(case=None, clients=16):
+    """One row of 100,000 by its key; they are there before, in a hundred transactions."""
+    fill = "".join(f"INSERT INTO ord(grp,sym,px,qty,note) SELECT i % 100 + 1, i % 1000 + 1, i % 97 + 1, i % 100 + 1, 'note-note-note-note-note-note-note-note' "
+                   f"FROM generate_series({first}, {first + 999}) AS i;\n" for first in range(1, 100_001, 1000))
+
+    def ready(server):
+        prepare(server, case)
+        server.psql(fill)
+
+    def once(server, options):
+        return pgbench(server, "update.pgbench", clients, options.seconds)
+    return ready, once, "tps"
+
+
+def bench_values(case=None, statement=False):
     def ready(server):
         pass
 
     def once(server, options):
-        prepare(server, case)
+        prepare(server, case if not (statement and server.name == "postgres") else case + "_statement")
         elapsed, cpu = timed(server, file=options.values_file)
         return 100_000 / elapsed, cpu / 100_000 * 1e6
     return ready, once, "rows/s"
@@ -206,6 +220,12 @@ WORKLOADS = {
     "copy_views_statement": bench_copy("views", statement=True),
     "copy_views_row": bench_copy("views"),
     "values_100k": bench_values(),
+    "values_aggregate_statement": bench_values("aggregate", statement=True),
+    "values_aggregate_row": bench_values("aggregate"),
+    "update_c16": bench_update(),
+    "update_aggregate_c16": bench_update("aggregate"),
+    "update_join_c16": bench_update("join"),
+    "update_views_c16": bench_update("views"),
 }
 
 

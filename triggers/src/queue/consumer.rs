@@ -428,7 +428,7 @@ impl Consumer {
     }
 
     /// Marks the event given last; false if there is none.
-    fn pass(&mut self) -> bool {
+    fn mark(&mut self) -> bool {
         if !std::mem::take(&mut self.given) {
             return false;
         }
@@ -441,6 +441,19 @@ impl Consumer {
 impl Consumption for Consumer {
     fn pending(&self) -> bool {
         self.marked > 0
+    }
+
+    fn pass(&mut self, session: &mut Session) -> Result<bool> {
+        if numbered(&self.party.def) {
+            return Ok(false);
+        }
+        if !self.holds()? {
+            return Err(lost());
+        }
+        if let Some(last) = self.marked.checked_sub(1).and_then(|at| self.events.get(at)) {
+            session.pass_events(self.party.def.id, self.position, last.position)?;
+        }
+        Ok(true)
     }
 
     fn add_to(&mut self, session: &mut Session) -> Result<()> {
@@ -649,7 +662,7 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
         with_consumer(lua, |consumer, _| Ok(consumer.now().as_secs_f64() + ms.clamp(0.0, 1e12) / 1000.0))
     })?;
     let consume = lua.create_function(|lua, _: MultiValue| {
-        let marked = with_consumer(lua, |consumer, _| Ok(consumer.pass()))?;
+        let marked = with_consumer(lua, |consumer, _| Ok(consumer.mark()))?;
         if !marked {
             return Ok(-1);
         }
@@ -665,7 +678,7 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
                 )));
             }
             if let Some(consumer) = host.consumer.as_mut().and_then(|any| any.as_any().downcast_mut::<Consumer>()) {
-                consumer.pass();
+                consumer.mark();
             }
             Ok(0)
         })

@@ -236,7 +236,7 @@ impl Pair {
     /// A row of a side with nothing but these columns; the others are null.
     pub(crate) fn part(used: &[usize], row: &[Value]) -> Row {
         let width = used.iter().max().map_or(0, |last| last + 1);
-        let mut part = vec![Value::Null; width];
+        let mut part = select::nulls(width);
         for place in used {
             if let Some(value) = row.get(*place) {
                 part[*place] = value.clone();

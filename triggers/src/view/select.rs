@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use tripline_sql::catalog::{TableDef, TriggerDef};
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::Value;
+use tripline_sql::types::{Row, Value};
 
 use super::op::group::Function;
 use crate::kind::required;
@@ -153,6 +153,11 @@ pub(crate) fn refuse_aggregates(expr: &Expr) -> Result<()> {
         Some(name) => Err(SqlError::new(SqlState::GROUPING_ERROR, format!("aggregate \"{name}\" cannot stand here"))),
         None => Ok(()),
     }
+}
+
+/// A row of nulls.
+pub(crate) fn nulls(width: usize) -> Row {
+    std::iter::repeat_with(|| Value::Null).take(width).collect()
 }
 
 /// Whether a condition holds over slots: null is false (AMI-27).

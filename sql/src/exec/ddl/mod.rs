@@ -54,7 +54,8 @@ const COLUMNS_MAX: usize = 1600;
 /// Runs a DDL statement inside the current transaction and gives its command tag. `depth` is the trigger depth.
 /// Errors: what PostgreSQL 15 reports for the statement; 0A000 for forms that are not carried out.
 pub fn execute(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<String> {
-    let ddl = Ddl { backend, depth, text: &parsed.text };
+    let query = if parsed.dialect == "postgres" { crate::parse::defining_query(&parsed.text) } else { None };
+    let ddl = Ddl { backend, depth, text: &parsed.text, query };
     if !matches!(*parsed.statement, Statement::Maintenance { .. }) {
         backend.check_writable(verb(&parsed.statement))?;
         backend.with_txn(|txn| txn.lock_catalog())?;
@@ -163,6 +164,8 @@ struct Ddl<'a> {
     backend: &'a Backend,
     depth: u32,
     text: &'a str,
+    /// The query that defines a view, a materialized view or CREATE TABLE AS, as it was written.
+    query: Option<&'a str>,
 }
 
 impl Ddl<'_> {

@@ -54,6 +54,17 @@ pub struct AggregateFunction {
     pub make: fn(&AggregateInfo) -> Box<dyn Accumulator>,
 }
 
+impl AggregateFunction {
+    /// Whether its result shows in which order its input came.
+    #[must_use]
+    pub fn shows_order(&self) -> bool {
+        matches!(
+            self.name,
+            "array_agg" | "string_agg" | "json_agg" | "jsonb_agg" | "json_object_agg" | "jsonb_object_agg"
+        )
+    }
+}
+
 impl std::fmt::Debug for AggregateFunction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}({:?})", self.name, self.args)

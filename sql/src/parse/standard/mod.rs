@@ -330,6 +330,44 @@ fn classify(tree: ast::Statement) -> Result<Statement> {
     })
 }
 
+/// The query of a CREATE VIEW, CREATE MATERIALIZED VIEW or CREATE TABLE AS, as it is written; none if the text is none.
+#[must_use]
+pub fn defining_query(text: &str) -> Option<&str> {
+    let tokens = lex::tokenize(text).ok()?.tokens;
+    let is = |at: usize, name: &str| tokens.get(at).is_some_and(|token| rewrite::word(token, name));
+    let kind = tokens.iter().position(|token| rewrite::word(token, "view") || rewrite::word(token, "table"))?;
+    let only_words = tokens[..kind].iter().all(|token| matches!(token.token, Token::Word(_)));
+    if !is(0, "create") || is(1, "schema") || is(1, "recursive") || !only_words {
+        return None;
+    }
+    let mut depth = 0usize;
+    let first = 1
+        + (kind..tokens.len()).find(|at| {
+            match tokens[*at].token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0 && is(*at, "as")
+        })?;
+    let endings: [&[&str]; 5] = [
+        &["with", "data"],
+        &["with", "no", "data"],
+        &["with", "check", "option"],
+        &["with", "local", "check", "option"],
+        &["with", "cascaded", "check", "option"],
+    ];
+    let mut end = tokens.len();
+    while end > first && matches!(tokens[end - 1].token, Token::EOF | Token::SemiColon) {
+        end -= 1;
+    }
+    let ending = endings
+        .iter()
+        .find(|words| end >= first + words.len() && rewrite::words(&tokens[..end], end - words.len(), words));
+    end -= ending.map_or(0, |words| words.len());
+    text.get(lex::offset_of(tokens.get(first)?)..lex::end_of(tokens.get(end.checked_sub(1)?)?))
+}
+
 /// The first words of a statement that we do not carry out.
 fn form_name(tree: &ast::Statement) -> String {
     let text = tree.to_string();

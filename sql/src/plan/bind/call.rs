@@ -459,6 +459,14 @@ impl Binder<'_> {
                 order.push(sort_key(value.clone(), &key.options)?);
             }
         }
+        // DISTINCT sorts what it compares, and where the order shows people count on it.
+        if args.distinct && function.shows_order() {
+            for value in values.iter().filter(|value| !matches!(value, Expr::Const(..))) {
+                if !order.iter().any(|key: &SortKey| same(&key.expr, value)) {
+                    order.push(SortKey { expr: value.clone(), descending: false, nulls_first: false });
+                }
+            }
+        }
         let filter = match &call.filter {
             Some(filter) => Some(self.in_clause(Clause::Filter, |binder| binder.condition(filter, "FILTER"))?),
             None => None,

@@ -81,12 +81,10 @@ static FUNCTIONS: &[Builtin] = &[
     f("formatDate", 3, 3, Type::String, |_, a| format_date(a)),
     f("parseDate", 3, 3, Type::Long, |_, a| parse_date(a)),
     f("formatNumber", 2, 2, Type::String, |_, a| format_number(a)),
-    f("strEncrypt", 1, 1, Type::String, |_, _| {
-        Err(SqlError::unsupported("strEncrypt: the server has no key to encrypt with"))
-    }),
+    f("strEncrypt", 1, 1, Type::String, |_, _| Err(SqlError::unsupported("strEncrypt"))),
     f("strDecrypt", 1, 1, Type::String, |_, _| {
         Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "strDecrypt is disabled")
-            .hint("The server configuration does not allow it."))
+            .hint("There is no key to decrypt with."))
     }),
 ];
 

@@ -35,6 +35,11 @@ pub(crate) enum Image {
     New,
 }
 
+/// `a op b` over operands of these types.
+fn arith(op: Arith, a: Box<Code>, b: Box<Code>, types: [Type; 2]) -> Code {
+    if op == Arith::Add && types.contains(&Type::String) { Code::Concat(a, b) } else { Code::Arith(op, a, b) }
+}
+
 /// An expression ready to run.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the variants are the language's forms; see ast::Expr")]
@@ -54,6 +59,8 @@ pub(crate) enum Code {
     Post(Box<Code>, Box<Code>),
     SetIndex(Box<Code>, Box<Code>, Box<Code>),
     Arith(Arith, Box<Code>, Box<Code>),
+    /// `+` where one side is a string by its type, also while it is null.
+    Concat(Box<Code>, Box<Code>),
     Compare(Compare, Box<Code>, Box<Code>),
     And(Box<Code>, Box<Code>),
     Or(Box<Code>, Box<Code>),
@@ -634,7 +641,7 @@ impl<'a> Compiler<'a> {
             }
             Binary::Compare(Compare::Like) => (Code::Call(builtins::like, vec![*a, *b]), Type::Boolean),
             Binary::Compare(op) => (Code::Compare(op, a, b), Type::Boolean),
-            Binary::Arith(op) => (Code::Arith(op, a, b), builtins::arith_type(op, left, right)),
+            Binary::Arith(op) => (arith(op, a, b, [left, right]), builtins::arith_type(op, left, right)),
         })
     }
 
@@ -642,24 +649,30 @@ impl<'a> Compiler<'a> {
         match target {
             Expr::Name(name, line) => {
                 let (place, ty) = self.variable(name, *line)?;
-                let value = match value {
-                    Expr::Query(query, _) => self.query(query, ty)?,
-                    value => self.expr(value)?.0,
+                let (value, of) = match value {
+                    Expr::Query(query, _) => (self.query(query, ty)?, ty),
+                    value => self.expr(value)?,
                 };
                 if let (Some(op), Code::Var(slot)) = (op, &place) {
                     return Ok((Code::ChangeVar(*slot, ty, op, Box::new(value), false), ty));
                 }
                 let value = match op {
-                    Some(op) => Code::Arith(op, Box::new(place.clone()), Box::new(value)),
+                    Some(op) => arith(op, Box::new(place.clone()), Box::new(value), [ty, of]),
                     None => value,
                 };
                 Ok((self.store(place, ty, value, name, *line)?, ty))
             }
             Expr::Index(object, index) => {
                 let (object, index) = (self.boxed(object)?, self.boxed(index)?);
-                let value = self.expr(value)?.0;
+                if matches!(*object, Code::RowMap(_)) {
+                    return Err(error(SqlState::WRONG_OBJECT_TYPE, line, "a row map is read-only"));
+                }
+                let (value, of) = self.expr(value)?;
                 let value = match op {
-                    Some(op) => Code::Arith(op, Box::new(Code::Index(object.clone(), index.clone())), Box::new(value)),
+                    Some(op) => {
+                        let before = Box::new(Code::Index(object.clone(), index.clone()));
+                        arith(op, before, Box::new(value), [Type::Object, of])
+                    }
                     None => value,
                 };
                 Ok((Code::SetIndex(object, index, Box::new(value)), Type::Object))

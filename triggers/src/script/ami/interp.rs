@@ -449,7 +449,13 @@ impl<'a> Frame<'a> {
                 let mut vars = vars.lock();
                 let Some(place) = vars.get_mut(usize::from(*slot)) else { return Ok(Val::NULL) };
                 let old = place.clone();
-                let new = value::convert(*ty, Val::S(value::arith(*op, &old.clone().into_sql(), &by)?));
+                let before_it = old.clone().into_sql();
+                let new = if *op == Arith::Add && *ty == Type::String {
+                    Value::text(value::concat(&before_it, &by))
+                } else {
+                    value::arith(*op, &before_it, &by)?
+                };
+                let new = value::convert(*ty, Val::S(new));
                 place.clone_from(&new);
                 if *before { old } else { new }
             }
@@ -480,6 +486,7 @@ impl<'a> Frame<'a> {
                 value
             }
             Code::Arith(op, a, b) => self.arith(*op, a, b)?,
+            Code::Concat(a, b) => self.concat(a, b)?,
             Code::Compare(op, a, b) => {
                 if self.peek(a).is_some() && self.peek(b).is_some() {
                     return Ok(Val::bool(self.truth(code)?));
@@ -599,13 +606,31 @@ impl<'a> Frame<'a> {
         Ok(Val::S(result))
     }
 
+    fn concat(&mut self, a: &Code, b: &Code) -> Result<Val> {
+        let text = match (self.peek(a), self.peek(b)) {
+            (Some(a), Some(b)) => value::concat(a, b),
+            _ => {
+                let left = self.eval(a)?;
+                let right = self.eval(b)?;
+                Self::concat_values(&left, &right)
+            }
+        };
+        self.charge(text.len())?;
+        Ok(Val::S(Value::text(text)))
+    }
+
+    fn concat_values(a: &Val, b: &Val) -> String {
+        if let (Val::S(a), Val::S(b)) = (a, b) {
+            return value::concat(a, b);
+        }
+        let text = |v: &Val| if v.is_null() { String::new() } else { value::to_string(v) };
+        text(a) + &text(b)
+    }
+
     fn arith_values(op: Arith, a: Val, b: Val) -> Result<Value> {
         match (&a, &b) {
             (Val::S(a), Val::S(b)) => value::arith(op, a, b),
-            _ if op == Arith::Add => {
-                let text = |v: &Val| if v.is_null() { String::new() } else { value::to_string(v) };
-                Ok(Value::text(text(&a) + &text(&b)))
-            }
+            _ if op == Arith::Add => Ok(Value::text(Self::concat_values(&a, &b))),
             _ => Err(SqlError::new(SqlState::DATATYPE_MISMATCH, "operator does not work on a collection")),
         }
     }

@@ -305,7 +305,8 @@ pub(crate) fn negate(value: &Value) -> Result<Value> {
     }
 }
 
-fn concat(a: &Value, b: &Value) -> String {
+/// Texts one after the other; null is nothing (AMI-26).
+pub(crate) fn concat(a: &Value, b: &Value) -> String {
     let mut out = String::new();
     for value in [a, b] {
         if !value.is_null() {
@@ -721,7 +722,10 @@ pub(crate) fn class_name(value: &Val) -> &'static str {
             Value::Int8(_) => "Long",
             Value::Float4(_) => "Float",
             Value::Float8(_) => "Double",
-            Value::Numeric(_) => "BigDecimal",
+            Value::Numeric(n) => match &**n {
+                Numeric::Finite(n) if n.fractional_digit_count() <= 0 => "BigInteger",
+                _ => "BigDecimal",
+            },
             Value::TimestampTz(_) => "UTC",
             Value::Uuid(_) => "UUID",
             Value::Bytea(_) => "Binary",

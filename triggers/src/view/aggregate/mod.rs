@@ -518,7 +518,7 @@ impl Run {
                 Ok((put, State { key, stored, gone: false, new: false, always }))
             }
             None => {
-                let mut new = vec![Value::Null; plan.query.target.columns.len()];
+                let mut new = select::nulls(plan.query.target.columns.len());
                 for (column, value) in results {
                     new[column] = value;
                 }

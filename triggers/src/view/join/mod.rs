@@ -478,7 +478,7 @@ impl Work<'_> {
     fn values(&mut self, side: usize, image: &[Value], met: Option<&Row>) -> Result<Row> {
         let query = &self.plan.query;
         let met = met.map(Vec::as_slice).unwrap_or_default();
-        let mut row = vec![Value::Null; query.target.columns.len()];
+        let mut row = select::nulls(query.target.columns.len());
         fill(&query.cells, if side == 0 { [image, met] } else { [met, image] }, &mut row, &mut self.locals)?;
         Ok(row)
     }

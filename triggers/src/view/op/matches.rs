@@ -266,6 +266,8 @@ struct Side {
     mixed: bool,
     /// Places of rows in it, once they were looked for in a long list that is mixed.
     places: HashMap<u64, usize>,
+    /// Where the next one looked for probably is: they are mostly asked for one after the other.
+    next: usize,
     /// Members of runs.
     in_runs: u64,
     /// Runs read or made, by their first rows.
@@ -296,8 +298,14 @@ impl Side {
 
     fn find_fresh(&mut self, row: u64) -> Option<usize> {
         let there = |place: &usize| self.fresh.get(*place).is_some_and(|member| member.row == row && !member.gone);
+        if there(&self.next) {
+            self.next += 1;
+            return Some(self.next - 1);
+        }
         if !self.mixed {
-            return self.fresh.binary_search_by_key(&row, |member| member.row).ok().filter(there);
+            let found = self.fresh.binary_search_by_key(&row, |member| member.row).ok().filter(there);
+            self.next = found.map_or(self.next, |place| place + 1);
+            return found;
         }
         if self.fresh.len() <= 2 * FRESH_MAX {
             return self.fresh.iter().rposition(|member| member.row == row && !member.gone);
@@ -640,6 +648,9 @@ impl Keys {
                 let met = key.sides[side].fresh[place].data.met.pairs().len();
                 if met < least {
                     (with, least) = (Some((side, place)), met);
+                }
+                if met == 0 {
+                    break;
                 }
             }
         }

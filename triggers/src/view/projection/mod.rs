@@ -293,7 +293,7 @@ impl Plan {
                 return Ok(None);
             }
         }
-        let mut out = vec![Value::Null; self.query.target.columns.len()];
+        let mut out = select::nulls(self.query.target.columns.len());
         for (place, ty, code) in &source.selects {
             out[*place] = to_column(select::value(code, &[], row, locals)?, *ty)?;
         }

@@ -44,6 +44,9 @@ pub(crate) struct EventInfo {
 pub(crate) trait Consumption: Send {
     /// Whether the next commit consumes any.
     fn pending(&self) -> bool;
+    /// Consumes with no commit of its own, where nothing else belongs to the transaction; false: that cannot be. Errors:
+    /// 40001 and 55000.
+    fn pass(&mut self, session: &mut Session) -> Result<bool>;
     /// Adds the consumption to the open transaction. Errors: 40001 when the queue is another client's now.
     fn add_to(&mut self, session: &mut Session) -> Result<()>;
     /// The transaction has ended.
@@ -164,11 +167,14 @@ impl Host {
         }
         let consumes = self.consumer.as_ref().is_some_and(|consumer| consumer.pending());
         let writes = self.session.as_ref().is_some_and(Session::has_written);
-        if consumes {
-            self.begun()?;
-            if let (Some(consumer), Some(session)) = (&mut self.consumer, &mut self.session) {
-                consumer.add_to(session)?;
+        if let (true, Some(consumer), Some(session)) = (consumes, &mut self.consumer, &mut self.session) {
+            if !session.in_transaction() {
+                if consumer.pass(session)? {
+                    return Ok(());
+                }
+                session.begin_internal(None, None)?;
             }
+            consumer.add_to(session)?;
         }
         let session = self.session()?;
         if !session.in_transaction() {
