@@ -561,11 +561,16 @@ impl Question<'_> {
         self.user_arguments(def, defaults).into()
     }
 
+    /// A type's name as the search path shows it.
+    fn type_text(&self, ty: DataType) -> String {
+        self.names().name(oid::REGTYPE, ty.oid).unwrap_or_else(|| format_type(ty))
+    }
+
     /// The arguments of a user's function; with `defaults` as CREATE FUNCTION has them, else as DROP FUNCTION takes them.
     fn user_arguments(&self, def: &FunctionDef, defaults: bool) -> String {
         let required = def.arguments.len() - def.defaults.len();
         let one = |(at, (name, ty)): (usize, &(String, DataType))| {
-            let shown = format_type(*ty);
+            let shown = self.type_text(*ty);
             let mut text = if name.is_empty() { shown } else { format!("{} {shown}", quote_name(name)) };
             if let (true, Some(default)) = (defaults, at.checked_sub(required).and_then(|at| def.defaults.get(at))) {
                 let shown =
@@ -576,7 +581,9 @@ impl Question<'_> {
         };
         let mut shown: Vec<String> = def.arguments.iter().enumerate().map(one).collect();
         if !def.returns_set {
-            shown.extend(def.columns.iter().map(|(name, ty)| format!("OUT {} {}", quote_name(name), format_type(*ty))));
+            shown.extend(
+                def.columns.iter().map(|(name, ty)| format!("OUT {} {}", quote_name(name), self.type_text(*ty))),
+            );
         }
         shown.join(", ")
     }
@@ -594,15 +601,10 @@ impl Question<'_> {
 
     fn user_result(&self, def: &FunctionDef) -> String {
         if def.returns_set && !def.columns.is_empty() {
-            let columns = def.columns.iter().map(|(name, ty)| format!("{} {}", quote_name(name), format_type(*ty)));
+            let columns = def.columns.iter().map(|(name, ty)| format!("{} {}", quote_name(name), self.type_text(*ty)));
             return format!("TABLE({})", columns.collect::<Vec<_>>().join(", "));
         }
-        let name = crate::types::shown_type(def.returns);
-        let table = self.catalog.table_of_row_type(def.returns.oid);
-        let name = match table.filter(|table| table.row_type == def.returns.oid) {
-            Some(table) => relation_name(&self.catalog, self.bind.search_path, &Relation::Table(table.clone())),
-            None => name,
-        };
+        let name = self.type_text(def.returns);
         if def.returns_set { format!("SETOF {name}") } else { name }
     }
 
