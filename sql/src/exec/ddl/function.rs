@@ -278,11 +278,19 @@ impl Ddl<'_> {
         let cascade = matches!(drop.drop_behavior, Some(ast::DropBehavior::Cascade));
         for desc in &drop.func_desc {
             let (name, args) = (object_name(&desc.name), desc.args.as_deref());
-            if drop.if_exists && self.functions_meant(&name, args)?.is_empty() {
-                let text = match args {
-                    Some(_) => self.missing_function(&name, args),
-                    None => format!("function {}() does not exist", name.parts.join(".")),
-                };
+            let missing = match (self.functions_meant(&name, args), args) {
+                (Ok(found), _) if !found.is_empty() => None,
+                (Ok(_), Some(_)) => Some(self.missing_function(&name, args)),
+                (Ok(_), None) => Some(format!("function {}() does not exist", name.parts.join("."))),
+                // Its schema is gone, or a type of its arguments.
+                (Err(error), _)
+                    if [SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_OBJECT].contains(&error.state()) =>
+                {
+                    Some(error.message().to_owned())
+                }
+                (Err(error), _) => return Err(error),
+            };
+            if let (true, Some(text)) = (drop.if_exists, missing) {
                 self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("{text}, skipping"));
                 continue;
             }
