@@ -69,6 +69,12 @@ impl Binder<'_> {
                 .at(position));
             }
         }
+        let routines = self.routines(schema, name);
+        if !routines.is_empty()
+            && let Some(made) = self.routine_call(&routines, name, call, position)?
+        {
+            return Ok(made);
+        }
         let args = self.call_args(name, call)?;
         if let Some(def) = self.lua_function(name) {
             return self.lua_call(&def, call, &args, position);
