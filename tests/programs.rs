@@ -89,7 +89,7 @@ fn a_stale_socket_file_is_replaced_and_a_live_one_is_not() {
     config.unix_socket_dir = Some(directory.path().to_path_buf());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let started = runtime.block_on(tripline_proxy::Server::start_with(config, tripline_proxy::Parts::in_memory()));
-    let error = started.err().expect("the socket is taken").to_string();
+    let error = started.map(|_| ()).expect_err("the socket is taken").to_string();
     assert!(error.contains("another server listens there"), "{error}");
     assert!(socket.exists());
 }

@@ -543,6 +543,99 @@ fn malformed_messages_end_the_session() {
     }
 }
 
+// W-13, PG-34: what answers the messages of one piece of a pipeline is written together, not message by message.
+#[test]
+fn answers_of_a_pipeline_are_written_together() {
+    let (_server, mut raw) = session();
+    for number in 0..300 {
+        raw.parse("", &format!("SELECT {number}"), &[]).bind("", "", &[], &[]).describe(b'P', "").execute("", 0);
+    }
+    let pieces = raw.sync().pieces();
+    assert!(pieces <= 40, "1,500 answers came in {pieces} pieces");
+    // What fits into a buffer and has a Flush behind it comes at once.
+    raw.parse("", "SELECT 1", &[]).bind("", "", &[], &[]).execute("", 0).flush().go();
+    assert_eq!(raw.next(4), "1 2 D(1) C(SELECT 1)");
+    assert_eq!(raw.sync().ask(), "Z(I)");
+}
+
+// W-20, PG-51: a session's state is its own across all that its connection waits for: locks, cancels, notifications.
+#[test]
+fn the_state_of_a_session_survives_what_interrupts_it() {
+    let (server, mut raw) = session();
+    let mut other = Raw::login(server.address());
+    raw.run("DROP TABLE IF EXISTS wire_state; CREATE TABLE wire_state (a int); LISTEN wire_state");
+    raw.run("CREATE TEMP TABLE wire_own AS SELECT 7 AS own; SET application_name TO 'wire state'");
+    assert_eq!(raw.parse("kept", "SELECT own + $1::int AS sum FROM wire_own", &[]).sync().ask(), "1 Z(I)");
+    assert_eq!(raw.run("BEGIN"), "C(BEGIN) Z(T)");
+    raw.run("SAVEPOINT s");
+    assert_eq!(raw.bind("open", "kept", &[Some("1")], &[]).sync().ask(), "2 Z(T)");
+    other.run("BEGIN; LOCK TABLE wire_state");
+    raw.query("SELECT count(*) FROM wire_state").go();
+    std::thread::sleep(Duration::from_millis(200));
+    Raw::login(server.address()).run("NOTIFY wire_state, 'while it waits'");
+    cancel(server.address(), &raw.key);
+    assert_eq!(shown(&raw.until_ready()), "E(57014) Z(E)");
+    assert_eq!(raw.run("ROLLBACK TO s"), "C(ROLLBACK) Z(T)");
+    // The statement, the table, the setting and the block are there; so is the portal of before the savepoint's statement.
+    assert_eq!(raw.bind("", "kept", &[Some("2")], &[]).execute("", 0).sync().ask(), "2 D(9) C(SELECT 1) Z(T)");
+    other.run("COMMIT");
+    assert_eq!(raw.run("SHOW application_name"), "T(application_name) D(wire state) C(SHOW) Z(T)");
+    assert_eq!(raw.run("COMMIT"), "C(COMMIT) A(wire_state=while it waits) Z(I)");
+    assert_eq!(raw.run("SELECT count(*) FROM wire_state"), "T(count) D(0) C(SELECT 1) Z(I)");
+    other.run("DROP TABLE wire_state");
+}
+
+// PG-153: others read what the one who exported a snapshot reads, for as long as that one's transaction runs.
+#[test]
+fn an_exported_snapshot_is_read_by_others() {
+    let (server, mut owner) = session();
+    let (mut writer, mut reader) = (Raw::login(server.address()), Raw::login(server.address()));
+    owner.run("DROP TABLE IF EXISTS wire_snapshot; CREATE TABLE wire_snapshot (id int PRIMARY KEY, n int)");
+    owner.run("INSERT INTO wire_snapshot SELECT n, 0 FROM generate_series(1, 500) n");
+    let sum = "SELECT count(*), sum(n) FROM wire_snapshot";
+    let rows = |count: u32, sum: u32| format!("D({count},{sum}) C(SELECT 1)");
+    for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        owner.run(&format!("BEGIN ISOLATION LEVEL {level}"));
+        let named = owner.run("SELECT pg_export_snapshot() AS name");
+        let name = named.split("D(").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default().to_owned();
+        assert!(name.split('-').count() == 3 && name.starts_with("0000"), "{level}: {named}");
+        // What it has not committed is not handed over.
+        owner.run("INSERT INTO wire_snapshot VALUES (1000, 1000)");
+        for _ in 0..3 {
+            writer.run("UPDATE wire_snapshot SET n = n + 1");
+        }
+        writer.run("DELETE FROM wire_snapshot WHERE id > 400");
+        let level = if level == "SERIALIZABLE" { level } else { "REPEATABLE READ" };
+        let begin = format!("BEGIN ISOLATION LEVEL {level}; SET TRANSACTION SNAPSHOT '{name}'");
+        assert_eq!(reader.run(&begin), "C(BEGIN) C(SET) Z(T)");
+        assert!(reader.run(sum).contains(&rows(500, 0)), "{level}: {}", reader.run(sum));
+        owner.run("ROLLBACK");
+        writer.run("UPDATE wire_snapshot SET n = n + 1");
+        writer.run("VACUUM wire_snapshot");
+        assert!(reader.run(sum).contains(&rows(500, 0)), "{level}: {}", reader.run(sum));
+        // Its own writes meet what has been committed since.
+        assert_eq!(reader.run("UPDATE wire_snapshot SET n = 9 WHERE id = 1"), "E(40001) Z(E)");
+        reader.run("ROLLBACK");
+        assert_eq!(reader.run(&begin), "C(BEGIN) E(22023) Z(E)", "its owner has ended");
+        reader.run("ROLLBACK");
+        writer.run("DELETE FROM wire_snapshot; INSERT INTO wire_snapshot SELECT n, 0 FROM generate_series(1, 500) n");
+    }
+    owner.run("DROP TABLE wire_snapshot");
+}
+
+// PG-10: md5 is refused where it is asked for, and not taken for a password that works.
+#[test]
+fn md5_passwords_are_refused() {
+    let (server, mut raw) = session();
+    if server.server().is_none() {
+        return; // PostgreSQL has them.
+    }
+    assert_eq!(raw.run("SET password_encryption TO 'md5'"), "E(22023) Z(I)");
+    let hash = "md5a3556571e93b0d20722ba62be61e8c2d";
+    assert_eq!(raw.run(&format!("CREATE ROLE wire_md5 PASSWORD '{hash}'")), "E(0A000) Z(I)");
+    assert_eq!(raw.run("SELECT count(*) FROM pg_roles WHERE rolname = 'wire_md5'"), "T(count) D(0) C(SELECT 1) Z(I)");
+}
+
 // W-15, PG-42
 #[test]
 fn an_error_has_both_severities_and_a_character_position() {

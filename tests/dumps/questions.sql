@@ -28,3 +28,7 @@ SELECT * FROM shop.totals;
 SELECT * FROM shop.recent ORDER BY 1;
 SELECT * FROM shop.stock;
 SELECT count(*), sum(a), sum(c) FROM plain;
+\qecho functions
+SELECT proname, pg_get_function_arguments(oid), pg_get_function_result(oid), provolatile, proisstrict, proretset, prosrc, pg_get_userbyid(proowner), obj_description(oid, 'pg_proc') FROM pg_proc WHERE pronamespace = 'shop'::regnamespace ORDER BY 1;
+SELECT * FROM shop.prices ORDER BY 1;
+SELECT * FROM shop.orders_of(1);

@@ -63,6 +63,10 @@ CREATE VIEW shop.totals AS SELECT c.id, c.name, count(*) AS n, sum(l.qty * p.pri
   WHERE o.state = ANY (ARRAY['paid'::shop.state, 'new'::shop.state]) AND c.name ~~ '%a%' GROUP BY c.id, c.name HAVING count(*) > 0 ORDER BY (sum(l.qty * p.price)) DESC NULLS LAST;
 COMMENT ON VIEW shop.totals IS 'money';
 CREATE VIEW shop.recent AS WITH x AS (SELECT id, placed, row_number() OVER (PARTITION BY customer ORDER BY placed DESC) AS r FROM shop.orders) SELECT x.id, x.placed, CASE WHEN x.r = 1 THEN 'last'::text ELSE 'older' END AS k, EXISTS (SELECT 1 FROM shop.line WHERE line.orders = x.id) AS has FROM x WHERE x.placed > '2020-01-01'::timestamp AND COALESCE(x.r, 0) < 10;
+CREATE FUNCTION shop.gross(net numeric, rate numeric DEFAULT 0.19) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT net * (1 + rate) $$;
+COMMENT ON FUNCTION shop.gross(numeric, numeric) IS 'with tax';
+CREATE FUNCTION shop.orders_of(who int) RETURNS TABLE (id bigint, state shop.state) LANGUAGE sql STABLE AS $$ SELECT o.id, o.state FROM shop.orders o WHERE o.customer = who ORDER BY 1 $$;
+CREATE VIEW shop.prices AS SELECT sku, shop.gross(price) AS gross FROM shop.product;
 CREATE MATERIALIZED VIEW shop.stock AS SELECT sku, title, price::int AS p FROM shop.product WHERE ok WITH DATA;
 CREATE UNIQUE INDEX ON shop.stock (sku);
 GRANT USAGE ON SCHEMA shop TO clerk;

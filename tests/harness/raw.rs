@@ -292,6 +292,26 @@ impl Raw {
         Some(Message { kind: kind[0], body })
     }
 
+    /// Sends what was added and reads what comes while it does, up to ReadyForQuery outside a block: in how many pieces it
+    /// came. The server has written at least so many times.
+    ///
+    /// # Panics
+    /// If the connection breaks or nothing comes in time.
+    pub fn pieces(&mut self) -> usize {
+        let out = std::mem::take(&mut self.out);
+        let mut writer = self.socket.try_clone().unwrap();
+        let sending = std::thread::spawn(move || writer.write_all(&out).unwrap());
+        let (mut pieces, mut tail, mut piece) = (0, Vec::new(), vec![0; 1 << 20]);
+        while !tail.ends_with(b"Z\0\0\0\x05I") {
+            let count = self.socket.read(&mut piece).expect("an answer in time");
+            assert!(count > 0, "the server has closed");
+            pieces += 1;
+            tail.extend_from_slice(&piece[..count]);
+        }
+        sending.join().unwrap();
+        pieces
+    }
+
     /// One byte that is no message: the answer to SSLRequest.
     ///
     /// # Panics

@@ -148,7 +148,10 @@ fn the_lines_are_those_of_the_manual() {
     assert_eq!(number, 1, "{first}");
     node.sql.run("INSERT INTO orders1 VALUES (5, 2000, 'big', 150)");
     node.sql.run("UPDATE orders1 SET name = 'x' WHERE id = 5");
-    // Neither unchanged nor rolled back rows, nor those that do not pass.
+    // Neither unchanged, vetoed nor rolled back rows, nor those that do not pass.
+    node.sql
+        .run("CREATE TRIGGER veto OFTYPE AMISCRIPT ON orders1 USE onInsertingScript=$$if (id == 10) return false;$$");
+    node.sql.run("INSERT INTO orders1 VALUES (10, 1, 'vetoed', 500)");
     node.sql.run("UPDATE orders1 SET name = 'x' WHERE id = 5");
     node.sql.run("BEGIN; INSERT INTO orders1 VALUES (6, 1, 'no', 150); ROLLBACK");
     node.sql.run("INSERT INTO orders1 VALUES (7, 1, 'small', 50)");

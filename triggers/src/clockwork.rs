@@ -128,10 +128,17 @@ impl Hands {
         let mut nap = NAP;
         let mut due: Vec<(i64, TriggerId, i64)> = Vec::new();
         for (id, known) in &self.timers {
-            let (next, wanted) = (known.state.next.load(Ordering::Acquire), known.state.wanted.load(Ordering::Acquire));
+            let running = known.state.running.load(Ordering::Acquire);
+            let (mut next, wanted) =
+                (known.state.next.load(Ordering::Acquire), known.state.wanted.load(Ordering::Acquire));
+            if running && next != 0 && next <= now {
+                // What falls due during a run is missed (AMI-79).
+                next = known.schedule.next(now, Some(next)).unwrap_or(0);
+                known.state.next.store(next, Ordering::Release);
+            }
             let at = [next, wanted].into_iter().filter(|at| *at != 0).min();
             match at {
-                Some(at) if at <= now && !known.state.running.load(Ordering::Acquire) => {
+                Some(at) if at <= now && !running => {
                     due.push((known.def.priority, *id, at));
                 }
                 Some(at) if at > now => {

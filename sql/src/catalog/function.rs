@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::role::AclItem;
 use crate::types::{DataType, Oid};
 
+/// The dialect of functions whose body is PostgreSQL's SQL.
+pub const SQL_FUNCTIONS: &str = "postgres";
+
 /// What it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are SQL's")]
@@ -32,6 +35,12 @@ pub struct FunctionDef {
     pub dialect: String,
     /// Arguments: name and type.
     pub arguments: Vec<(String, DataType)>,
+    /// SQL texts of the defaults of the last arguments.
+    #[serde(default)]
+    pub defaults: Vec<String>,
+    /// Columns of RETURNS TABLE and OUT parameters: name and type.
+    #[serde(default)]
+    pub columns: Vec<(String, DataType)>,
     /// Result type.
     pub returns: DataType,
     /// RETURNS SETOF.

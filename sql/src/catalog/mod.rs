@@ -17,7 +17,7 @@ mod view;
 
 pub use changes::{CatalogChange, Entry, EntryKey};
 pub use database::{Catalog, CatalogSet, DatabaseDef, ObjectKind, Relation, SchemaDef, Shared};
-pub use function::{FunctionDef, FunctionKind};
+pub use function::{FunctionDef, FunctionKind, SQL_FUNCTIONS};
 pub use role::{AclItem, Privilege, RoleDef};
 pub use sequence::SequenceDef;
 pub use table::{

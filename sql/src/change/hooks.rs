@@ -218,6 +218,10 @@ pub trait HookContext {
     fn scratch(&mut self, key: u64) -> &mut Option<Box<dyn Any + Send>>;
     /// The transaction's start in microseconds since 1970.
     fn now(&self) -> i64;
+    /// The time of the clock in microseconds since 1970.
+    fn clock(&self) -> i64 {
+        self.now()
+    }
     /// A setting of the session by name, as SHOW prints it.
     fn setting(&self, name: &str) -> Option<String>;
 }

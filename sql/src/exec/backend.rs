@@ -97,6 +97,10 @@ pub struct Backend {
     pub plans: RefCell<PlanCache>,
     /// Write targets by table, made again when the table's definition changed.
     pub targets: RefCell<HashMap<TableId, Arc<WriteTarget>>>,
+    /// Functions in SQL that were called, made ready.
+    pub routines: RefCell<HashMap<Oid, Arc<super::routine::Routine>>>,
+    /// How deep calls of them nest now.
+    pub routine_depth: Cell<u32>,
     /// Session-level advisory locks.
     pub locks: RefCell<SessionLocks>,
     /// Work for the end of the transaction.
@@ -183,6 +187,8 @@ impl Backend {
             emptied: RefCell::default(),
             plans: RefCell::default(),
             targets: RefCell::default(),
+            routines: RefCell::default(),
+            routine_depth: Cell::new(0),
             locks: RefCell::new(locks),
             pending: RefCell::default(),
             deferred: RefCell::default(),

@@ -536,6 +536,10 @@ impl HookContext for HookCx<'_> {
         self.backend.transaction_time.get().saturating_add(super::EPOCH_MICROS)
     }
 
+    fn clock(&self) -> i64 {
+        self.backend.shared.env.clock.now()
+    }
+
     fn setting(&self, name: &str) -> Option<String> {
         self.backend.settings.borrow().get(name).map(|value| value.to_string())
     }

@@ -25,6 +25,7 @@ mod lock;
 pub mod objects;
 mod planning;
 mod privilege;
+mod routine;
 mod runtime;
 mod scan;
 mod set;
@@ -53,7 +54,9 @@ pub use planning::{
 };
 pub use privilege::{check_privileges, has_privilege};
 pub use settings::{SETTINGS, SettingKind, Settings, check_name, parse_bool, split_list};
-pub use shared::{Control, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus, TlsInfo};
+pub use shared::{
+    Control, ExportedSnapshots, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus, TlsInfo,
+};
 pub use write::{RowInserter, Writer, insert_rows};
 
 use crate::catalog::SequenceDef;

@@ -367,6 +367,15 @@ impl Runtime for Exec<'_> {
         (info.client_address.parse().ok(), info.server_address)
     }
 
+    fn call_routine(&self, function: Oid, args: &[Value], single: bool) -> Result<Vec<Row>> {
+        super::routine::call(self, function, args, single)
+    }
+
+    fn export_snapshot(&self) -> Result<String> {
+        let snapshot = self.backend.with_txn(|txn| txn.export_snapshot())?;
+        Ok(self.backend.shared.snapshots.add(self.backend.pid, snapshot))
+    }
+
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool> {
         if !self.backend.superuser.get() {
             let sessions = self.backend.shared.sessions.read();

@@ -131,7 +131,7 @@ pub static SETTINGS: &[SettingDef] = &[
     def("max_parallel_workers_per_gather", "2", Int(0, 1024)),
     def("max_lua_instructions", "10000", Int(100, 1_000_000_000)),
     def("max_prepared_transactions", "0", ReadOnly),
-    def("password_encryption", "scram-sha-256", Words(&["scram-sha-256", "md5"])),
+    def("password_encryption", "scram-sha-256", Words(&["scram-sha-256"])),
     def("plan_cache_mode", "auto", Words(&["auto", "force_generic_plan", "force_custom_plan"])),
     def("quote_all_identifiers", "off", Bool),
     def("random_page_cost", "4", Real),

@@ -13,7 +13,7 @@ use crate::catalog::TriggerId;
 use crate::change::{CommitNo, Hooks, Position};
 use crate::env::{Env, UnixMicros};
 use crate::error::{Result, SqlError, SqlState};
-use crate::store::Store;
+use crate::store::{ExportedSnapshot, Store};
 use crate::types::Oid;
 
 /// Called when a notification, a terminate request or similar waits for an idle session. Must not block.
@@ -166,6 +166,31 @@ impl Control {
     }
 }
 
+/// Snapshots by the names that pg_export_snapshot gave them (PG-153).
+#[derive(Debug, Default)]
+pub struct ExportedSnapshots {
+    by_name: Mutex<HashMap<String, ExportedSnapshot>>,
+    next: AtomicU64,
+}
+
+impl ExportedSnapshots {
+    /// Gives a snapshot of a session its name, in the form that PostgreSQL gives it. Those whose transactions have ended
+    /// go.
+    pub fn add(&self, pid: i32, snapshot: ExportedSnapshot) -> String {
+        let number = self.next.fetch_add(1, Ordering::Relaxed) + 1;
+        let name = format!("{pid:08X}-{:08X}-{number}", snapshot.commit().0);
+        let mut by_name = self.by_name.lock();
+        by_name.retain(|_, other| other.is_held());
+        by_name.insert(name.clone(), snapshot);
+        name
+    }
+
+    /// The snapshot of this name, whether or not its transaction still runs.
+    pub fn find(&self, name: &str) -> Option<ExportedSnapshot> {
+        self.by_name.lock().get(name).cloned()
+    }
+}
+
 /// What the sessions of one engine share.
 pub struct Shared {
     /// The store.
@@ -194,6 +219,8 @@ pub struct Shared {
     pub status: Arc<SubscriberStatus>,
     /// What waits for subscribers.
     pub backlogs: super::Backlogs,
+    /// Snapshots that transactions have exported.
+    pub snapshots: ExportedSnapshots,
     /// Newest commit known to have changed the catalog.
     pub catalog_commit: AtomicU64,
     next_pid: AtomicI32,
@@ -225,6 +252,7 @@ impl Shared {
             notify_order: Mutex::new(()),
             status: Arc::default(),
             backlogs: super::Backlogs::default(),
+            snapshots: ExportedSnapshots::default(),
             catalog_commit: AtomicU64::new(0),
             next_pid: AtomicI32::new(0),
         }

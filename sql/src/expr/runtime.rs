@@ -135,6 +135,14 @@ pub trait Runtime {
     fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
         (None, None)
     }
+    /// The rows of a function in SQL; with `single` one row of one value.
+    fn call_routine(&self, _function: Oid, _args: &[Value], _single: bool) -> Result<Vec<Row>> {
+        Err(SqlError::unsupported("a function in SQL here"))
+    }
+    /// pg_export_snapshot: the name under which other transactions take the snapshot.
+    fn export_snapshot(&self) -> Result<String> {
+        Err(SqlError::unsupported("pg_export_snapshot here"))
+    }
     /// pg_cancel_backend, or pg_terminate_backend with `terminate`; false if there is no such session.
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool>;
     /// txid_current: assigns an id.

@@ -31,7 +31,7 @@ pub use normalise::normalise;
 pub use relations::relations;
 pub use standard::{
     LikeTable, defining_query, element_mark, exclude_mark, insert_statement, is_defaults_mark, is_not_null_mark,
-    is_rows_from_mark, is_star_mark, like_mark, lock_clause, string_literals,
+    is_rows_from_mark, is_star_mark, is_variadic_mark, like_mark, lock_clause, string_literals,
 };
 pub use statement::*;
 

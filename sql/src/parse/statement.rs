@@ -135,6 +135,15 @@ pub enum Statement {
         session: bool,
         modes: TransactionModes,
     },
+    /// SET TRANSACTION SNAPSHOT
+    SetSnapshot(String),
+    /// PREPARE TRANSACTION
+    PrepareTransaction,
+    /// COMMIT PREPARED, or ROLLBACK PREPARED
+    EndPrepared {
+        commit: bool,
+        name: String,
+    },
     SetConstraints {
         names: Option<Vec<ObjectName>>,
         deferred: bool,

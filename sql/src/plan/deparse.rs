@@ -380,6 +380,9 @@ impl Deparse<'_> {
                 }
                 _ => {
                     let (name, args) = match args.as_slice() {
+                        [_, Expr::Const(name, _), rest @ ..] if super::bind::is_routine(function) => {
+                            (name.as_str().unwrap_or_default(), rest)
+                        }
                         [Expr::Const(name, _), rest @ ..] if super::bind::is_lua_call(function) => {
                             (name.as_str().unwrap_or_default(), rest)
                         }

@@ -89,7 +89,11 @@ impl Session {
     pub(super) fn check_not_failed(&self, statement: &Statement) -> Result<()> {
         let ends = matches!(
             statement,
-            Statement::Commit { .. } | Statement::Rollback { .. } | Statement::RollbackTo(_) | Statement::Empty
+            Statement::Commit { .. }
+                | Statement::Rollback { .. }
+                | Statement::RollbackTo(_)
+                | Statement::PrepareTransaction
+                | Statement::Empty
         );
         if self.block == Block::Failed && !ends {
             return Err(SqlError::new(
@@ -191,6 +195,45 @@ impl Session {
                 }
                 "SET"
             }
+            Statement::SetSnapshot(name) => {
+                if self.block == Block::None {
+                    self.backend.notice(warning(
+                        SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                        "SET TRANSACTION can only be used in transaction blocks",
+                    ));
+                }
+                self.import_snapshot(name)?;
+                "SET"
+            }
+            Statement::PrepareTransaction => {
+                let was = self.block;
+                if was == Block::None {
+                    self.warn_no_block();
+                }
+                self.abort();
+                if was == Block::Open {
+                    return Err(SqlError::new(
+                        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        "prepared transactions are disabled",
+                    )
+                    .hint("Set max_prepared_transactions to a nonzero value."));
+                }
+                "ROLLBACK"
+            }
+            Statement::EndPrepared { commit, name } => {
+                if self.block != Block::None {
+                    let what = if *commit { "COMMIT" } else { "ROLLBACK" };
+                    return Err(SqlError::new(
+                        SqlState::ACTIVE_SQL_TRANSACTION,
+                        format!("{what} PREPARED cannot run inside a transaction block"),
+                    ));
+                }
+                // None is ever prepared.
+                return Err(SqlError::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!("prepared transaction with identifier \"{name}\" does not exist"),
+                ));
+            }
             _ => return Ok(None),
         };
         Ok(Some(tag.to_owned()))
@@ -249,6 +292,35 @@ impl Session {
             )?;
         }
         Ok(())
+    }
+
+    /// SET TRANSACTION SNAPSHOT (PG-153). Errors: 25001 after a query, 0A000 at a lower isolation or in another database,
+    /// 22023 for a snapshot that is not there any more.
+    fn import_snapshot(&mut self, name: &str) -> Result<()> {
+        self.ensure_transaction();
+        let refuse = |text: &str| Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text));
+        if self.backend.pending.borrow().queried || !self.savepoints.is_empty() {
+            return Err(SqlError::new(
+                SqlState::ACTIVE_SQL_TRANSACTION,
+                "SET TRANSACTION SNAPSHOT must be called before any query",
+            ));
+        }
+        let isolation = self.backend.with_txn(|txn| Ok(txn.isolation()))?;
+        if isolation == Isolation::ReadCommitted {
+            return refuse(
+                "a snapshot-importing transaction must have isolation level SERIALIZABLE or REPEATABLE READ",
+            );
+        }
+        let gone =
+            || SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("invalid snapshot identifier: \"{name}\""));
+        let snapshot = self.backend.shared.snapshots.find(name).filter(|found| found.is_held()).ok_or_else(gone)?;
+        if isolation == Isolation::Serializable && snapshot.isolation != Isolation::Serializable {
+            return refuse("a serializable transaction cannot import a snapshot from a non-serializable transaction");
+        }
+        if snapshot.database != self.backend.database {
+            return refuse("cannot import a snapshot from a different database");
+        }
+        if self.backend.with_txn(|txn| Ok(txn.import_snapshot(&snapshot)))? { Ok(()) } else { Err(gone()) }
     }
 
     fn modes(&self) -> TransactionModes {

@@ -22,6 +22,7 @@ mod checkpoint;
 mod config;
 mod ddl;
 mod disk;
+mod export;
 mod heap;
 mod index;
 mod line;
@@ -51,6 +52,7 @@ pub use config::{
     CursorLag, Gap, KeyExtractor, KeyExtractors, LockInfo, LockObject, Progress, SequenceState, StoreConfig, StoreStats,
 };
 pub use disk::{Disk, DiskFile, FileDisk, MemDisk};
+pub use export::ExportedSnapshot;
 pub use line::RowTurn;
 pub use lock::SessionLocks;
 pub use log::DurableWait;

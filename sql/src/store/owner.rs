@@ -256,6 +256,13 @@ pub(super) struct Seat {
     pub(super) held: Mutex<Sitter>,
 }
 
+impl Seat {
+    /// The oldest commit that it keeps readable; beyond all of them without snapshots.
+    pub(super) fn needs(&self) -> u64 {
+        self.oldest.load(Ordering::SeqCst)
+    }
+}
+
 /// All seats, and the horizon: no snapshot is older, now or ever, so a version that is older than the newest one at or
 /// below it is garbage.
 ///

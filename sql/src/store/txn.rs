@@ -374,6 +374,26 @@ impl Txn {
         CommitNo(choose().max(oldest))
     }
 
+    /// Keeps the newest open snapshot, or one of now, until the transaction ends.
+    pub(super) fn hold_snapshot(&mut self) -> Snapshot {
+        let snapshot = match self.open.last() {
+            Some(open) => *open,
+            None => self.begin_statement(false),
+        };
+        self.open.push(snapshot);
+        snapshot
+    }
+
+    /// All its statements read at this commit, which the seat holds.
+    pub(super) fn fix_snapshot(&mut self, commit: CommitNo) {
+        self.fixed = Some(commit);
+    }
+
+    /// Whether it is behind a savepoint.
+    pub(super) fn in_savepoint(&self) -> bool {
+        !self.levels.is_empty()
+    }
+
     /// Ends a statement or portal: its snapshot may be pruned.
     pub fn end_statement(&mut self, snapshot: Snapshot) {
         if let Some(place) = self.open.iter().rposition(|open| *open == snapshot) {

@@ -10,7 +10,7 @@ use crate::types::{
 };
 
 use super::type_storage::{TYPE_FUNCTIONS, type_storage};
-use super::{catalog, flag, int2, name, text_array, vector, wanted_oid};
+use super::{array, catalog, flag, int2, name, text_array, vector, wanted_oid};
 
 const PG_CATALOG: Value = Value::Oid(crate::catalog::PG_CATALOG);
 const OWNER: Value = Value::Oid(crate::catalog::BOOTSTRAP_ROLE);
@@ -304,10 +304,17 @@ struct ProcRow<'a> {
     result: Oid,
     args: &'a [Oid],
     names: Vec<String>,
+    /// Columns of the result behind the arguments: how they were declared (`o` or `t`) and their types.
+    columns: (u8, Vec<Oid>),
     source: String,
 }
 
 fn proc_row(row: ProcRow<'_>) -> Row {
+    let (mut all, mut modes) = (Vec::new(), Vec::new());
+    if !row.columns.1.is_empty() {
+        all = row.args.iter().chain(&row.columns.1).map(|ty| Value::Oid(*ty)).collect();
+        modes = row.args.iter().map(|_| flag(b'i')).chain(row.columns.1.iter().map(|_| flag(row.columns.0))).collect();
+    }
     vec![
         Value::Oid(row.oid),
         name(row.name),
@@ -329,8 +336,8 @@ fn proc_row(row: ProcRow<'_>) -> Row {
         int2(row.defaults),
         Value::Oid(row.result),
         vector(oid::OID, row.args.iter().map(|arg| Value::Oid(*arg)).collect()),
-        Value::Null,
-        Value::Null,
+        if all.is_empty() { Value::Null } else { array(oid::OID, all) },
+        if modes.is_empty() { Value::Null } else { array(oid::CHAR, modes) },
         if row.names.iter().all(String::is_empty) { Value::Null } else { text_array(row.names) },
         Value::Null,
         Value::Null,
@@ -358,6 +365,7 @@ fn builtin_proc(oid: Oid, text: &str, args: &[Oid], result: Oid, kind: u8) -> Ro
         result,
         args,
         names: Vec::new(),
+        columns: (b'o', Vec::new()),
         source: text.to_owned(),
     })
 }
@@ -383,6 +391,7 @@ fn function_row(function: &Function) -> Row {
         result: function.result,
         args: function.args,
         names: Vec::new(),
+        columns: (b'o', Vec::new()),
         source: function.name.to_owned(),
     })
 }
@@ -410,10 +419,11 @@ pub(super) fn pg_proc(context: &dyn SystemContext, keys: &[(usize, Value)]) -> R
             strict: def.strict,
             set: def.returns_set,
             volatility: def.volatility.and_then(|letter| u8::try_from(letter).ok()).unwrap_or(b'v'),
-            defaults: 0,
+            defaults: def.defaults.len(),
             result: def.returns.oid,
             args: &args,
-            names: def.arguments.iter().map(|(text, _)| text.clone()).collect(),
+            names: def.arguments.iter().chain(&def.columns).map(|(text, _)| text.clone()).collect(),
+            columns: (if def.returns_set { b't' } else { b'o' }, def.columns.iter().map(|(_, ty)| ty.oid).collect()),
             source: def.body.clone(),
         })
     }));

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use crate::catalog::{
-    Catalog, Constraint, ConstraintKind, ForeignKeyAction, IndexDef, IndexMethod, MatchType, Privilege, Relation,
-    TableDef, TableId, TableShape, TriggerId, TypeKind,
+    Catalog, Constraint, ConstraintKind, ForeignKeyAction, FunctionDef, IndexDef, IndexMethod, MatchType, Privilege,
+    Relation, TableDef, TableId, TableShape, TriggerId, TypeKind,
 };
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{Runtime, aggregates, function_by_oid, window_functions};
@@ -60,7 +60,8 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
         | "pg_ts_parser_is_visible"
         | "pg_ts_template_is_visible"
         | "pg_statistics_obj_is_visible" => Ok(Value::Bool(false)),
-        "pg_get_function_arguments" | "pg_get_function_identity_arguments" => Ok(question.function_arguments()),
+        "pg_get_function_arguments" => Ok(question.function_arguments(true)),
+        "pg_get_function_identity_arguments" => Ok(question.function_arguments(false)),
         "pg_get_function_result" => Ok(question.function_result()),
         "pg_get_functiondef" => Ok(question.function_text()),
         "to_regclass" => Ok(question.find(oid::REGCLASS)),
@@ -544,7 +545,7 @@ impl Question<'_> {
         Value::Bool(first == Some(object))
     }
 
-    fn function_arguments(&self) -> Value {
+    fn function_arguments(&self, defaults: bool) -> Value {
         let Some(object) = self.oid(0) else { return Value::Null };
         let types = |list: &[Oid]| list.iter().map(|ty| format_type(DataType::new(*ty))).collect::<Vec<_>>().join(", ");
         if let Some(def) = function_by_oid(object) {
@@ -557,11 +558,34 @@ impl Question<'_> {
             return types(def.args).into();
         }
         let Some(def) = self.catalog.function(object) else { return Value::Null };
-        let one = |(name, ty): &(String, DataType)| {
-            let ty = format_type(*ty);
-            if name.is_empty() { ty } else { format!("{} {ty}", quote_name(name)) }
+        self.user_arguments(def, defaults).into()
+    }
+
+    /// A type's name as the search path shows it.
+    fn type_text(&self, ty: DataType) -> String {
+        self.names().name(oid::REGTYPE, ty.oid).unwrap_or_else(|| format_type(ty))
+    }
+
+    /// The arguments of a user's function; with `defaults` as CREATE FUNCTION has them, else as DROP FUNCTION takes them.
+    fn user_arguments(&self, def: &FunctionDef, defaults: bool) -> String {
+        let required = def.arguments.len() - def.defaults.len();
+        let one = |(at, (name, ty)): (usize, &(String, DataType))| {
+            let shown = self.type_text(*ty);
+            let mut text = if name.is_empty() { shown } else { format!("{} {shown}", quote_name(name)) };
+            if let (true, Some(default)) = (defaults, at.checked_sub(required).and_then(|at| def.defaults.get(at))) {
+                let shown =
+                    stored_text(self.bind, default, None, Some(*ty), false).unwrap_or_else(|_| default.to_string());
+                text += &format!(" DEFAULT {shown}");
+            }
+            text
         };
-        def.arguments.iter().map(one).collect::<Vec<_>>().join(", ").into()
+        let mut shown: Vec<String> = def.arguments.iter().enumerate().map(one).collect();
+        if !def.returns_set {
+            shown.extend(
+                def.columns.iter().map(|(name, ty)| format!("OUT {} {}", quote_name(name), self.type_text(*ty))),
+            );
+        }
+        shown.join(", ")
     }
 
     fn function_result(&self) -> Value {
@@ -569,12 +593,50 @@ impl Question<'_> {
         let built_in = function_by_oid(object).map(|def| def.result);
         let built_in =
             built_in.or_else(|| window_functions().iter().find(|def| def.oid == object).map(|def| def.result));
-        let result = built_in.or_else(|| self.catalog.function(object).map(|def| def.returns.oid));
-        result.map_or(Value::Null, |ty| format_type(DataType::new(ty)).into())
+        if let Some(ty) = built_in {
+            return format_type(DataType::new(ty)).into();
+        }
+        self.catalog.function(object).map_or(Value::Null, |def| self.user_result(def).into())
     }
 
+    fn user_result(&self, def: &FunctionDef) -> String {
+        if def.returns_set && !def.columns.is_empty() {
+            let columns = def.columns.iter().map(|(name, ty)| format!("{} {}", quote_name(name), self.type_text(*ty)));
+            return format!("TABLE({})", columns.collect::<Vec<_>>().join(", "));
+        }
+        let name = self.type_text(def.returns);
+        if def.returns_set { format!("SETOF {name}") } else { name }
+    }
+
+    /// pg_get_functiondef: of a function in SQL the statement that makes it, of any other its text.
     fn function_text(&self) -> Value {
-        self.oid(0).and_then(|oid| self.catalog.function(oid)).map_or(Value::Null, |def| def.body.as_str().into())
+        let Some(def) = self.oid(0).and_then(|oid| self.catalog.function(oid)) else { return Value::Null };
+        if def.dialect != crate::catalog::SQL_FUNCTIONS {
+            return def.body.as_str().into();
+        }
+        let mut words = String::new();
+        match def.volatility {
+            Some('i') => words += " IMMUTABLE",
+            Some('s') => words += " STABLE",
+            _ => {}
+        }
+        if def.strict {
+            words += " STRICT";
+        }
+        let mut mark = "function".to_owned();
+        while def.body.contains(&format!("${mark}$")) {
+            mark.push('x');
+        }
+        format!(
+            "CREATE OR REPLACE FUNCTION {}.{}({})\n RETURNS {}\n LANGUAGE sql\n{}AS ${mark}${}${mark}$\n",
+            quote_name(&schema_name(&self.catalog, def.schema)),
+            quote_name(&def.name),
+            self.user_arguments(def, true),
+            self.user_result(def),
+            if words.is_empty() { String::new() } else { format!("{words}\n") },
+            def.body
+        )
+        .into()
     }
 
     /// The role and the remaining arguments of a privilege function, whose role may be left out.

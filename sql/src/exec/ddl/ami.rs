@@ -647,6 +647,8 @@ impl Ddl<'_> {
             language: "amiscript".to_owned(),
             dialect: AMI.to_owned(),
             arguments: Vec::new(),
+            defaults: Vec::new(),
+            columns: Vec::new(),
             returns: DataType::VOID,
             returns_set: false,
             volatility: Some('v'),

@@ -51,6 +51,8 @@ impl Ddl<'_> {
             language: "lua".to_owned(),
             dialect: LUA_FUNCTIONS.to_owned(),
             arguments: Vec::new(),
+            defaults: Vec::new(),
+            columns: Vec::new(),
             returns,
             returns_set: false,
             volatility: Some(if deterministic { 's' } else { 'v' }),

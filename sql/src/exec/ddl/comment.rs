@@ -58,6 +58,7 @@ impl Ddl<'_> {
                 self.put(Entry::Role(Arc::new(changed)))?;
             }
             "TYPE" | "DOMAIN" => self.comment_type(name, text, kind.eq_ignore_ascii_case("DOMAIN"))?,
+            "FUNCTION" | "ROUTINE" => self.comment_function(name, text)?,
             "EXTENSION" => {}
             other => return Err(SqlError::unsupported(format!("COMMENT ON {other}"))),
         }

@@ -49,7 +49,7 @@ impl Ddl<'_> {
             ast::TableConstraint::PrimaryKeyUsingIndex(using) => self.add_using_index(table, using, true),
             ast::TableConstraint::UniqueUsingIndex(using) => self.add_using_index(table, using, false),
             ast::TableConstraint::Exclude(_) if not_valid => {
-                Err(SqlError::unsupported("EXCLUDE constraints cannot be marked NOT VALID"))
+                Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "EXCLUDE constraints cannot be marked NOT VALID"))
             }
             ast::TableConstraint::Exclude(exclude) => self.add_exclude(table, exclude),
             other => Err(SqlError::unsupported(format!("constraint {other}"))),

@@ -15,6 +15,7 @@ mod constraint;
 mod create;
 mod dependency;
 mod drop;
+mod function;
 mod grant;
 mod index;
 mod like;
@@ -132,7 +133,7 @@ impl Ddl<'_> {
             }
             Statement::AlterDomain { name, action } => ddl.alter_domain(name, action),
             Statement::Maintenance { tag, tables, .. } => ddl.maintenance(tag, tables),
-            Statement::CreateFunction(_) => Err(SqlError::unsupported("CREATE FUNCTION")),
+            Statement::CreateFunction(tree) => self.create_function(tree),
             Statement::Unsupported(what) => Err(SqlError::unsupported(what)),
             _ => Err(SqlError::internal("not a DDL statement")),
         }
@@ -191,6 +192,7 @@ impl Ddl<'_> {
                 self.drop_types(&[object_name(&drop.name)], drop.if_exists, cascade, true)?;
                 Ok("DROP DOMAIN".to_owned())
             }
+            ast::Statement::DropFunction(drop) => self.drop_functions(drop),
             ast::Statement::DropProcedure { if_exists, proc_desc, .. } => {
                 self.drop_procedures(proc_desc, *if_exists)?;
                 Ok("DROP PROCEDURE".to_owned())

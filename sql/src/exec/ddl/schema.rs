@@ -172,6 +172,10 @@ impl Ddl<'_> {
                 }
                 self.alter_relation(name, action, &tag)
             }
+            "FUNCTION" | "ROUTINE" => {
+                self.alter_function(name, action)?;
+                Ok(tag)
+            }
             "TYPE" | "DOMAIN" => {
                 self.alter_type_object(name, action, kind.eq_ignore_ascii_case("DOMAIN"))?;
                 Ok(tag)

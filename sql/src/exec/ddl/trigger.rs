@@ -228,6 +228,8 @@ impl Ddl<'_> {
             language: spec.language.to_owned(),
             dialect: spec.dialect.to_owned(),
             arguments: Vec::new(),
+            defaults: Vec::new(),
+            columns: Vec::new(),
             returns: DataType::VOID,
             returns_set: false,
             volatility: Some('v'),

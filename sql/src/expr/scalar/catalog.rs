@@ -135,7 +135,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(2849, "pg_current_wal_lsn", &[], PG_LSN, |c| c.ctx.runtime.deparse("pg_current_wal_lsn", c.args)).volatile(),
     Function::set(2511, "pg_cursor", &[], RECORD, |c| rows(c, "pg_cursor")).stable().columns(&[("name", TEXT), ("statement", TEXT), ("is_holdable", BOOL), ("is_binary", BOOL), ("is_scrollable", BOOL), ("creation_time", TIMESTAMPTZ)]),
     Function::new(3537, "pg_describe_object", &[OID, OID, INT4], TEXT, |c| c.ctx.runtime.deparse("pg_describe_object", c.args)).stable(),
-    Function::new(3809, "pg_export_snapshot", &[], TEXT, |c| c.ctx.runtime.deparse("pg_export_snapshot", c.args)).volatile(),
+    Function::new(3809, "pg_export_snapshot", &[], TEXT, |c| c.ctx.runtime.export_snapshot().map(Value::from)).volatile(),
     Function::new(2081, "pg_function_is_visible", &[OID], BOOL, |c| c.ctx.runtime.deparse("pg_function_is_visible", c.args)).stable(),
     Function::new(1387, "pg_get_constraintdef", &[OID], TEXT, |c| c.ctx.runtime.deparse("pg_get_constraintdef", c.args)).stable(),
     Function::new(2508, "pg_get_constraintdef", &[OID, BOOL], TEXT, |c| c.ctx.runtime.deparse("pg_get_constraintdef", c.args)).stable(),

@@ -30,7 +30,7 @@ pub use amilike::AmiPattern;
 pub(in crate::expr) use compare::compare_across;
 pub(crate) use json::to_jsonb;
 pub(in crate::expr) use json::{is_structured, json_key, to_json};
-pub use system::{ROW_CTID, ROW_XMIN};
+pub use system::{ROW_CTID, ROW_SAMPLED, ROW_XMIN};
 pub(in crate::expr) use variadic::twin;
 
 use super::function::Function;

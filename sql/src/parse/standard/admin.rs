@@ -497,12 +497,12 @@ fn alter_object(c: &mut Cursor, kind: &str) -> Result<Option<Statement>> {
     if kind == "INDEX" && c.is_word(0, "all") {
         return Ok(Some(unsupported(c, "ALTER", "INDEX ALL")));
     }
-    let Ok(name) = c.name() else {
+    let Ok(mut name) = c.name() else {
         back(c);
         return Ok(None);
     };
     if matches!(kind.as_str(), "FUNCTION" | "PROCEDURE" | "ROUTINE") && *c.peek() == Token::LParen {
-        skip_parens(c)?;
+        name.parts.push(parens_text(c)?);
     }
     if kind == "TRIGGER" {
         c.expect(&["on"])?;
@@ -721,6 +721,13 @@ fn alter_database(c: &mut Cursor) -> Result<Statement> {
     Ok(Statement::AlterDatabase { name, action })
 }
 
+/// The arguments of a function as they were written, with their parentheses: they stand as the last part of its name.
+fn parens_text(c: &mut Cursor) -> Result<String> {
+    let start = c.offset();
+    skip_parens(c)?;
+    Ok(c.text.get(start..c.last_end()).unwrap_or_default().to_owned())
+}
+
 fn comment(c: &mut Cursor) -> Result<Statement> {
     c.expect(&["on"])?;
     let kinds: [(&[&str], &str); 24] = [
@@ -768,7 +775,7 @@ fn comment(c: &mut Cursor) -> Result<Statement> {
             }
             column = name.parts.pop();
         }
-        "FUNCTION" | "PROCEDURE" | "ROUTINE" if *c.peek() == Token::LParen => skip_parens(c)?,
+        "FUNCTION" | "PROCEDURE" | "ROUTINE" if *c.peek() == Token::LParen => name.parts.push(parens_text(c)?),
         "CONSTRAINT" | "TRIGGER" | "RULE" | "POLICY" => {
             c.expect(&["on"])?;
             c.word("domain");

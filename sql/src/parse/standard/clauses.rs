@@ -4,10 +4,13 @@
 //! |---|---|
 //! | `(ORDER BY a ROWS … EXCLUDE TIES)` | `(ORDER BY a, \0exclude ties ROWS …)` |
 //! | `x = ANY (VALUES (1), (2))` | `x = ANY (SELECT * FROM (VALUES (1), (2)) AS "*VALUES*")` |
+//! | `1 + (VALUES (2) LIMIT 1)` | `1 + (SELECT * FROM (VALUES (2)) AS "*VALUES*" LIMIT 1)` |
+//! | `INSERT INTO t (VALUES (1))` | `INSERT INTO t VALUES (1)` |
 //! | MERGE's `INSERT DEFAULT VALUES` | `INSERT (\0defaults) VALUES (NULL)` |
 //! | `CREATE TABLE t (LIKE s INCLUDING ALL, …)` | a column `\0like including all\0s` |
 //! | `x IN ((SELECT 1), 2)` | `x IN (CASE WHEN TRUE THEN (SELECT 1) END, 2)` |
 //! | `ROWS FROM (f(1), g(2))` | a call `\0rows from (f(1), g(2))` |
+//! | `f(a, VARIADIC b)` | `f(a, \0variadic => b)` |
 
 use sqlparser::ast;
 use sqlparser::keywords::Keyword;
@@ -24,14 +27,16 @@ pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
         _ => Keyword::NoKeyword,
     };
     let mut tokens = tokens;
-    let (mut excludes, mut quantifies, mut rows, mut lists) = (false, false, false, false);
+    let (mut excludes, mut quantifies, mut rows, mut lists, mut variadic) = (false, false, false, false, false);
+    let mut values = 0;
     for token in &tokens {
         match keyword(token) {
             Keyword::EXCLUDE => excludes = true,
             Keyword::ANY | Keyword::SOME | Keyword::ALL => quantifies = true,
             Keyword::ROWS => rows = true,
             Keyword::IN => lists = true,
-            _ => {}
+            Keyword::VALUES => values += 1,
+            _ => variadic |= word(token, "variadic"),
         }
     }
     match tokens.first().map(keyword) {
@@ -45,13 +50,42 @@ pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
     if quantifies {
         tokens = quantified_values(tokens);
     }
+    if values > 0 {
+        tokens = value_lists(tokens);
+    }
     if rows {
         tokens = rows_from(tokens);
     }
     if lists {
         tokens = subqueries_first(tokens);
     }
+    let defines =
+        |token: &TokenWithSpan| word(token, "function") || word(token, "procedure") || word(token, "aggregate");
+    if variadic && !tokens.iter().take(4).any(defines) {
+        tokens = variadic_arguments(tokens);
+    }
     tokens
+}
+
+/// The mark stands where an argument's name would.
+fn variadic_arguments(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 1);
+    for token in tokens {
+        let begins = out.last().is_some_and(|before| matches!(before.token, Token::LParen | Token::Comma));
+        if begins && word(&token, "variadic") {
+            out.push(marked("variadic", &token));
+            out.push(symbol(Token::RArrow, &token));
+        } else {
+            out.push(token);
+        }
+    }
+    out
+}
+
+/// Whether an argument's name stands for VARIADIC.
+#[must_use]
+pub fn is_variadic_mark(name: &ast::Ident) -> bool {
+    unmark(name) == Some("variadic")
 }
 
 fn symbol(token: Token, like: &TokenWithSpan) -> TokenWithSpan {
@@ -132,6 +166,92 @@ fn quantified_values(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 out.push(plain("from", token));
                 out.push(symbol(Token::LParen, token));
             }
+        }
+    }
+    out
+}
+
+/// Words behind which the library takes `(VALUES …)` for the query that it is.
+const BEFORE_QUERIES: &[&str] = &[
+    "from",
+    "join",
+    "lateral",
+    "as",
+    "in",
+    "exists",
+    "array",
+    "any",
+    "some",
+    "all",
+    "union",
+    "except",
+    "intersect",
+    "distinct",
+    "copy",
+];
+
+/// `(VALUES …)` where an expression stands becomes a query that selects from the list; around the list of an INSERT the
+/// parentheses go.
+fn value_lists(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is = |at: usize, wanted: &Token| tokens.get(at).is_some_and(|token| token.token == *wanted);
+    let any = |at: usize, names: &[&str]| names.iter().any(|name| word(&tokens[at], name));
+    let begins = |at: usize| {
+        is(at, &Token::LParen)
+            && tokens.get(at + 1).is_some_and(|token| word(token, "values"))
+            && is(at + 2, &Token::LParen)
+    };
+    // Tokens that go, and those before which others are put: `true` where a list begins, `false` where it has ended.
+    let (mut gone, mut added) = (Vec::new(), Vec::new());
+    for at in (0..tokens.len()).filter(|at| begins(*at)) {
+        // The first of the parentheses that open here, and what stands before it.
+        let first = (0..at).rev().take_while(|before| is(*before, &Token::LParen)).last().unwrap_or(at);
+        let Some(before) = first.checked_sub(1) else { continue };
+        let outer = closing(&tokens, first);
+        let ends = outer.is_some_and(|outer| {
+            outer + 1 >= tokens.len()
+                || is(outer + 1, &Token::EOF)
+                || is(outer + 1, &Token::SemiColon)
+                || any(outer + 1, &["on", "returning"])
+        });
+        let target =
+            any(0, &["insert"]) && (0..first).all(|at| !any(at, &["select", "values", "with", "table", "set"]));
+        if target && ends {
+            for open in first..=at {
+                gone.extend([Some(open), closing(&tokens, open)].into_iter().flatten());
+            }
+        } else if !any(before, BEFORE_QUERIES) {
+            let mut end = closing(&tokens, at + 2);
+            while let Some(last) = end {
+                if !(is(last + 1, &Token::Comma) && is(last + 2, &Token::LParen)) {
+                    break;
+                }
+                end = closing(&tokens, last + 2);
+            }
+            if let Some(end) = end {
+                added.extend([(at + 1, true), (end + 1, false)]);
+            }
+        }
+    }
+    if gone.is_empty() && added.is_empty() {
+        return tokens;
+    }
+    let mut out = Vec::with_capacity(tokens.len() + 7 * added.len());
+    for (at, token) in tokens.iter().enumerate() {
+        for (_, begins) in added.iter().filter(|(place, _)| *place == at) {
+            if *begins {
+                out.extend(["select", "*", "from"].map(|text| match text {
+                    "*" => symbol(Token::Mul, token),
+                    text => plain(text, token),
+                }));
+                out.push(symbol(Token::LParen, token));
+            } else {
+                out.push(symbol(Token::RParen, token));
+                out.push(plain("as", token));
+                out.push(symbol(Token::make_word("*VALUES*", Some('"')), token));
+            }
+        }
+        if !gone.contains(&at) {
+            out.push(token.clone());
         }
     }
     out

@@ -24,7 +24,7 @@ use crate::parse::lex;
 use crate::parse::names::object_name;
 use crate::parse::{Parsed, Statement};
 
-pub use clauses::{LikeTable, exclude_mark, is_defaults_mark, is_rows_from_mark, like_mark};
+pub use clauses::{LikeTable, exclude_mark, is_defaults_mark, is_rows_from_mark, is_variadic_mark, like_mark};
 pub(crate) use cursor::{Cursor, END_OF_INPUT, at_end_of_input, near};
 pub use rewrite::{element_mark, insert_statement, is_not_null_mark, is_star_mark, lock_clause};
 

@@ -218,9 +218,8 @@ fn without_noise(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 
 /// After a syntax error: the name of a form that PostgreSQL has and this version does not read, if the text holds one.
 pub(crate) fn unread_form(tokens: &[TokenWithSpan]) -> Option<&'static str> {
-    let forms: [(&[&str], &str); 11] = [
+    let forms: [(&[&str], &str); 10] = [
         (&["current", "of"], "WHERE CURRENT OF"),
-        (&["variadic"], "VARIADIC"),
         (&["group", "by", "distinct"], "GROUP BY DISTINCT"),
         (&["is", "of"], "IS OF"),
         (&["is", "not", "of"], "IS OF"),

@@ -24,14 +24,14 @@ pub(super) fn statement(c: &mut Cursor, first: &str) -> Result<Statement> {
         }
         "COMMIT" | "END" => {
             if first == "COMMIT" && c.word("prepared") {
-                return Err(not_prepared(&c.string()?));
+                return Ok(Statement::EndPrepared { commit: true, name: c.string()? });
             }
             work(c);
             Ok(Statement::Commit { chain: chain(c)? })
         }
         "ROLLBACK" | "ABORT" => {
             if first == "ROLLBACK" && c.word("prepared") {
-                return Err(not_prepared(&c.string()?));
+                return Ok(Statement::EndPrepared { commit: false, name: c.string()? });
             }
             work(c);
             if first == "ROLLBACK" && c.word("to") {
@@ -164,8 +164,7 @@ fn set(c: &mut Cursor) -> Result<Statement> {
     if c.is_word(0, "transaction") && !matches!(c.parser.peek_nth_token_ref(1).token, Token::Eq) {
         c.parser.advance_token();
         if c.word("snapshot") {
-            c.string()?;
-            return Err(SqlError::unsupported("SET TRANSACTION SNAPSHOT"));
+            return Ok(Statement::SetSnapshot(c.string()?));
         }
         return Ok(Statement::SetTransaction { session: false, modes: required_modes(c)? });
     }
@@ -340,21 +339,11 @@ fn starts(c: &Cursor, words: &[&str]) -> bool {
     *c.peek() == Token::LParen || words.iter().any(|word| c.is_word(0, word))
 }
 
-/// What PostgreSQL answers with its own default of max_prepared_transactions (PG-153).
-fn two_phase() -> SqlError {
-    SqlError::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "prepared transactions are disabled")
-        .hint("Set max_prepared_transactions to a nonzero value.")
-}
-
-/// None is ever prepared.
-fn not_prepared(name: &str) -> SqlError {
-    let message = format!("prepared transaction with identifier \"{name}\" does not exist");
-    SqlError::new(SqlState::UNDEFINED_OBJECT, message)
-}
-
 fn prepare(c: &mut Cursor) -> Result<Statement> {
     if c.is_word(0, "transaction") && matches!(c.parser.peek_nth_token_ref(1).token, Token::SingleQuotedString(_)) {
-        return Err(two_phase());
+        c.parser.advance_token();
+        c.string()?;
+        return Ok(Statement::PrepareTransaction);
     }
     let name = c.ident()?;
     let types = if *c.peek() == Token::LParen { c.parens(Cursor::data_type)? } else { Vec::new() };

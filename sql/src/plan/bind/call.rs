@@ -8,6 +8,7 @@ use super::coerce::type_of;
 use super::{AGGREGATE_MARK, Binder, Clause, GROUPING_MARK, SET_MARK};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::{AggregateFunction, Expr, Function, FunctionBody, Resolved, Target, Volatility, resolve_function};
+use crate::parse::is_variadic_mark;
 use crate::plan::visit::same;
 use crate::plan::{AggregateCall, SetCall, SortKey};
 use crate::types::{CastContext, DataType, Oid, Value, oid};
@@ -25,9 +26,6 @@ pub(super) struct Args<'t> {
     pub variadic: bool,
     pub order: &'t [ast::OrderByExpr],
 }
-
-/// Marks the last argument of a VARIADIC call in the tree that the parser hands over.
-const VARIADIC_MARK: &str = "variadic";
 
 impl Binder<'_> {
     /// A call.
@@ -71,6 +69,12 @@ impl Binder<'_> {
                 .at(position));
             }
         }
+        let routines = self.routines(schema, name);
+        if !routines.is_empty()
+            && let Some(made) = self.routine_call(&routines, name, call, position)?
+        {
+            return Ok(made);
+        }
         let args = self.call_args(name, call)?;
         if let Some(def) = self.lua_function(name) {
             return self.lua_call(&def, call, &args, position);
@@ -99,11 +103,12 @@ impl Binder<'_> {
         }
         for arg in &list.args {
             match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Prefixed { prefix, value }))
-                    if prefix.value.eq_ignore_ascii_case(VARIADIC_MARK) =>
+                FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. }
+                | FunctionArg::ExprNamed { name: Ast::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. }
+                    if is_variadic_mark(name) =>
                 {
                     args.variadic = true;
-                    args.exprs.push(value);
+                    args.exprs.push(expr);
                 }
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => args.exprs.push(expr),
                 FunctionArg::Unnamed(FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_)) => {

@@ -32,6 +32,7 @@ impl Binder<'_> {
         match ast {
             Ast::Identifier(ident) => self.column(ident),
             Ast::CompoundIdentifier(idents) => self.qualified(idents),
+            Ast::QualifiedWildcard(name, _) => self.starred_row(name),
             Ast::Value(value) => self.value(value),
             Ast::Nested(inner) => self.expr(inner),
             Ast::BinaryOp { left, op, right } => self.binary(ast, left, op, right),

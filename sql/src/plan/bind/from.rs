@@ -13,7 +13,7 @@ use super::{Binder, Clause};
 use crate::catalog::{Privilege, Relation, TableDef, TableShape, ViewDef};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::{Expr, FunctionBody};
-use crate::parse::is_rows_from_mark;
+use crate::parse::{is_rows_from_mark, is_variadic_mark};
 use crate::plan::visit::{self, tree_exprs_mut};
 use crate::plan::{JoinKind, Node, OutputColumn, SetCall, SystemRelation};
 use crate::types::{CastContext, DataType, Oid, oid};
@@ -345,12 +345,10 @@ impl Binder<'_> {
 
     fn factor(&mut self, factor: &TableFactor) -> Result<Source> {
         match factor {
-            TableFactor::Table { name, alias, args: None, sample, with_ordinality: false, .. } => {
-                if sample.is_some() {
-                    return Err(SqlError::unsupported("TABLESAMPLE"));
-                }
-                self.named_table(name, alias.as_ref(), false)
-            }
+            TableFactor::Table { name, alias, args: None, sample, with_ordinality: false, .. } => match sample {
+                Some(sample) => self.sampled_table(name, alias.as_ref(), sample),
+                None => self.named_table(name, alias.as_ref(), false),
+            },
             TableFactor::Table { name, alias, args, with_ordinality, .. } => {
                 let args = args.as_ref().map_or(&[][..], |args| args.args.as_slice());
                 self.function_item(name, args, *with_ordinality, alias.as_ref())
@@ -741,8 +739,22 @@ impl Binder<'_> {
         if is_rows_from_mark(name) {
             return self.rows_from(args, ordinality, alias, position);
         }
+        let schema = parts.len().checked_sub(2).and_then(|place| parts.get(place)).map(String::as_str);
+        let routines = self.routines(schema, &folded);
+        if !routines.is_empty()
+            && let Some((call, columns, plain)) =
+                self.lateral_call(|binder| binder.routine_in_from(&routines, &folded, args, position))?
+        {
+            return self.routine_item(call, columns, plain, (&folded, ordinality), alias);
+        }
         let mut exprs = Vec::with_capacity(args.len());
+        let mut variadic = false;
         for arg in args {
+            if let FunctionArg::Named { name, .. } | FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), .. } =
+                arg
+            {
+                variadic |= is_variadic_mark(name);
+            }
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
                 | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
@@ -753,8 +765,34 @@ impl Binder<'_> {
         if folded == "unnest" && exprs.len() > 1 {
             return self.unnest_list(&exprs, ordinality, alias, position);
         }
-        let (call, result) = self.lateral_call(|binder| binder.call_in_from(&folded, &exprs, false, position))?;
+        let (call, result) = self.lateral_call(|binder| binder.call_in_from(&folded, &exprs, variadic, position))?;
         self.calls_item(vec![(call, result)], &folded, ordinality, alias, position)
+    }
+
+    /// The rows of a function in SQL.
+    fn routine_item(
+        &mut self,
+        call: SetCall,
+        mut columns: Vec<(String, DataType)>,
+        plain: bool,
+        (name, ordinality): (&str, bool),
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<Source> {
+        if let ([(own, _)], true, Some(alias)) = (columns.as_mut_slice(), plain, alias) {
+            // A plain value's column is called like the alias.
+            *own = self.fold(&alias.name);
+        }
+        if ordinality {
+            columns.push(("ordinality".to_owned(), DataType::INT8));
+        }
+        let width = columns.len();
+        let list = columns.into_iter().enumerate();
+        let list = list
+            .map(|(place, (name, ty))| ItemColumn { name, expr: Expr::Column(place, ty), origin: (0, 0) })
+            .collect();
+        let mut item = self.list_item(list, alias, Some(name.to_owned()))?;
+        item.scalar = plain && !ordinality;
+        Ok(Source { node: Node::FunctionScan { calls: vec![call], ordinality }, items: vec![item], width })
     }
 
     /// `ROWS FROM (f(…), g(…))`: the rows of several functions side by side.

@@ -19,6 +19,8 @@ mod names;
 mod operator;
 mod params;
 mod query;
+mod routine;
+mod sample;
 mod scope;
 mod sublink;
 mod text;
@@ -43,6 +45,7 @@ pub use self::dml::write_target;
 pub use self::exclusion::exclusion_operator;
 pub use self::lua::LUA_FUNCTIONS;
 pub(super) use self::lua::is_lua_call;
+pub(super) use self::routine::is_routine;
 pub use self::text::{
     bind_ami_argument, bind_check, bind_default, bind_domain_check, bind_domain_unfolded, bind_generated,
     bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text,

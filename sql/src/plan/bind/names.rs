@@ -211,6 +211,16 @@ impl Binder<'_> {
         Ok(row)
     }
 
+    /// `t.*` where it is a value.
+    pub(super) fn starred_row(&mut self, name: &ast::ObjectName) -> Result<Expr> {
+        let idents = name.0.iter().filter_map(|part| match part {
+            ast::ObjectNamePart::Identifier(ident) => Some(ident.clone()),
+            ast::ObjectNamePart::Function(_) => None,
+        });
+        let (item, depth) = self.starred(&idents.collect::<Vec<_>>())?;
+        self.whole_row(item, depth)
+    }
+
     /// A record of which fields are wanted: of a whole row its columns will do, which are NULL where it is missing.
     pub(super) fn record(&mut self, ast: &Ast) -> Result<Expr> {
         let mut plain = ast;
@@ -391,7 +401,9 @@ impl Binder<'_> {
         let strong = |name: &str| Some((name.to_owned(), 2));
         match ast {
             E::Identifier(ident) => Some((self.fold(ident), 2)),
-            E::CompoundIdentifier(idents) => idents.last().map(|ident| (self.fold(ident), 2)),
+            E::CompoundIdentifier(idents) => {
+                idents.iter().rfind(|ident| !is_star_mark(ident)).map(|ident| (self.fold(ident), 2))
+            }
             E::CompoundFieldAccess { root, access_chain } => {
                 let field = access_chain.iter().rev().find_map(|access| match access {
                     ast::AccessExpr::Dot(E::Identifier(ident)) => Some((self.fold(ident), 2)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tripline_sql::error::{Result, Severity, SqlError, SqlState};
 use tripline_sql::expr::scalar::AmiPattern as Pattern;
-use tripline_sql::types::Value;
+use tripline_sql::types::{Value, oid};
 
 use super::ast::{Arith, Type};
 use super::format;
@@ -72,7 +72,7 @@ static FUNCTIONS: &[Builtin] = &[
     f("log", 1, 1, Type::Double, |_, a| Ok(double1(a, f64::ln))),
     f("exp", 1, 1, Type::Double, |_, a| Ok(double1(a, f64::exp))),
     f("noNull", 2, 2, Type::Object, |_, a| Ok(if a[0].is_null() { a[1].clone() } else { a[0].clone() })),
-    f("timestamp", 0, 0, Type::Long, |frame, _| Ok(Val::S(Value::Int8(frame.context()?.now().div_euclid(1000))))),
+    f("timestamp", 0, 0, Type::Long, |frame, _| Ok(Val::S(Value::Int8(frame.context()?.clock().div_euclid(1000))))),
     f("rand", 0, 1, Type::Object, random),
     f("parseJson", 1, 1, Type::Object, parse_json),
     f("logInfo", 1, 1, Type::Object, |frame, a| log(frame, a, Severity::Info)),
@@ -227,11 +227,28 @@ pub(crate) fn method(name: &str, ty: Type) -> Option<&'static Method> {
     })
 }
 
+/// Whether every value of the type is text.
+pub(crate) fn is_text(ty: Type) -> bool {
+    match ty {
+        Type::String | Type::Char => true,
+        Type::Other(ty) => matches!(ty.oid, oid::VARCHAR | oid::BPCHAR | oid::NAME),
+        _ => false,
+    }
+}
+
+/// `a / b` of whole numbers, one of them a BigInteger.
+pub(crate) fn divide_whole(_: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
+    match args {
+        [Val::S(a), Val::S(b)] => Ok(Val::S(value::divide_whole(a, b)?)),
+        _ => Err(SqlError::new(SqlState::DATATYPE_MISMATCH, "operator does not work on a collection")),
+    }
+}
+
 /// Static type of an arithmetic result, as far as it is known.
 pub(crate) fn arith_type(op: Arith, a: Type, b: Type) -> Type {
     const WIDTHS: [Type; 8] =
         [Type::Byte, Type::Short, Type::Int, Type::Long, Type::BigInteger, Type::Float, Type::Double, Type::BigDecimal];
-    if op == Arith::Add && (a == Type::String || b == Type::String) {
+    if op == Arith::Add && (is_text(a) || is_text(b)) {
         return Type::String;
     }
     let rank = |ty: Type| WIDTHS.iter().position(|width| *width == ty);

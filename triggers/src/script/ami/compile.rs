@@ -37,7 +37,13 @@ pub(crate) enum Image {
 
 /// `a op b` over operands of these types.
 fn arith(op: Arith, a: Box<Code>, b: Box<Code>, types: [Type; 2]) -> Code {
-    if op == Arith::Add && types.contains(&Type::String) { Code::Concat(a, b) } else { Code::Arith(op, a, b) }
+    match op {
+        Arith::Add if types.into_iter().any(builtins::is_text) => Code::Concat(a, b),
+        Arith::Div if builtins::arith_type(op, types[0], types[1]) == Type::BigInteger => {
+            Code::Call(builtins::divide_whole, vec![*a, *b])
+        }
+        op => Code::Arith(op, a, b),
+    }
 }
 
 /// An expression ready to run.

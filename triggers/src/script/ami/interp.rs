@@ -450,7 +450,7 @@ impl<'a> Frame<'a> {
                 let Some(place) = vars.get_mut(usize::from(*slot)) else { return Ok(Val::NULL) };
                 let old = place.clone();
                 let before_it = old.clone().into_sql();
-                let new = if *op == Arith::Add && *ty == Type::String {
+                let new = if *op == Arith::Add && builtins::is_text(*ty) {
                     Value::text(value::concat(&before_it, &by))
                 } else {
                     value::arith(*op, &before_it, &by)?

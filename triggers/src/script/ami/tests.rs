@@ -286,6 +286,8 @@ fn method(mock: &mut Mock, declaration: &str) -> Result<super::Signature> {
         language: super::LANGUAGE.to_owned(),
         dialect: super::DIALECT.to_owned(),
         arguments: signature.arguments.clone(),
+        defaults: Vec::new(),
+        columns: Vec::new(),
         returns: signature.returns,
         returns_set: false,
         volatility: None,

@@ -280,7 +280,6 @@ fn decimal(op: Arith, a: &Value, b: &Value) -> Result<Value> {
         Arith::Sub => x - y,
         Arith::Mul => x * y,
         _ if y.is_zero() => return Ok(Value::Null),
-        Arith::Div if x.fractional_digit_count() <= 0 && y.fractional_digit_count() <= 0 => (x / y).with_scale(0),
         Arith::Div => x / y,
         _ => x % y,
     };
@@ -292,6 +291,17 @@ fn decimal(op: Arith, a: &Value, b: &Value) -> Result<Value> {
     } else {
         out
     }))))
+}
+
+/// Division of whole numbers of any size: truncated (AMI-29), null by zero (AMI-30).
+pub(crate) fn divide_whole(a: &Value, b: &Value) -> Result<Value> {
+    Ok(match arith(Arith::Div, a, b)? {
+        Value::Numeric(n) => match *n {
+            Numeric::Finite(n) => Value::Numeric(Box::new(Numeric::Finite(n.with_scale(0)))),
+            other => Value::Numeric(Box::new(other)),
+        },
+        other => other,
+    })
 }
 
 /// `-x`; null stays null.

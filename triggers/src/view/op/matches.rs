@@ -21,6 +21,7 @@
 //! statement. Only rows that their view has taken in are known here, whatever else the tables hold by now.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -483,10 +484,10 @@ impl Keys {
         let first = number_of(&image, 1)?;
         let side = self.side(at, side)?;
         // One that is known already may have been changed since.
-        if !side.runs.contains_key(&first) {
+        if let Entry::Vacant(place) = side.runs.entry(first) {
             let Some(Value::Bytea(data)) = image.get(2) else { return Err(damaged()) };
             let members = decode(&mut &data[..], ordered).ok_or_else(damaged)?;
-            side.runs.insert(first, Run { stored: Some((row, image)), members, ..Run::default() });
+            place.insert(Run { stored: Some((row, image)), members, ..Run::default() });
         }
         Ok(())
     }
