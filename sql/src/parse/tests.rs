@@ -653,10 +653,11 @@ fn column_actions_and_domains() {
         "UPDATE ONLY t AS x SET a = 1",
         "SELECT * FROM ONLY t FETCH FIRST (5) ROWS ONLY",
         "CREATE FUNCTION f() RETURNS void LANGUAGE sql COST 1 AS 'select 1'",
+        "SELECT f(VARIADIC a)",
     ] {
         one(text);
     }
-    for text in ["DELETE FROM t WHERE CURRENT OF c", "SELECT f(VARIADIC a)", "SELECT * FROM f() AS (a int)"] {
+    for text in ["DELETE FROM t WHERE CURRENT OF c", "SELECT * FROM f() AS (a int)"] {
         assert_eq!(fails(text).state(), SqlState::FEATURE_NOT_SUPPORTED, "{text}");
     }
 }
