@@ -216,6 +216,12 @@ impl Reserved {
 }
 
 impl IndexDef {
+    /// Whether at no moment two rows have the same keys.
+    #[must_use]
+    pub fn always_unique(&self) -> bool {
+        self.unique && !self.deferrable
+    }
+
     /// The value of an option; keys compare without case.
     #[must_use]
     pub fn option(&self, key: &str) -> Option<&str> {
@@ -413,6 +419,9 @@ pub struct IndexDef {
     pub include: Vec<usize>,
     /// UNIQUE
     pub unique: bool,
+    /// That no two rows have the same keys is checked at the end of the statement or of the transaction (PG-160).
+    #[serde(default)]
+    pub deferrable: bool,
     /// NULLS NOT DISTINCT
     #[serde(default)]
     pub nulls_not_distinct: bool,

@@ -1,4 +1,5 @@
-//! EXCLUDE constraints (PG-167): no two rows whose keys conflict.
+//! EXCLUDE constraints (PG-167): no two rows whose keys conflict; and unique ones that are checked later (PG-160), which
+//! are the same with `=` of all keys.
 //!
 //! A row is looked at after it is in place, so that of two writers of conflicting rows one always sees the other; it then
 //! waits for the other's end, as for a unique key. Where to look is told by the constraint's index: its first keys must be
@@ -220,6 +221,9 @@ fn violation(
     cx: &Cx<'_>,
 ) -> Result<SqlError> {
     let constraint = &table.constraints[exclusion.place];
+    if let ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } = constraint.kind {
+        return duplicate(exclusion, table, row, creating, cx);
+    }
     let (ConstraintKind::Exclude { elements, .. }, Some(index)) =
         (&constraint.kind, table.indexes.iter().find(|own| own.oid == exclusion.index))
     else {
@@ -247,6 +251,27 @@ fn violation(
     };
     Ok(SqlError::new(SqlState::EXCLUSION_VIOLATION, message)
         .detail(format!("Key ({names})=({}) conflicts with {which} ({names})=({}).", shown(row)?, shown(other)?))
+        .table(schema_name(cx.exec.backend, table), &table.name)
+        .constraint(&constraint.name))
+}
+
+/// 23505: of a row, or (`creating`) of one of those that a new constraint finds.
+fn duplicate(exclusion: &Exclusion, table: &TableDef, row: &[Value], creating: bool, cx: &Cx<'_>) -> Result<SqlError> {
+    let constraint = &table.constraints[exclusion.place];
+    let Some(index) = table.indexes.iter().find(|own| own.oid == exclusion.index) else {
+        return Err(SqlError::internal("a unique constraint without its index"));
+    };
+    let names: Vec<&str> =
+        index.keys.iter().filter_map(|key| Some(table.columns.get(key.column?)?.name.as_str())).collect();
+    let keys = cx.eval_all(&exclusion.keys, row)?;
+    let shown = values_text(&keys, index.keys.iter().map(|key| key.ty), cx.eval.style);
+    let (message, how) = if creating {
+        (format!("could not create unique index \"{}\"", constraint.name), "is duplicated")
+    } else {
+        (format!("duplicate key value violates unique constraint \"{}\"", constraint.name), "already exists")
+    };
+    Ok(SqlError::new(SqlState::UNIQUE_VIOLATION, message)
+        .detail(format!("Key ({})=({shown}) {how}.", names.join(", ")))
         .table(schema_name(cx.exec.backend, table), &table.name)
         .constraint(&constraint.name))
 }

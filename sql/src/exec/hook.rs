@@ -610,6 +610,7 @@ fn hidden_index(oid: Oid, name: String, keys: Vec<IndexKey>, unique: bool) -> In
         keys,
         include: Vec::new(),
         unique,
+        deferrable: false,
         nulls_not_distinct: unique,
         primary: false,
         predicate: None,

@@ -572,7 +572,14 @@ fn insert_on_conflict(
     cx: &Cx<'_>,
 ) -> Result<Option<(RowId, Row)>> {
     let snapshot = &cx.exec.run.snapshot;
-    let arbiter = |index: Oid| conflict.arbiters.is_empty() || conflict.arbiters.contains(&index);
+    // What is checked later decides nothing now.
+    let later = |index: Oid| {
+        let mut constraints = plan.target.exclusions.iter().filter(|exclusion| exclusion.index == index);
+        constraints.any(|one| plan.target.table.constraints.get(one.place).is_some_and(|own| own.deferrable))
+    };
+    let arbiter = |index: Oid| {
+        if conflict.arbiters.is_empty() { !later(index) } else { conflict.arbiters.contains(&index) }
+    };
     if plan.target.exclusions.iter().any(|exclusion| arbiter(exclusion.index)) {
         return insert_unless_excluded(table, row, plan, &arbiter, cx);
     }

@@ -58,6 +58,7 @@ fn index(oid: Oid, name: &str, keys: &[(usize, DataType)], unique: bool, primary
             .collect(),
         include: Vec::new(),
         unique,
+        deferrable: false,
         nulls_not_distinct: false,
         primary,
         predicate: None,

@@ -207,14 +207,14 @@ impl IndexStore {
         Ok(IndexStore {
             oid: def.oid,
             name: def.name.clone(),
-            unique: def.unique,
-            referenced: def.unique && matches!(source, Source::Columns(_)),
+            unique: def.always_unique(),
+            referenced: def.always_unique() && matches!(source, Source::Columns(_)),
             nulls_not_distinct: def.nulls_not_distinct,
             keys: def.keys.clone(),
             source,
             tree,
             hasher: RandomState::new(),
-            stripes: if def.unique { (0..STRIPES).map(|_| Mutex::default()).collect() } else { Vec::new() },
+            stripes: if def.always_unique() { (0..STRIPES).map(|_| Mutex::default()).collect() } else { Vec::new() },
         })
     }
 

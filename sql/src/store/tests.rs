@@ -83,6 +83,7 @@ fn index(oid: Oid, place: usize, ty: DataType, unique: bool) -> IndexDef {
         }],
         include: Vec::new(),
         unique,
+        deferrable: false,
         nulls_not_distinct: false,
         primary: unique,
         predicate: None,

@@ -243,6 +243,7 @@ impl Ddl<'_> {
             keys,
             include: Vec::new(),
             unique: true,
+            deferrable: false,
             nulls_not_distinct: false,
             primary: false,
             predicate: None,
@@ -310,6 +311,7 @@ impl Ddl<'_> {
             keys,
             include: Vec::new(),
             unique,
+            deferrable: false,
             // Null is a key value like any other (AMI-52).
             nulls_not_distinct: unique,
             primary: false,

@@ -109,6 +109,7 @@ impl Ddl<'_> {
             keys: order.iter().map(|at| elements[*at].0.clone()).collect(),
             include: key_columns(table, &exclude.include)?,
             unique: false,
+            deferrable: false,
             predicate,
             ..self.unique_index(table, name.clone(), &[])
         };
@@ -189,6 +190,9 @@ impl Ddl<'_> {
             if primary { ConstraintKind::PrimaryKey { index: oid } } else { ConstraintKind::Unique { index: oid } };
         let mut constraint = self.new_constraint(table, name.clone(), kind)?;
         apply_characteristics(&mut constraint, using.characteristics.as_ref())?;
+        if constraint.deferrable {
+            return Err(SqlError::unsupported("a deferrable constraint of an index that is there"));
+        }
         let columns: Vec<usize> = table.indexes[place].keys.iter().filter_map(|key| key.column).collect();
         let index = &mut table.indexes[place];
         (index.name, index.constraint, index.primary) = (name, constraint.oid, primary);
@@ -212,6 +216,10 @@ impl Ddl<'_> {
         let mut constraint = self.new_constraint(table, name, kind(index.oid))?;
         apply_characteristics(&mut constraint, characteristics)?;
         index.constraint = constraint.oid;
+        index.deferrable = constraint.deferrable && index.unique;
+        if index.deferrable && index.nulls_not_distinct {
+            return Err(SqlError::unsupported("NULLS NOT DISTINCT of a deferrable constraint"));
+        }
         table.indexes.push(index);
         table.constraints.push(constraint);
         Ok(())
@@ -234,6 +242,7 @@ impl Ddl<'_> {
             keys: columns.iter().map(key).collect(),
             include: Vec::new(),
             unique: true,
+            deferrable: false,
             nulls_not_distinct: false,
             primary: false,
             predicate: None,
@@ -334,6 +343,12 @@ impl Ddl<'_> {
                 format!("there is no unique constraint matching given keys for referenced table \"{}\"", parent.name),
             )
         })?;
+        if parent.indexes.iter().any(|index| index.oid == parent_index && index.deferrable) {
+            return Err(SqlError::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("cannot use a deferrable unique constraint for referenced table \"{}\"", parent.name),
+            ));
+        }
         let name = match &key.name {
             Some(name) => fold(name),
             None => {
@@ -414,6 +429,9 @@ impl Ddl<'_> {
             }
             ConstraintKind::ForeignKey(key) => self.validate_foreign_key(table, constraint, key),
             ConstraintKind::Exclude { .. } => crate::exec::exclusion::validate(self.backend, table.id, constraint.oid),
+            ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } if constraint.deferrable => {
+                crate::exec::exclusion::validate(self.backend, table.id, constraint.oid)
+            }
             ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => Ok(()),
         }
     }

@@ -78,6 +78,7 @@ impl Ddl<'_> {
             keys,
             include: key_columns(&table, &create.include)?,
             unique: create.unique,
+            deferrable: false,
             nulls_not_distinct: create.nulls_distinct == Some(false),
             primary: false,
             predicate,

@@ -1,4 +1,5 @@
-//! EXCLUDE constraints bound to expressions (PG-167): the keys of a row, and whether those of two rows conflict.
+//! EXCLUDE constraints bound to expressions (PG-167): the keys of a row, and whether those of two rows conflict. Of these
+//! are also the unique constraints that are checked later (PG-160).
 
 use std::sync::Arc;
 
@@ -10,15 +11,21 @@ use crate::expr::{Expr, resolve_operator};
 use crate::plan::Exclusion;
 use crate::types::{DataType, oid, range_element};
 
-/// The EXCLUDE constraints of a table. Errors: those of its expressions.
+/// The EXCLUDE and deferrable unique constraints of a table. Errors: those of its expressions.
 pub(super) fn exclusions(context: &BindContext<'_>, table: &Arc<TableDef>) -> Result<Vec<Exclusion>> {
     let mut found = Vec::new();
     for (place, constraint) in table.constraints.iter().enumerate() {
-        if let ConstraintKind::Exclude { index, elements } = &constraint.kind {
-            let index = table.indexes.iter().find(|own| own.oid == *index);
-            let index = index.ok_or_else(|| SqlError::internal("an exclusion constraint without its index"))?;
-            found.push(bind(context, table, place, index, elements)?);
-        }
+        let (index, elements) = match &constraint.kind {
+            ConstraintKind::Exclude { index, elements } => (index, elements.as_slice()),
+            // All its keys are compared by `=`.
+            ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } if constraint.deferrable => {
+                (index, [].as_slice())
+            }
+            _ => continue,
+        };
+        let index = table.indexes.iter().find(|own| own.oid == *index);
+        let index = index.ok_or_else(|| SqlError::internal("an exclusion constraint without its index"))?;
+        found.push(bind(context, table, place, index, elements)?);
     }
     Ok(found)
 }

@@ -208,8 +208,9 @@ impl Rewriter<'_> {
             return None;
         }
         let single = ranges.len() == 1 && !ranges[0].any;
-        let unique = index.unique && complete && single && !has_null;
-        let score = equal * 10 + bounded * 3 + if index.unique && complete { 1000 } else { 0 } + usize::from(single);
+        let unique = index.always_unique() && complete && single && !has_null;
+        let score =
+            equal * 10 + bounded * 3 + if index.always_unique() && complete { 1000 } else { 0 } + usize::from(single);
         Some(Choice { index: index.oid, ranges, used, unique, score })
     }
 }

@@ -59,6 +59,7 @@ fn define(id: Oid, name: &str, columns: &[(String, DataType)], key_columns: usiz
         keys: (0..key_columns).map(key).collect(),
         include: Vec::new(),
         unique,
+        deferrable: false,
         nulls_not_distinct: false,
         primary: false,
         predicate: None,

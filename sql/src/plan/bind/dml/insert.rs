@@ -323,6 +323,9 @@ impl Binder<'_> {
                     | ConstraintKind::Exclude { index, .. } => Some(index),
                     _ => None,
                 });
+                if found.is_some_and(|one| one.deferrable) {
+                    return Err(deferrable_arbiter());
+                }
                 let excludes = found.is_some_and(|one| matches!(one.kind, ConstraintKind::Exclude { .. }));
                 if excludes && matches!(conflict.action, ast::OnConflictAction::DoUpdate(_)) {
                     return Err(SqlError::new(
@@ -417,6 +420,9 @@ impl Binder<'_> {
         let mut found = Vec::new();
         for index in table.indexes.iter().filter(|index| index.unique) {
             if self.index_is(index, table, &columns, &exprs, predicate.as_ref())? {
+                if index.deferrable {
+                    return Err(deferrable_arbiter());
+                }
                 found.push(index.oid);
             }
         }
@@ -504,4 +510,11 @@ impl Binder<'_> {
 fn assignable(table: &TableDef) -> Vec<usize> {
     let own = |place: &usize| table.reserved(*place).is_none_or(|reserved| !reserved.is_server_filled());
     table.live_columns().map(|(place, _)| place).filter(own).collect()
+}
+
+fn deferrable_arbiter() -> SqlError {
+    SqlError::new(
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters",
+    )
 }
