@@ -70,6 +70,18 @@ pub(super) fn find(
     row: &[Value],
     cx: &Cx<'_>,
 ) -> Result<Option<Row>> {
+    look(exclusion, table, own, row, true, cx)
+}
+
+/// As `find`; without `wait` a row counts as well that conflicts if a transaction that runs ends one way.
+fn look(
+    exclusion: &Exclusion,
+    table: TableId,
+    own: Option<RowId>,
+    row: &[Value],
+    wait: bool,
+    cx: &Cx<'_>,
+) -> Result<Option<Row>> {
     let Some(keys) = keys(exclusion, row, cx)? else { return Ok(None) };
     let Some(range) = range(exclusion, &keys) else { return Ok(None) };
     let backend = cx.exec.backend;
@@ -109,6 +121,9 @@ pub(super) fn find(
                     Standing::Pending { rows, holder } => {
                         for row in &rows {
                             if judge(row)? == Verdict::Conflicts {
+                                if !wait {
+                                    return Ok(Some(row.clone()));
+                                }
                                 backend.with_txn(|txn| txn.wait_for_holder(&holder))?;
                                 continue 'look;
                             }
@@ -143,6 +158,10 @@ pub(super) fn check(
         }
         let Some(constraint) = target.table.constraints.get(exclusion.place) else { continue };
         if constraint.deferrable {
+            // Only who finds something looks again: of two that conflict the later one does.
+            if look(exclusion, target.table.id, Some(id), row, false, cx)?.is_none() {
+                continue;
+            }
             let event = Event::Excluded { table: target.table.clone(), constraint: constraint.oid, row: id };
             let mut deferred = cx.exec.backend.deferred.borrow_mut();
             if deferred.defers(constraint) {
