@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
+use harness::certificate;
 use harness::server::TestServer;
 use tripline_proxy::config::Auth;
 
@@ -74,15 +75,6 @@ fn passwords_are_kept_as_verifiers() {
     enters(&server, "user=twin password=hop");
     let denied = psql(&server, "user=twin password=hop", "SELECT rolpassword FROM pg_authid").unwrap_err();
     assert!(denied.contains("permission denied for table pg_authid"), "{denied}");
-}
-
-/// A certificate for this machine, and its key, in files of a temporary directory.
-fn certificate() -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-    std::fs::write(directory.path().join("cert.pem"), made.cert.pem()).unwrap();
-    std::fs::write(directory.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    directory
 }
 
 fn secured(files: &tempfile::TempDir, auth: Auth, require: bool) -> TestServer {

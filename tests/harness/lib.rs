@@ -68,3 +68,16 @@ pub fn each_file(files: Vec<PathBuf>, mut check: impl FnMut(&Path) -> Result<(),
     }
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }
+
+/// A certificate for this machine, and its key, in files of a temporary directory: `cert.pem` and `key.pem`.
+///
+/// # Panics
+/// If they cannot be made.
+#[must_use]
+pub fn certificate() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(directory.path().join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(directory.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    directory
+}

@@ -1,15 +1,8 @@
 //! Relays over TLS, with keystores in PEM.
 
-use crate::node::Node;
+use harness::certificate;
 
-/// A certificate for 127.0.0.1 and localhost, and its key, in files of a temporary directory.
-fn certificate() -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-    std::fs::write(directory.path().join("cert.pem"), made.cert.pem()).unwrap();
-    std::fs::write(directory.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    directory
-}
+use crate::node::Node;
 
 fn secured(files: &tempfile::TempDir) -> Node {
     let (cert, key) = (files.path().join("cert.pem"), files.path().join("key.pem"));

@@ -286,6 +286,12 @@ impl Catalog {
         self.types.values()
     }
 
+    /// The table whose row type this is.
+    #[must_use]
+    pub fn table_of_rows(&self, ty: Oid) -> Option<&Arc<TableDef>> {
+        self.table_of_row_type(ty).filter(|table| table.row_type == ty)
+    }
+
     /// The table whose row type, or whose array over it, this is.
     #[must_use]
     pub fn table_of_row_type(&self, ty: Oid) -> Option<&Arc<TableDef>> {

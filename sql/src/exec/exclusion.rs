@@ -138,9 +138,8 @@ fn look(
     }
 }
 
-/// Checks a row that has just been written, `old` its former version: if it violates one, its
-/// index and the error. A constraint that
-/// is deferrable is left for the end of the statement or of the transaction. Errors: as `find`.
+/// Checks a row that has just been written, `old` its former version: if it violates a constraint, that one's index and
+/// the error. A deferrable constraint is left for the end of the statement or of the transaction. Errors: as `find`.
 pub(super) fn check(
     target: &WriteTarget,
     id: RowId,

@@ -37,7 +37,7 @@ pub(super) fn result_columns(catalog: &Catalog, def: &FunctionDef) -> Vec<(Arc<s
     if def.returns.oid == oid::VOID {
         return Vec::new();
     }
-    match catalog.table_of_row_type(def.returns.oid).filter(|table| table.row_type == def.returns.oid) {
+    match catalog.table_of_rows(def.returns.oid) {
         Some(table) => table.live_columns().map(|(_, column)| (Arc::from(column.name.as_str()), column.ty)).collect(),
         None => vec![(Arc::from(""), def.returns)],
     }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::runtime::EvalContext;
 use super::scalar;
 use crate::error::Result;
-use crate::types::{DataType, Oid, Row, Value};
+use crate::types::{DataType, Oid, Row, Value, oid};
 
 /// One call: its values, and the types they were bound with.
 pub struct Call<'a> {
@@ -141,6 +141,27 @@ impl Function {
             volatility: Volatility::Immutable,
             strict: true,
             body: FunctionBody::Set(body),
+        }
+    }
+
+    /// What a call of a user's own function becomes: only the binder makes it, and in no table of functions does it stand.
+    pub(crate) const fn of_user(
+        name: &'static str,
+        args: &'static [Oid],
+        volatility: Volatility,
+        body: FunctionBody,
+    ) -> Function {
+        Function {
+            oid: 0,
+            name,
+            args,
+            variadic: true,
+            defaults: &[],
+            result: oid::ANY,
+            columns: &[],
+            volatility,
+            strict: false,
+            body,
         }
     }
 

@@ -147,7 +147,7 @@ impl ObjectNames for CatalogNames {
     }
 
     fn row_fields(&self, ty: Oid) -> Option<Vec<(Arc<str>, DataType)>> {
-        let table = self.catalog()?.table_of_row_type(ty).filter(|table| table.row_type == ty)?;
+        let table = self.catalog()?.table_of_rows(ty)?;
         Some(table.live_columns().map(|(_, column)| (Arc::from(column.name.as_str()), column.ty)).collect())
     }
 

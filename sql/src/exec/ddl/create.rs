@@ -56,7 +56,7 @@ impl Ddl<'_> {
         refuse_unsupported(create)?;
         let Some(query) = &create.query else { return Err(SqlError::internal("CREATE TABLE AS without a query")) };
         let Some(mut table) = self.new_table(create)? else { return Ok("SELECT 0".to_owned()) };
-        let text = self.query.map_or_else(|| query.to_string(), str::to_owned);
+        let text = self.defining(query);
         let columns = self.query_columns(&text)?;
         let names: Vec<String> = create.columns.iter().map(|column| fold(&column.name)).collect();
         if names.len() > columns.len() {

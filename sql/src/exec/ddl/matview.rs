@@ -22,7 +22,7 @@ impl Ddl<'_> {
             }
             return Err(SqlError::new(SqlState::DUPLICATE_TABLE, text));
         }
-        let query = self.query.map_or_else(|| create.query.to_string(), str::to_owned);
+        let query = self.defining(&create.query);
         let (columns, depends_on) = self.query_shape(&query)?;
         if create.columns.len() > columns.len() {
             return Err(SqlError::syntax("too many column names were specified"));

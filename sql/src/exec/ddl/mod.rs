@@ -54,8 +54,7 @@ const COLUMNS_MAX: usize = 1600;
 /// Runs a DDL statement inside the current transaction and gives its command tag. `depth` is the trigger depth.
 /// Errors: what PostgreSQL 15 reports for the statement; 0A000 for forms that are not carried out.
 pub fn execute(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<String> {
-    let query = if parsed.dialect == "postgres" { crate::parse::defining_query(&parsed.text) } else { None };
-    let ddl = Ddl { backend, depth, text: &parsed.text, query };
+    let ddl = Ddl { backend, depth, text: &parsed.text, dialect: parsed.dialect };
     if !matches!(*parsed.statement, Statement::Maintenance { .. }) {
         backend.check_writable(verb(&parsed.statement))?;
         backend.with_txn(|txn| txn.lock_catalog())?;
@@ -164,11 +163,16 @@ struct Ddl<'a> {
     backend: &'a Backend,
     depth: u32,
     text: &'a str,
-    /// The query that defines a view, a materialized view or CREATE TABLE AS, as it was written.
-    query: Option<&'a str>,
+    dialect: &'static str,
 }
 
 impl Ddl<'_> {
+    /// The query that defines a view, a materialized view or CREATE TABLE AS: as it was written, where it was in SQL.
+    fn defining(&self, query: &ast::Query) -> String {
+        let written = if self.dialect == "postgres" { crate::parse::defining_query(self.text) } else { None };
+        written.map_or_else(|| query.to_string(), str::to_owned)
+    }
+
     fn standard(&self, tree: &ast::Statement) -> Result<String> {
         match tree {
             ast::Statement::CreateTable(create) => self.create_table(create),

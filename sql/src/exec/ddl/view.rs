@@ -17,7 +17,7 @@ impl Ddl<'_> {
         let name = object_name(&create.name);
         let persistence = if create.temporary { Persistence::Temporary } else { Persistence::Permanent };
         let (schema, own_name) = self.place_of(&name, persistence)?;
-        let query = self.query.map_or_else(|| create.query.to_string(), str::to_owned);
+        let query = self.defining(&create.query);
         let (plan_columns, depends_on) = self.query_shape(&query)?;
         let mut columns = Vec::new();
         for (place, column) in plan_columns.iter().enumerate() {

@@ -296,7 +296,7 @@ impl Binder<'_> {
     /// A value of a table's row type, or where it is NULL a row of NULLs.
     fn or_empty_row(&self, row: Expr) -> Expr {
         let ty = row.data_type();
-        let Some(table) = self.catalog.table_of_row_type(ty.oid).filter(|table| table.row_type == ty.oid) else {
+        let Some(table) = self.catalog.table_of_rows(ty.oid) else {
             return row;
         };
         let fields = table

@@ -43,9 +43,7 @@ impl Binder<'_> {
             return Ok(Some(expr));
         }
         // A row of a table is a record as it is.
-        if to.oid == oid::RECORD
-            && self.catalog.table_of_row_type(from.oid).is_some_and(|table| table.row_type == from.oid)
-        {
+        if to.oid == oid::RECORD && self.catalog.table_of_rows(from.oid).is_some() {
             return Ok(Some(expr));
         }
         if to.oid == oid::ANY || (to.oid == oid::UNKNOWN && from.oid != oid::UNKNOWN) {
@@ -80,7 +78,7 @@ impl Binder<'_> {
         };
         // ROW(…) to the row type of a table, field by field.
         let Expr::Row { fields, .. } = expr else { return Ok(None) };
-        let table = self.catalog.table_of_row_type(to.oid).filter(|table| table.row_type == to.oid).cloned();
+        let table = self.catalog.table_of_rows(to.oid).cloned();
         let Some(table) = table else { return Ok(None) };
         let columns: Vec<_> = table.live_columns().map(|(_, column)| (column.name.clone(), column.ty)).collect();
         if columns.len() != fields.len() {

@@ -175,6 +175,11 @@ impl Binder<'_> {
             }
             return Err(SqlError::unsupported("this target of an assignment"));
         };
+        self.target_named(table, ident)
+    }
+
+    /// `target_column` with the place of the name in its error.
+    fn target_named(&self, table: &TableDef, ident: &ast::Ident) -> Result<usize> {
         let place = self.target_column(table, &Name::new(ident, self.ami));
         place.map_err(|error| error.at(self.position(ident.span)))
     }

@@ -403,7 +403,7 @@ impl Binder<'_> {
                 }
             };
         }
-        let table = self.catalog.table_of_row_type(ty).filter(|table| table.row_type == ty).cloned();
+        let table = self.catalog.table_of_rows(ty).cloned();
         if let Some(table) = table {
             let mut columns = table.live_columns().map(|(_, column)| column);
             if let Some(field) = columns.position(|column| column.name == name) {

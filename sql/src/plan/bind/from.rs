@@ -870,7 +870,7 @@ impl Binder<'_> {
         let mut scalar = false;
         for (mut call, result) in calls {
             let defined = alias.as_ref().is_some_and(|alias| alias.columns.iter().any(|c| c.data_type.is_some()));
-            let composite = self.catalog.table_of_row_type(result).filter(|table| table.row_type == result).cloned();
+            let composite = self.catalog.table_of_rows(result).cloned();
             if defined && result == oid::RECORD {
                 let mut types = Vec::new();
                 for column in alias.as_ref().map_or(&[][..], |alias| alias.columns.as_slice()) {

@@ -48,18 +48,7 @@ fn group(call: &Call<'_>) -> Result<Value> {
 }
 
 const fn function(volatility: Volatility, body: ScalarFn) -> Function {
-    Function {
-        oid: 0,
-        name: "lua_function",
-        args: &[oid::TEXT, oid::ANY],
-        variadic: true,
-        defaults: &[],
-        result: oid::ANY,
-        columns: &[],
-        volatility,
-        strict: false,
-        body: FunctionBody::Scalar(body),
-    }
+    Function::of_user("lua_function", &[oid::TEXT, oid::ANY], volatility, FunctionBody::Scalar(body))
 }
 
 fn parts<'a>(call: &Call<'a>) -> Result<(&'a str, &'a [Value])> {

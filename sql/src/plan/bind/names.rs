@@ -178,7 +178,7 @@ impl Binder<'_> {
     }
 
     /// The entry of FROM that is called so, and how many levels out it is.
-    fn row_item(&self, name: &Name<'_>, schema: Option<Oid>) -> Option<(Item, usize)> {
+    pub(super) fn row_item(&self, name: &Name<'_>, schema: Option<Oid>) -> Option<(Item, usize)> {
         let top = self.frames.len();
         for (index, frame) in self.frames.iter().enumerate().rev().filter(|(_, frame)| !frame.hidden) {
             let mut items = frame.items.iter().filter(|item| item.by_name);

@@ -22,18 +22,7 @@ static STABLE: Function = function(Volatility::Stable, FunctionBody::Scalar(valu
 static ROWS: Function = function(Volatility::Volatile, FunctionBody::Set(rows));
 
 const fn function(volatility: Volatility, body: FunctionBody) -> Function {
-    Function {
-        oid: 0,
-        name: "sql_function",
-        args: &[oid::OID, oid::TEXT, oid::ANY],
-        variadic: true,
-        defaults: &[],
-        result: oid::ANY,
-        columns: &[],
-        volatility,
-        strict: false,
-        body,
-    }
+    Function::of_user("sql_function", &[oid::OID, oid::TEXT, oid::ANY], volatility, body)
 }
 
 fn routine(call: &Call<'_>) -> Result<Oid> {
@@ -147,8 +136,7 @@ impl Binder<'_> {
         if !def.columns.is_empty() {
             return def.columns.clone();
         }
-        let table = self.catalog.table_of_row_type(def.returns.oid);
-        match table.filter(|table| table.row_type == def.returns.oid) {
+        match self.catalog.table_of_rows(def.returns.oid) {
             Some(table) => table.live_columns().map(|(_, column)| (column.name.clone(), column.ty)).collect(),
             None => vec![(def.name.clone(), def.returns)],
         }

@@ -6,7 +6,7 @@ use sqlparser::ast;
 use sqlparser::ast::Expr as Ast;
 
 use super::super::Binder;
-use super::super::scope::{Name, null_of};
+use super::super::scope::null_of;
 use super::{check_reserved, is_default};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::Expr;
@@ -54,6 +54,14 @@ impl Binder<'_> {
         Ok(made)
     }
 
+    /// What a column is to become by the assignments before, taken from them; else what it is.
+    fn value_so_far(&mut self, ident: &ast::Ident, place: usize, made: &mut Vec<(usize, Expr)>) -> Result<Expr> {
+        match made.iter().position(|(own, _)| *own == place) {
+            Some(known) => Ok(made.remove(known).1),
+            None => self.expr(&Ast::Identifier(ident.clone())),
+        }
+    }
+
     /// `a[i] = value`: the column with one item changed. Several assignments to one column build on each other.
     fn assigned_element(
         &mut self,
@@ -67,8 +75,7 @@ impl Binder<'_> {
             return Err(SqlError::internal("a target that is no element"));
         };
         let table = &target.table;
-        let place = self.target_column(table, &Name::new(ident, self.ami));
-        let place = place.map_err(|error| error.at(self.position(ident.span)))?;
+        let place = self.target_named(table, ident)?;
         let column = &table.columns[place];
         Self::check_generated(column, None, true)?;
         if subscripts.iter().any(|text| is_slice(text)) {
@@ -78,10 +85,7 @@ impl Binder<'_> {
         for text in &subscripts {
             keys.push(crate::plan::bind::text::parse_expr(text)?);
         }
-        let old = match made.iter().position(|(own, _)| *own == place) {
-            Some(known) => made.remove(known).1,
-            None => self.expr(&Ast::Identifier(ident.clone()))?,
-        };
+        let old = self.value_so_far(ident, place, made)?;
         let old = if column.ty.typmod < 0 { old } else { self.coerce(old, column.ty, CastContext::Assignment)? };
         if column.ty.oid == crate::types::oid::JSONB {
             let mut path = Vec::with_capacity(keys.len());
@@ -143,14 +147,10 @@ impl Binder<'_> {
             return Err(SqlError::unsupported("this target of an assignment"));
         };
         let table = &target.table;
-        let place = self.target_column(table, &Name::new(column, self.ami));
-        let place = place.map_err(|error| error.at(self.position(column.span)))?;
+        let place = self.target_named(table, column)?;
         let def = &table.columns[place];
         Self::check_generated(def, None, true)?;
-        let old = match made.iter().position(|(own, _)| *own == place) {
-            Some(known) => made.remove(known).1,
-            None => self.expr(&Ast::Identifier((*column).clone()))?,
-        };
+        let old = self.value_so_far(column, place, made)?;
         let value = (self.expr(value)?, value);
         let set = self.with_field(old, &def.name, def.ty, fields, value);
         let set = set.map_err(|error| error.at(self.position(column.span)))?;
@@ -171,7 +171,7 @@ impl Binder<'_> {
             return self.assign(value, column, ty, Some(ast));
         };
         let wanted = self.fold(ident);
-        let row = self.catalog.table_of_row_type(ty.oid).filter(|table| table.row_type == ty.oid).cloned();
+        let row = self.catalog.table_of_rows(ty.oid).cloned();
         let Some(row) = row else {
             let shown = crate::types::shown_type(ty);
             let message = format!(
@@ -238,11 +238,7 @@ impl Binder<'_> {
         else {
             return Err(SqlError::internal("a slice that is none"));
         };
-        let known = made.iter().position(|(own, _)| *own == place);
-        let old = match known {
-            Some(known) => made.remove(known).1,
-            None => self.expr(&Ast::Identifier(ident.clone()))?,
-        };
+        let old = self.value_so_far(ident, place, made)?;
         let open = |binder: &mut Self, bound: &Option<Ast>| -> Result<Vec<Expr>> {
             Ok(match bound {
                 Some(ast) => {

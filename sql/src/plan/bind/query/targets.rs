@@ -155,7 +155,7 @@ impl Binder<'_> {
                 .collect());
         }
         let ty = type_of(&record);
-        let table = self.catalog.table_of_row_type(ty).filter(|table| table.row_type == ty).cloned();
+        let table = self.catalog.table_of_rows(ty).cloned();
         let Some(table) = table else {
             return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, "record type has not been registered"));
         };
@@ -180,18 +180,12 @@ impl Binder<'_> {
             return Err(SqlError::syntax("syntax error at or near \"*\""));
         };
         let wanted = Name::new(ident, self.ami);
-        let top = self.frames.len();
-        for (index, frame) in self.frames.iter().enumerate().rev().filter(|(_, frame)| !frame.hidden) {
-            let mut items = frame.items.iter().filter(|item| item.by_name);
-            let found =
-                items.find(|item| item.name.as_deref().is_some_and(|own| wanted.matches(own, item.loose || self.ami)));
-            if let Some(item) = found {
-                let columns = item.all().into_iter().map(|mut column| {
-                    crate::plan::bind::scope::to_outer(&mut column.expr, top - 1 - index);
-                    Target { name: column.name, expr: column.expr, origin: column.origin, ast: None }
-                });
-                return Ok(columns.collect());
-            }
+        if let Some((item, depth)) = self.row_item(&wanted, None) {
+            let columns = item.all().into_iter().map(|mut column| {
+                crate::plan::bind::scope::to_outer(&mut column.expr, depth);
+                Target { name: column.name, expr: column.expr, origin: column.origin, ast: None }
+            });
+            return Ok(columns.collect());
         }
         // A composite column: `col.*`.
         if let Ok(record) = self.column(ident) {
