@@ -110,9 +110,7 @@ impl Query {
                     ),
                 ));
             }
-            let code =
-                pair.compile(&expr, Bare::First, &mut used).map_err(|error| select::in_option("selects", error))?;
-            cells.push((place, target.columns[place].ty, code));
+            cells.push(pair.cell(catalog, (target, place), &expr, Bare::First, &mut used)?);
         }
         let offset = pair.tables[SOURCE].columns.len();
         let accumulates = cells.iter().any(|(place, ..)| used.contains(&(offset + place)));

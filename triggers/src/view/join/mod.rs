@@ -157,9 +157,7 @@ impl Query {
         let pair = Pair::parse(kind::required(def, "on")?, tables)?;
         let (mut cells, mut used) = (Vec::new(), Vec::new());
         for (place, expr) in select::list(def, "selects", &target, &mut Vec::new())? {
-            let code =
-                pair.compile(&expr, Bare::One, &mut used).map_err(|error| select::in_option("selects", error))?;
-            cells.push((place, target.columns[place].ty, code));
+            cells.push(pair.cell(catalog, (&target, place), &expr, Bare::One, &mut used)?);
         }
         let used = [0, 1].map(|side| pair.used_of(side, &used));
         Ok(Query { pair, target, form, cells, used })
@@ -475,16 +473,15 @@ impl Work<'_> {
         Ok(out)
     }
 
-    fn values(&mut self, side: usize, image: &[Value], met: Option<&Row>) -> Result<Row> {
-        let query = &self.plan.query;
+    fn fill(&mut self, side: usize, image: &[Value], met: Option<&Row>, row: &mut Row) -> Result<()> {
         let met = met.map(Vec::as_slice).unwrap_or_default();
-        let mut row = select::nulls(query.target.columns.len());
-        fill(&query.cells, if side == 0 { [image, met] } else { [met, image] }, &mut row, &mut self.locals)?;
-        Ok(row)
+        let rows = if side == 0 { [image, met] } else { [met, image] };
+        fill(&self.plan.query.cells, rows, row, &mut self.locals)
     }
 
     fn insert(&mut self, origin: Origin, side: usize, image: &[Value], met: Option<&Row>, then: Then) -> Result<()> {
-        let row = self.values(side, image, met)?;
+        let mut row = select::nulls(self.plan.query.target.columns.len());
+        self.fill(side, image, met, &mut row)?;
         self.out.push(Change { origin, put: Some(Put::Insert(row)), then });
         Ok(())
     }
@@ -499,8 +496,10 @@ impl Work<'_> {
         met: Option<&Row>,
     ) -> Result<()> {
         let Some(id) = target else { return Ok(()) };
-        let new = self.values(side, image, met)?;
         let Some(old) = ctx.fetch(self.plan.query.target.id, id, false)? else { return Ok(()) };
+        // What the trigger does not fill stays.
+        let mut new = old.clone();
+        self.fill(side, image, met, &mut new)?;
         if new != old {
             self.out.push(Change { origin, put: Some(Put::Update(id, old, new)), then: Then::Nothing });
         }
