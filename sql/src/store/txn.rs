@@ -463,8 +463,10 @@ impl Txn {
             Some(place) => place,
             None => {
                 let store = self.inner.table(table)?;
-                let handle = Handle { version: u64::MAX, store, indexes: Arc::default(), shape: Arc::default() };
-                self.tables.push(Arc::new(handle));
+                // Its parts may be newer than this says; then they are taken again.
+                let version = store.version.load(Ordering::SeqCst);
+                let parts = store.parts();
+                self.tables.push(Arc::new(Handle { store, version, indexes: parts.indexes, shape: parts.shape }));
                 self.table_ids.push(table);
                 self.tables.len() - 1
             }

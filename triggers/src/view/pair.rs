@@ -228,28 +228,26 @@ impl Pair {
         self.on.iter().map(move |(places, _)| places[side])
     }
 
-    /// The key of a row.
-    pub(crate) fn key(&self, side: usize, id: RowId, row: &[Value]) -> Vec<u8> {
-        let mut key = Vec::with_capacity(16);
+    /// The key of a row, in place of what `key` held.
+    pub(crate) fn key(&self, side: usize, id: RowId, row: &[Value], key: &mut Vec<u8>) {
+        key.clear();
         for (places, common) in &self.on {
             let value = row.get(places[side]).unwrap_or(&Value::Null);
             if *common == Common::Same && !not_a_number(value) {
-                encode_key(value, false, false, &mut key);
+                encode_key(value, false, false, key);
                 continue;
             }
             match common.value(value) {
-                Some(value) => encode_key(&value, false, false, &mut key),
-                None => return Pair::private_key(side, id),
+                Some(value) => encode_key(&value, false, false, key),
+                None => {
+                    // A key that no other row has: no value's ordered form begins like this.
+                    key.clear();
+                    key.extend_from_slice(&[0xff, u8::from(side == 1)]);
+                    key.extend_from_slice(&id.0.to_be_bytes());
+                    return;
+                }
             }
         }
-        key
-    }
-
-    /// A key that no other row has: no value's ordered form begins like this.
-    fn private_key(side: usize, id: RowId) -> Vec<u8> {
-        let mut key = vec![0xff, u8::from(side == 1)];
-        key.extend_from_slice(&id.0.to_be_bytes());
-        key
     }
 
     /// A row of a side with nothing but these columns; the others are null.
