@@ -117,7 +117,8 @@ impl Ddl<'_> {
         let Some(trigger) = self.maintainer(before)? else { return Ok(()) };
         let now = self.table_now(before)?;
         let excludes = |index: &IndexDef| {
-            let own = |kind: &ConstraintKind| matches!(kind, ConstraintKind::Exclude { index: oid, .. } if *oid == index.oid);
+            let own =
+                |kind: &ConstraintKind| matches!(kind, ConstraintKind::Exclude { index: oid, .. } if *oid == index.oid);
             now.constraints.iter().any(|constraint| own(&constraint.kind))
         };
         for index in &now.indexes {

@@ -537,7 +537,9 @@ pub(crate) fn to_column(value: Value, to: DataType) -> Result<Value> {
 /// A text, or a label of whatever enum, as a label of this one; null if it has none of this text (AMI-32).
 pub(crate) fn as_label(def: &TypeDef, value: &Value) -> Value {
     match (&def.kind, value.as_str()) {
-        (TypeKind::Enum(labels), Some(text)) => labels.label(text).map_or(Value::Null, |label| Value::Enum(label.clone())),
+        (TypeKind::Enum(labels), Some(text)) => {
+            labels.label(text).map_or(Value::Null, |label| Value::Enum(label.clone()))
+        }
         _ => Value::Null,
     }
 }

@@ -175,12 +175,7 @@ struct Query {
 }
 
 impl Query {
-    fn compile(
-        catalog: &Catalog,
-        def: &TriggerDef,
-        source: &Arc<TableDef>,
-        target: &Arc<TableDef>,
-    ) -> Result<Query> {
+    fn compile(catalog: &Catalog, def: &TriggerDef, source: &Arc<TableDef>, target: &Arc<TableDef>) -> Result<Query> {
         let mut taken = Vec::new();
         let groups = select::list(def, "groupBys", target, &mut taken)?;
         let selects = select::list(def, "selects", target, &mut taken)?;

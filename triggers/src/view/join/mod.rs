@@ -375,9 +375,12 @@ impl Run {
             ctx.check_cancel()?;
             keys.lock(ctx, slot, batch.keys.key(touched.keys[slot]))?;
         }
-        let mut work =
-            Work { plan: &self.plan, batch, nets, side, touched, keys, out: Vec::new(), locals: Vec::new() };
-        if comes { work.enter(ctx)? } else { work.moves(ctx)? }
+        let mut work = Work { plan: &self.plan, batch, nets, side, touched, keys, out: Vec::new(), locals: Vec::new() };
+        if comes {
+            work.enter(ctx)?
+        } else {
+            work.moves(ctx)?
+        }
         work.keys.store(ctx)
     }
 }
@@ -467,6 +470,8 @@ struct Meeting {
     /// The last net that comes to it, and what goes then: the target rows of the others' own.
     last: usize,
     gone: Vec<Put>,
+    /// How many those were.
+    went: usize,
 }
 
 fn ordered(side: usize, this: RowId, other: RowId) -> [RowId; 2] {
@@ -495,7 +500,8 @@ impl Work<'_> {
                     gone.extend(ctx.fetch(self.plan.query.target.id, own, false)?.map(|old| Put::Delete(own, old)));
                 }
             }
-            meetings.push(Meeting { others, alone, last: 0, gone });
+            let went = gone.len();
+            meetings.push(Meeting { others, alone, last: 0, gone, went });
         }
         let slots: Vec<usize> =
             nets.iter().map(|net| net.now.map_or(usize::MAX, |(key, _)| self.touched.slot(key))).collect();
@@ -518,7 +524,7 @@ impl Work<'_> {
             }
         }
         let mut ids = self.put(ctx, puts)?.into_iter();
-        for (net, slot) in nets.iter().zip(&slots).filter(|(net, _)| net.now.is_some()) {
+        for (at, (net, slot)) in nets.iter().zip(&slots).enumerate().filter(|(_, (net, _))| net.now.is_some()) {
             let meeting = &meetings[*slot];
             let mut next = || ids.next().flatten().ok_or_else(refused);
             let mut met = Met::default();
@@ -527,6 +533,9 @@ impl Work<'_> {
             }
             let own = if meeting.alone && form.unmatched[side] { Some(next()?) } else { None };
             self.keys.enter(ctx, *slot, side, net.row, own, met)?;
+            if meeting.last == at {
+                ids.by_ref().take(meeting.went).for_each(drop);
+            }
         }
         Ok(())
     }

@@ -158,12 +158,7 @@ enum Applies {
 }
 
 impl Query {
-    fn compile(
-        catalog: &Catalog,
-        def: &TriggerDef,
-        tables: &[Arc<TableDef>],
-        target: &Arc<TableDef>,
-    ) -> Result<Query> {
+    fn compile(catalog: &Catalog, def: &TriggerDef, tables: &[Arc<TableDef>], target: &Arc<TableDef>) -> Result<Query> {
         let source = |table: &Arc<TableDef>| Source {
             table: table.clone(),
             wheres: Vec::new(),
