@@ -3,7 +3,8 @@
 //!
 //! A statement's changes of either side are folded per row, then per key. Each touched key is locked, in the order of
 //! the keys; what it is known to hold (`op/matches.rs`) says which pairs come, go or change, so that a row costs what it
-//! has matches. All changes of the target go through the door as one statement, in the order of the source rows.
+//! has matches. All changes of the target go through the door as one statement, in the order of the source rows. Where all
+//! rows are new ones, as in a COPY, nothing is collected per key: they are taken in their own order (`Work::enter`).
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
