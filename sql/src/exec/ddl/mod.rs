@@ -15,6 +15,7 @@ mod constraint;
 mod create;
 mod dependency;
 mod drop;
+mod follow;
 mod function;
 mod grant;
 mod index;
@@ -113,6 +114,7 @@ impl Ddl<'_> {
             }
             Statement::DropRole { names, if_exists } => ddl.drop_roles(names, *if_exists),
             Statement::Grant(grant) => ddl.grant(grant),
+            Statement::AlterDefaultPrivileges(change) => ddl.alter_default_privileges(change),
             Statement::CreateExtension { name, if_not_exists } => ddl.create_extension(name, *if_not_exists),
             Statement::DropExtension { names, if_exists } => ddl.drop_extensions(names, *if_exists),
             Statement::Comment { kind, name, column, on, text } => {
@@ -478,7 +480,9 @@ impl Ddl<'_> {
         }
         let oid = self.allocate_oid();
         let name = format!("pg_temp_{}", self.backend.pid);
-        self.put(Entry::Schema(Arc::new(SchemaDef { oid, name, owner: self.user(), acl: Vec::new(), comment: None })))?;
+        // It goes with the session, whoever the user is by then.
+        let owner = crate::catalog::BOOTSTRAP_ROLE;
+        self.put(Entry::Schema(Arc::new(SchemaDef { oid, name, owner, acl: Vec::new(), comment: None })))?;
         self.backend.temp_schema.set(Some(oid));
         Ok(oid)
     }
