@@ -43,6 +43,7 @@ impl Ddl<'_> {
             let table = self.table_now(&table)?;
             self.alter_one(&table, operation)?;
         }
+        self.refuse_unmaintainable(&table)?;
         Ok("ALTER TABLE".to_owned())
     }
 
@@ -243,6 +244,19 @@ impl Ddl<'_> {
         Ok(named.map(|def| Dependent::Trigger(def.id.0)).collect())
     }
 
+    /// AMI-45: what cannot be done to a column that a trigger names. Errors: 2BP01.
+    pub(super) fn refuse_named(&self, table: &TableDef, column: &str, what: &str) -> Result<()> {
+        let Some(Dependent::Trigger(oid)) = self.triggers_naming(table, column)?.into_iter().next() else {
+            return Ok(());
+        };
+        let trigger = self.catalog()?.trigger(crate::catalog::TriggerId(oid)).map(|def| def.name.clone());
+        Err(SqlError::new(
+            SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+            format!("cannot {what} column {column} of table {} because other objects depend on it", table.name),
+        )
+        .detail(format!("trigger {} names column {column}", trigger.unwrap_or_default())))
+    }
+
     pub(super) fn rename_column(&self, table: &Arc<TableDef>, from: &str, to: &str) -> Result<()> {
         let place = find_column(table, from)
             .ok_or_else(|| SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{from}\" does not exist")))?;
@@ -252,14 +266,7 @@ impl Ddl<'_> {
                 format!("column \"{to}\" of relation \"{}\" already exists", table.name),
             ));
         }
-        if let Some(Dependent::Trigger(oid)) = self.triggers_naming(table, from)?.first() {
-            let trigger = self.catalog()?.trigger(crate::catalog::TriggerId(*oid)).map(|def| def.name.clone());
-            return Err(SqlError::new(
-                SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-                format!("cannot rename column {from} of table {} because other objects depend on it", table.name),
-            )
-            .detail(format!("trigger {} names column {from}", trigger.unwrap_or_default())));
-        }
+        self.refuse_named(table, from, "rename")?;
         let mut changed = (**table).clone();
         let rename = |text: &str| rename_in_text(text, from, to);
         to.clone_into(&mut changed.columns[place].name);
@@ -350,6 +357,9 @@ impl Ddl<'_> {
             }
             ast::AlterColumnOperation::SetDataType { data_type, using, .. } => {
                 let (ty, domain) = self.below_domain(self.resolve_type(data_type)?)?;
+                if ty != column.ty {
+                    self.refuse_named(table, name, "alter type of")?;
+                }
                 let integer =
                     matches!(ty.oid, crate::types::oid::INT2 | crate::types::oid::INT4 | crate::types::oid::INT8);
                 if column.identity.is_some() && !integer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::{Ddl, find_column, key_columns, names};
-use crate::catalog::{IndexDef, IndexKey, IndexMethod, TableDef, TriggerDef};
+use crate::catalog::{ConstraintKind, IndexDef, IndexKey, IndexMethod, TableDef, TriggerDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{fold, object_name};
 use crate::types::{DataType, Oid, oid, shown_type};
@@ -153,19 +153,45 @@ impl Ddl<'_> {
 
     /// AMI-97: a target whose rows a trigger manages takes no unique index.
     pub(super) fn refuse_managed_unique(&self, table: &TableDef, index: &IndexDef) -> Result<()> {
-        if !(index.unique || index.upsert) {
-            return Ok(());
+        match self.maintainer(table)? {
+            Some(trigger) if index.unique || index.upsert => {
+                Err(unmaintainable(format!("table \"{}\" cannot have a unique index", table.name), &trigger))
+            }
+            _ => Ok(()),
         }
-        let catalog = self.catalog()?;
+    }
+
+    /// The trigger whose target a table is.
+    fn maintainer(&self, table: &TableDef) -> Result<Option<Arc<TriggerDef>>> {
         let manages = |def: &&Arc<TriggerDef>| {
             matches!(def.kind.as_str(), "aggregate" | "projection" | "join") && def.tables.last() == Some(&table.id)
         };
-        let Some(trigger) = catalog.triggers_of(table.id).iter().find(manages) else { return Ok(()) };
-        Err(SqlError::new(
-            SqlState::INVALID_OBJECT_DEFINITION,
-            format!("table \"{}\" cannot have a unique index", table.name),
-        )
-        .detail(format!("It is maintained by trigger \"{}\".", trigger.name)))
+        Ok(self.catalog()?.triggers_of(table.id).iter().find(manages).cloned())
+    }
+
+    /// AMI-97: what ALTER TABLE may not make of a target, given as it was before. Errors: 42P17.
+    pub(super) fn refuse_unmaintainable(&self, before: &TableDef) -> Result<()> {
+        let Some(trigger) = self.maintainer(before)? else { return Ok(()) };
+        let now = self.table_now(before)?;
+        let excludes = |index: &IndexDef| {
+            let own =
+                |kind: &ConstraintKind| matches!(kind, ConstraintKind::Exclude { index: oid, .. } if *oid == index.oid);
+            now.constraints.iter().any(|constraint| own(&constraint.kind))
+        };
+        for index in &now.indexes {
+            if !before.indexes.iter().any(|known| known.oid == index.oid) && (index.unique || excludes(index)) {
+                let text = format!("table \"{}\" cannot have a unique or exclusion constraint", now.name);
+                return Err(unmaintainable(text, &trigger));
+            }
+        }
+        for (place, column) in now.live_columns().filter(|(_, column)| column.not_null) {
+            let was = before.columns.get(place).is_some_and(|column| column.not_null);
+            if !was && self.triggers_naming(&now, &column.name)?.is_empty() {
+                let text = format!("column \"{}\" of table \"{}\" cannot refuse null", column.name, now.name);
+                return Err(unmaintainable(text, &trigger));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn index_key(&self, table: &TableDef, column: &ast::IndexColumn) -> Result<(IndexKey, String)> {
@@ -203,4 +229,9 @@ impl Ddl<'_> {
         };
         Ok((key, word))
     }
+}
+
+fn unmaintainable(text: String, trigger: &TriggerDef) -> SqlError {
+    SqlError::new(SqlState::INVALID_OBJECT_DEFINITION, text)
+        .detail(format!("It is maintained by trigger \"{}\".", trigger.name))
 }

@@ -60,10 +60,33 @@ pub fn execute(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<String>
         backend.check_writable(verb(&parsed.statement))?;
         backend.with_txn(|txn| txn.lock_catalog())?;
     }
-    ddl.run(parsed).map_err(|error| match backend.catalog() {
+    let before = read_newest(backend, makes_of_rows(&parsed.statement))?;
+    let done = ddl.run(parsed);
+    read_newest(backend, before)?;
+    done.map_err(|error| match backend.catalog() {
         Ok(catalog) => name_types(error, &catalog, &ddl.searched()),
         Err(_) => error,
     })
+}
+
+/// See `Txn::read_newest`.
+fn read_newest(backend: &Backend, newest: bool) -> Result<bool> {
+    backend.with_txn(|txn| Ok(txn.read_newest(newest)))
+}
+
+/// Whether a statement makes something of all rows that a table has when it is locked, however old the transaction's
+/// snapshot: a derived table, an index, another form of the rows, or nothing.
+fn makes_of_rows(statement: &Statement) -> bool {
+    match statement {
+        Statement::Ddl(tree) => matches!(**tree, ast::Statement::AlterTable(_) | ast::Statement::CreateIndex(_)),
+        Statement::CreateTrigger(_)
+        | Statement::ToggleTrigger { .. }
+        | Statement::Truncate { .. }
+        | Statement::AlterColumn { .. }
+        | Statement::AmiCreateIndex(_)
+        | Statement::AmiAlterTable { .. } => true,
+        _ => false,
+    }
 }
 
 impl Ddl<'_> {

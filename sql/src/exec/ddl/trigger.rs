@@ -38,6 +38,13 @@ impl Ddl<'_> {
         for name in &spec.tables {
             let table = self.table(name)?;
             self.must_own(table.owner, "table", &table.name)?;
+            if table.is_materialized() {
+                return Err(SqlError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    format!("relation \"{}\" cannot have triggers", table.name),
+                )
+                .detail("This operation is not supported for materialized views."));
+            }
             self.lock(&table)?;
             tables.push(table);
         }
