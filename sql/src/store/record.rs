@@ -118,6 +118,9 @@ pub(super) fn seal(header: &mut [u8], segment: u64, synced: u64) {
     header[0..4].copy_from_slice(&crc.to_le_bytes());
 }
 
+/// Room for a record that triggers add to, in bytes.
+const TRIGGERED: usize = 1024;
+
 /// A record being built while its transaction runs.
 #[derive(Debug, Default)]
 pub(super) struct RecordBuilder {
@@ -161,6 +164,10 @@ impl RecordBuilder {
     fn enter(&mut self, table: TableId, schema: u32, writer: TriggerId) {
         self.open();
         if self.context != Some((table, schema, writer)) {
+            // Triggers seldom write one row of one table alone.
+            if writer != TriggerId::CLIENT && self.bytes.capacity() < TRIGGERED {
+                self.bytes.reserve(TRIGGERED);
+            }
             self.context = Some((table, schema, writer));
             self.bytes.push(0);
             self.bytes.extend_from_slice(&table.0.to_le_bytes());

@@ -158,15 +158,17 @@ impl Txn {
         let id = inner.next_txn.fetch_add(1, Ordering::Relaxed);
         let owner = Arc::new(Owner::new(id, options.pid));
         let seat = inner.seats.sit(Some(owner.clone()));
-        let mut txn = Txn {
+        let set = inner.catalog.read().clone();
+        let catalog = set.database(options.database).cloned().unwrap_or_default();
+        Txn {
             options,
             id: TxnId(id),
             owner,
             short: short_id(id),
             seat: Some(seat),
             registered: false,
-            set: Arc::default(),
-            catalog: Arc::default(),
+            set,
+            catalog,
             catalog_changed: false,
             physical: Vec::new(),
             tables: Vec::new(),
@@ -199,10 +201,7 @@ impl Txn {
             scratch_rows: Vec::new(),
             finished: false,
             inner,
-        };
-        let set = txn.inner.catalog.read().clone();
-        txn.set_catalog(set);
-        txn
+        }
     }
 
     /// Its id.

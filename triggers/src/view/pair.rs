@@ -278,6 +278,17 @@ impl Pair {
 /// A target column, how it takes a value, and the expression that fills it.
 pub(crate) type Cell = (usize, Cast, Code);
 
+/// A row of so many columns with nothing but the cells (by rising columns) filled, over a row of either side.
+pub(crate) fn make(cells: &[Cell], rows: [&[Value]; 2], width: usize, locals: &mut Vec<Val>) -> Result<Row> {
+    let mut row = Vec::with_capacity(width);
+    for (place, cast, code) in cells {
+        row.resize(*place, Value::Null);
+        row.push(cast.apply(select::value(code, rows[0], rows[1], locals)?)?);
+    }
+    row.resize(width, Value::Null);
+    Ok(row)
+}
+
 /// Values of cells over a row of either side (columns that are not there are null), cast to the columns' types.
 pub(crate) fn fill(cells: &[Cell], rows: [&[Value]; 2], row: &mut [Value], locals: &mut Vec<Val>) -> Result<()> {
     for (place, cast, code) in cells {

@@ -250,12 +250,12 @@ impl Run {
         self.targets.push(new);
     }
 
-    /// Locks keys in their order: what they are called, and the set.
+    /// Locks keys in their order: each is called by its place in it.
     fn lock<'k>(
         &self,
         ctx: &mut dyn HookContext,
         keys: impl Iterator<Item = &'k Vec<u8>>,
-    ) -> Result<(HashMap<&'k [u8], usize>, Keys)> {
+    ) -> Result<(Vec<&'k [u8]>, Keys)> {
         let mut order: Vec<&[u8]> = keys.map(Vec::as_slice).collect();
         order.sort_unstable();
         order.dedup();
@@ -264,7 +264,7 @@ impl Run {
             ctx.check_cancel()?;
             locked.lock(ctx, at, key)?;
         }
-        Ok((order.into_iter().enumerate().map(|(at, key)| (key, at)).collect(), locked))
+        Ok((order, locked))
     }
 
     /// Target rows come, go and change keys.
@@ -273,7 +273,7 @@ impl Run {
         let mut nets = std::mem::take(&mut self.targets);
         nets.retain(|net| net.decorate && net.now.is_some() || net.was != net.now);
         let (places, mut keys) = self.lock(ctx, nets.iter().flat_map(|net| net.was.iter().chain(&net.now)))?;
-        let place = |key: &Option<Vec<u8>>| key.as_ref().and_then(|key| places.get(key.as_slice()).copied());
+        let place = |key: &Option<Vec<u8>>| key.as_ref().and_then(|key| places.binary_search(&key.as_slice()).ok());
         let plan = self.plan.clone();
         let mut latest: HashMap<usize, Option<Row>> = HashMap::new();
         let mut puts = Vec::new();
@@ -307,7 +307,7 @@ impl Run {
     fn write_events(&mut self, ctx: &mut dyn HookContext) -> Result<()> {
         let events = std::mem::take(&mut self.events);
         let (places, mut keys) = self.lock(ctx, events.iter().flat_map(Event::keys))?;
-        let place = |key: Option<&Vec<u8>>| key.and_then(|key| places.get(key.as_slice()).copied());
+        let place = |key: Option<&Vec<u8>>| key.and_then(|key| places.binary_search(&key.as_slice()).ok());
         let mut images: Vec<Vec<&Row>> = vec![Vec::new(); places.len()];
         for event in &events {
             let was = place(event.was.as_ref());

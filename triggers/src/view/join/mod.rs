@@ -3,7 +3,8 @@
 //!
 //! A statement's changes of either side are folded per row, then per key. Each touched key is locked, in the order of
 //! the keys; what it is known to hold (`op/matches.rs`) says which pairs come, go or change, so that a row costs what it
-//! has matches. All changes of the target go through the door as one statement, in the order of the source rows.
+//! has matches. All changes of the target go through the door as one statement, in the order of the source rows. Where all
+//! rows are new ones, as in a COPY, nothing is collected per key: they are taken in their own order (`Work::enter`).
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{Row, Value};
 
 use super::op::matches::{KeyTables, Keys, Met, Target};
-use super::pair::{Bare, Cell, Pair, fill};
+use super::pair::{Bare, Cell, Pair, fill, make};
 use super::select;
 use super::state::clear_table;
 use super::target::{
@@ -162,6 +163,7 @@ impl Query {
         for (place, expr) in select::list(def, "selects", &target, &mut Vec::new())? {
             cells.push(pair.cell(catalog, (&target, place), &expr, Bare::One, &mut used)?);
         }
+        cells.sort_by_key(|(place, ..)| *place);
         let used = [0, 1].map(|side| pair.used_of(side, &used));
         let widths = [0, 1].map(|side: usize| used[side].iter().max().map_or(0, |last| last + 1));
         Ok(Query { pair, target, form, cells, used, widths })
@@ -478,6 +480,12 @@ fn ordered(side: usize, this: RowId, other: RowId) -> [RowId; 2] {
     if side == 0 { [this, other] } else { [other, this] }
 }
 
+/// The rows of the left and the right.
+fn sides<'a>(side: usize, image: &'a [Value], met: Option<&'a Row>) -> [&'a [Value]; 2] {
+    let met = met.map(Vec::as_slice).unwrap_or_default();
+    if side == 0 { [image, met] } else { [met, image] }
+}
+
 fn refused() -> SqlError {
     SqlError::internal("a maintained row was refused")
 }
@@ -663,15 +671,8 @@ impl Work<'_> {
     }
 
     fn values(&mut self, side: usize, image: &[Value], met: Option<&Row>) -> Result<Row> {
-        let mut row = select::nulls(self.plan.query.target.columns.len());
-        self.fill(side, image, met, &mut row)?;
-        Ok(row)
-    }
-
-    fn fill(&mut self, side: usize, image: &[Value], met: Option<&Row>, row: &mut Row) -> Result<()> {
-        let met = met.map(Vec::as_slice).unwrap_or_default();
-        let rows = if side == 0 { [image, met] } else { [met, image] };
-        fill(&self.plan.query.cells, rows, row, &mut self.locals)
+        let Query { cells, target, .. } = &self.plan.query;
+        make(cells, sides(side, image, met), target.columns.len(), &mut self.locals)
     }
 
     fn insert(&mut self, origin: Origin, side: usize, image: &[Value], met: Option<&Row>, then: Then) -> Result<()> {
@@ -693,7 +694,7 @@ impl Work<'_> {
         let Some(old) = ctx.fetch(self.plan.query.target.id, id, false)? else { return Ok(()) };
         // What the trigger does not fill stays.
         let mut new = old.clone();
-        self.fill(side, image, met, &mut new)?;
+        fill(&self.plan.query.cells, sides(side, image, met), &mut new, &mut self.locals)?;
         if new != old {
             self.out.push(Change { origin, put: Some(Put::Update(id, old, new)), then: Then::Nothing });
         }

@@ -13,7 +13,7 @@ use tripline_sql::change::{HookContext, Put, RowChange, RowId};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Oid, Row, Value};
 
-use super::pair::Cell;
+use super::pair::{Cell, make};
 use super::select::{self, Cast, Named, Place};
 use super::state::StateTable;
 use super::target::{
@@ -196,6 +196,7 @@ impl Query {
             }
         }
         for source in &mut sources {
+            source.selects.sort_by_key(|(place, ..)| *place);
             source.used.sort_unstable();
             source.used.dedup();
         }
@@ -296,11 +297,7 @@ impl Plan {
                 return Ok(None);
             }
         }
-        let mut out = select::nulls(self.query.target.columns.len());
-        for (place, cast, code) in &source.selects {
-            out[*place] = cast.apply(select::value(code, &[], row, locals)?)?;
-        }
-        Ok(Some(out))
+        make(&source.selects, [&[], row], self.query.target.columns.len(), locals).map(Some)
     }
 
     fn named(&self, source: usize, error: SqlError) -> SqlError {
