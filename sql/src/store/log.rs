@@ -6,7 +6,8 @@
 //!
 //! Where commits come one at a time, handing each to the flusher and back costs more than the rest of the commit: after
 //! some syncs of a single record each, a committer leads, that is, it writes and syncs its own record where it stands.
-//! As soon as others commit meanwhile, or a sync takes long, the flusher has the work again.
+//! As soon as others commit meanwhile, or a sync takes long, the flusher has the work again. Where many commit it may
+//! wait a moment for company (`company.rs`).
 //!
 //! A place is only given in a segment whose whole length is already on disk, so a full disk is met before the commit
 //! (53100), never after. If a write or a sync fails nevertheless the log is poisoned: nothing more is acknowledged and
@@ -27,6 +28,7 @@ use crate::change::{CommitNo, CommitRecord};
 use crate::env::Env;
 use crate::error::{Result, SqlError, SqlState};
 
+use super::company::Company;
 use super::disk::{Disk, io_error};
 use super::record::{self, HEADER};
 use super::segment::{Fill, SEGMENT_HEADER, Segment};
@@ -95,6 +97,11 @@ struct Tail {
     flushing: bool,
     /// Whether somebody will see to what is pending; not so while only `lazy` records are.
     asked: bool,
+    /// Whom the flusher may wait for, and how many records end the wait it is in; 0 = it is in none.
+    company: Company,
+    enough: usize,
+    /// When the last sync began.
+    began: Duration,
     /// How many quick syncs had one record, lately: 0 to `ALONE_MAX`.
     alone: u32,
     /// Bytes that the next segment must have; 0 = none is asked for.
@@ -168,6 +175,7 @@ impl Log {
         start: LogStart,
     ) -> Result<Log> {
         let segment = start.segments.back().cloned().ok_or_else(|| SqlError::internal("a log has a segment"))?;
+        let began = env.clock.elapsed();
         Ok(Log {
             disk,
             env,
@@ -183,6 +191,9 @@ impl Log {
                 pending_bytes: 0,
                 flushing: false,
                 asked: false,
+                company: Company::default(),
+                enough: 0,
+                began,
                 alone: 0,
                 wanted: segment_bytes,
                 attempts: 0,
@@ -231,11 +242,12 @@ impl Log {
     }
 
     /// Commits a record: `validate` may still refuse it, `publish` makes it visible; both run in the commit mutex. Who
-    /// is to write it says `urge`. Errors: 53100, 58030, and those of `validate`.
+    /// is to write it says `urge`; `previous` is the last commit before it of the same session, 0 if there is none. Errors: 53100, 58030, and those of `validate`.
     pub(super) fn append(
         &self,
         mut bytes: Vec<u8>,
         urge: Urge,
+        previous: CommitNo,
         validate: &mut dyn FnMut() -> Result<()>,
         publish: &mut dyn FnMut(CommitNo),
     ) -> Result<(CommitNo, Option<Turn<'_>>)> {
@@ -292,14 +304,19 @@ impl Log {
         tail.pending.push(Pending { record, segment, offset });
         publish(CommitNo(commit));
         self.newest.store(commit, Ordering::SeqCst);
+        tail.company.committed(commit, previous.0);
         // The flusher has to know of the first record that waits for company, to wait no longer than it may.
         let waits = urge == Urge::Lazy && tail.pending.len() == 1 && !tail.flushing;
         let first = urge != Urge::Lazy && !tail.asked;
         let leads = first && urge == Urge::Lead && !tail.flushing && tail.alone >= ALONE;
         tail.asked |= first;
         tail.flushing |= leads;
+        let enough = tail.enough != 0 && tail.pending.len() >= tail.enough;
+        if enough {
+            tail.enough = 0;
+        }
         drop(tail);
-        if first && !leads || waits {
+        if first && !leads || waits || enough {
             self.work.notify_one();
         }
         Ok((CommitNo(commit), leads.then(|| Turn { log: self })))
@@ -400,7 +417,20 @@ impl Log {
         loop {
             {
                 let mut tail = self.tail.lock();
-                while tail.pending.is_empty() || tail.flushing || !(tail.asked || tail.stop) {
+                let mut waited = false;
+                loop {
+                    if !tail.pending.is_empty() && !tail.flushing && (tail.asked || tail.stop) {
+                        match tail.company.patience() {
+                            Some(patience) if !waited && !tail.stop && tail.pending.len() < patience.enough => {
+                                waited = true;
+                                tail.enough = patience.enough;
+                                self.work.wait_for(&mut tail, patience.window);
+                                tail.enough = 0;
+                                continue;
+                            }
+                            _ => break,
+                        }
+                    }
                     let done = tail.stop && tail.pending.is_empty() && !tail.flushing;
                     if done || self.failure.get().is_some() {
                         return;
@@ -433,12 +463,16 @@ impl Log {
         let single = batch.len() <= 3;
         let began = self.env.clock.elapsed();
         let written = self.write(&batch, buffer);
-        let quick = self.env.clock.elapsed().saturating_sub(began) <= LEAD_MAX;
+        let took = self.env.clock.elapsed().saturating_sub(began);
+        let quick = took <= LEAD_MAX;
+        let records = batch.len();
         match written {
             Ok(()) => self.publish(batch),
             Err(error) => self.poison(error),
         }
         let mut tail = self.tail.lock();
+        let interval = began.saturating_sub(std::mem::replace(&mut tail.began, began));
+        tail.company.synced(records, interval, took);
         let full = tail.pending_bytes > PENDING_MAX;
         tail.pending_bytes -= bytes;
         if full {

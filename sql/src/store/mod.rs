@@ -10,8 +10,8 @@
 //! index.rs   from keys to rows                owner.rs   transactions seen from outside; snapshots
 //! table.rs   a table; vacuum                  lock.rs line.rs   row, table and advisory locks; waiting
 //! record.rs  bytes of a commit                log.rs segment.rs reader.rs   the change log
-//! passing.rs cursors that move without one    checkpoint.rs recover.rs
-//! disk.rs    the only way to files
+//! passing.rs cursors that move without one    company.rs when a sync waits for more records
+//! disk.rs    the only way to files            checkpoint.rs recover.rs
 //! ```
 //!
 //! Latches are taken in this order: a unique index's stripe, a chunk, then any one of: a tree, a shard of locks or of
@@ -19,6 +19,7 @@
 
 mod blocks;
 mod checkpoint;
+mod company;
 mod config;
 mod ddl;
 mod disk;

@@ -106,7 +106,7 @@ impl Inner {
     fn append_record(&self, record: RecordBuilder) -> Result<CommitNo> {
         let txn = TxnId(self.next_txn.fetch_add(1, Ordering::Relaxed));
         let bytes = record.finish(txn, 0, self.config.origin, None)?;
-        let (commit, _) = self.log.append(bytes, Urge::Flusher, &mut || Ok(()), &mut |_| {})?;
+        let (commit, _) = self.log.append(bytes, Urge::Flusher, CommitNo(0), &mut || Ok(()), &mut |_| {})?;
         Ok(commit)
     }
 }

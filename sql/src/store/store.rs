@@ -304,7 +304,7 @@ impl Store {
         let inner = self.inner();
         let txn = TxnId(inner.next_txn.fetch_add(1, Ordering::Relaxed));
         let bytes = record.finish(txn, 0, inner.config.origin, None)?;
-        let (commit, _) = inner.log.append(bytes, Urge::Lazy, &mut || Ok(()), &mut |_| {})?;
+        let (commit, _) = inner.log.append(bytes, Urge::Lazy, CommitNo(0), &mut || Ok(()), &mut |_| {})?;
         Ok(commit)
     }
 

@@ -798,7 +798,7 @@ impl Txn {
             (false, false) => Urge::Flusher,
             (false, true) => Urge::Lead,
         };
-        let (commit, turn) = inner.log.append(bytes, urge, &mut validate, &mut publish)?;
+        let (commit, turn) = inner.log.append(bytes, urge, self.options.at_least, &mut validate, &mut publish)?;
         inner.passing.written(&passing);
         inner.commits.fetch_add(1, Ordering::Relaxed);
         self.unlock_rows(0);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tripline beside PostgreSQL 15: the same scripts on both, in turn, on this machine; medians and ratios.
 
-    tests/benches/compare/run.py [--reps 3] [--seconds 4] [--rows 1000000] [--only NAME,NAME] [--list]
+    tests/benches/compare/run.py [--reps 3] [--seconds 4] [--rows 1000000] [--limit 300] [--only NAME,NAME] [--list]
 
 Both servers are durable (fsync on), both listen on 127.0.0.1 TCP, PostgreSQL with shared_buffers=1GB. Every repetition
 runs one server after the other, so that a slow minute of the machine hits both. CPU is user + system time of the
@@ -124,14 +124,26 @@ def pgbench(server, script, clients, seconds, mode="prepared", extra=()):
     return tps, (after - before) / max(int(found[1]), 1) * 1e6
 
 
-def timed(server, sql=None, file=None):
+def timed(server, options, sql=None, file=None):
+    """Seconds and server CPU seconds; `None` for both when the statement was stopped at the time limit."""
     began, cpu = time.monotonic(), cpu_of(server.pids())
     with open(file) if file else tempfile.TemporaryFile("w+") as source:
+        # The server stops the statement, so that nothing of it runs beside the next measurement.
         run = subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(server.port), "-U", "admin", *(["-c", sql] if sql else []), "postgres"],
-                             stdin=source, capture_output=True, text=True, timeout=300)
+                             stdin=source, capture_output=True, text=True, env={**os.environ, "PGOPTIONS": f"-c statement_timeout={options.limit}s"})
+    if "statement timeout" in run.stderr:
+        return None, None
     if run.returncode:
         raise RuntimeError(f"{server.name}: {run.stderr.strip()[:1500]}")
     return time.monotonic() - began, cpu_of(server.pids()) - cpu
+
+
+def bulk_figures(server, options, rows, **source):
+    """Rows per second and CPU microseconds per row, and whether the rows per second are only an upper bound."""
+    elapsed, cpu = timed(server, options, **source)
+    if elapsed is None:
+        return rows / options.limit, 0.0, True
+    return rows / elapsed, cpu / rows * 1e6, False
 
 
 SCHEMA = (HERE / "schema.sql").read_text()
@@ -167,8 +179,7 @@ def bench_copy(case, statement=False):
 
     def once(server, options):
         prepare(server, case if not (statement and server.name == "postgres") else case + "_statement")
-        elapsed, cpu = timed(server, "\\copy ord(grp,sym,px,qty,note) from '%s'" % options.rows_file)
-        return options.rows / elapsed, cpu / options.rows * 1e6
+        return bulk_figures(server, options, options.rows, sql="\\copy ord(grp,sym,px,qty,note) from '%s'" % options.rows_file)
     return ready, once, "rows/s"
 
 
@@ -192,8 +203,7 @@ def bench_values(case=None, statement=False):
 
     def once(server, options):
         prepare(server, case if not (statement and server.name == "postgres") else case + "_statement")
-        elapsed, cpu = timed(server, file=options.values_file)
-        return 100_000 / elapsed, cpu / 100_000 * 1e6
+        return bulk_figures(server, options, 100_000, file=options.values_file)
     return ready, once, "rows/s"
 
 
@@ -267,6 +277,7 @@ def main():
     parser.add_argument("--reps", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of a COPY")
+    parser.add_argument("--limit", type=int, default=300, help="seconds after which a bulk statement is stopped; its rows per second are then an upper bound")
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
@@ -294,16 +305,18 @@ def main():
                     for server in servers:
                         if not (name.endswith("_row") and server.name == "postgres" and figures["postgres"]):
                             figures[server.name].append(once(server, options))
-            except subprocess.TimeoutExpired:
-                print(f"{name:26} {unit:7} PostgreSQL did not finish in 300 s; Tripline not run beside it", flush=True)
-                continue
             except (RuntimeError, subprocess.CalledProcessError) as error:
                 print(f"{name:26} failed: {error}", flush=True)
                 continue
             value = {k: statistics.median(v[0] for v in f) for k, f in figures.items()}
             cpu = {k: statistics.median(v[1] for v in f) for k, f in figures.items()}
-            print(f"{name:26} {unit:7} {value['postgres']:12,.0f} {value['tripline']:12,.0f} {value['tripline'] / value['postgres']:7.2f}   "
-                  f"{cpu['postgres']:.2f}, {cpu['tripline']:.2f}, {cpu['tripline'] / max(cpu['postgres'], 1e-9):.2f}", flush=True)
+            stopped = {k: any(len(v) > 2 and v[2] for v in f) for k, f in figures.items()}
+            if stopped["tripline"]:
+                print(f"{name:26} failed: Tripline did not finish in {options.limit} s", flush=True)
+                continue
+            less, more = ("<", ">") if stopped["postgres"] else ("", "")
+            ratios = f"not finished in {options.limit} s, {cpu['tripline']:.2f}" if less else f"{cpu['postgres']:.2f}, {cpu['tripline']:.2f}, {cpu['tripline'] / max(cpu['postgres'], 1e-9):.2f}"
+            print(f"{name:26} {unit:7} {less + format(value['postgres'], ',.0f'):>12} {value['tripline']:12,.0f} {more + format(value['tripline'] / value['postgres'], '.2f'):>7}   {ratios}", flush=True)
         if "reopen" in wanted:
             reopen(servers[1], options)
     finally:

@@ -416,7 +416,7 @@ fn a_late_record_neither_moves_a_cursor_back_nor_makes_one() {
     let mut record = RecordBuilder::default();
     record.passing(&taken);
     let bytes = record.finish(TxnId(1 << 40), 0, 0, None).unwrap();
-    let _ = inner.log.append(bytes, Urge::Flusher, &mut || Ok(()), &mut |_| {}).unwrap();
+    let _ = inner.log.append(bytes, Urge::Flusher, CommitNo(0), &mut || Ok(()), &mut |_| {}).unwrap();
     inner.passing.written(&taken);
     let mut txn = store.begin(options());
     insert(&mut txn, &def, row(1, "a", 1));
