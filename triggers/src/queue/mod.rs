@@ -222,6 +222,10 @@ impl Subscriber for Queue {
         event::columns(&self.def, change).is_some()
     }
 
+    fn may_linger(&self) -> bool {
+        true
+    }
+
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>> {
         Ok(Box::new(Runner {
             machine: self.machine(engine, Some(session))?,
