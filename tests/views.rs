@@ -849,8 +849,8 @@ impl Hooks for Faulty {
         self.inner.toggled(ctx, def)
     }
 
-    fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>) -> Option<Box<dyn Attached>> {
-        let inner = self.inner.attached(catalog, table)?;
+    fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>, replica: bool) -> Option<Box<dyn Attached>> {
+        let inner = self.inner.attached(catalog, table, replica)?;
         if !self.on.load(Ordering::Relaxed) {
             return Some(inner);
         }

@@ -251,6 +251,119 @@ fn tags_have_a_number_only_where_they_should() {
     raw.run("DROP TABLE wire_tags");
 }
 
+/// Statements and their tags, as PostgreSQL 15 gives them, in an order in which they run.
+#[rustfmt::skip]
+const TAGS: &[(&str, &str)] = &[
+    ("CREATE TABLE tag_t (a int, b text)", "CREATE TABLE"),
+    ("CREATE TABLE IF NOT EXISTS tag_t (a int)", "CREATE TABLE"),
+    ("INSERT INTO tag_t VALUES (1, 'x'), (2, 'y')", "INSERT 0 2"),
+    ("UPDATE tag_t SET b = 'z' WHERE a = 2", "UPDATE 1"),
+    ("CREATE TABLE tag_u AS SELECT * FROM tag_t", "SELECT 2"),
+    ("CREATE TABLE tag_w AS SELECT 1 AS x WITH NO DATA", "CREATE TABLE AS"),
+    ("CREATE TABLE IF NOT EXISTS tag_u AS SELECT 1 AS x", "CREATE TABLE AS"),
+    ("SELECT * INTO tag_v FROM tag_t", "SELECT 2"),
+    ("MERGE INTO tag_t t USING (VALUES (1), (9)) s(a) ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = 'm' WHEN NOT MATCHED THEN INSERT VALUES (s.a)", "MERGE 2"),
+    ("DELETE FROM tag_t WHERE a = 9", "DELETE 1"),
+    ("WITH d AS (DELETE FROM tag_u RETURNING a) INSERT INTO tag_u SELECT a FROM d", "INSERT 0 2"),
+    ("START TRANSACTION", "START TRANSACTION"),
+    ("COMMIT", "COMMIT"),
+    ("BEGIN", "BEGIN"),
+    ("SAVEPOINT s", "SAVEPOINT"),
+    ("ROLLBACK TO s", "ROLLBACK"),
+    ("RELEASE s", "RELEASE"),
+    ("DECLARE c CURSOR FOR SELECT a FROM tag_t", "DECLARE CURSOR"),
+    ("FETCH 5 FROM c", "FETCH 2"),
+    ("MOVE BACKWARD 1 IN c", "MOVE 1"),
+    ("CLOSE c", "CLOSE CURSOR"),
+    ("CLOSE ALL", "CLOSE CURSOR ALL"),
+    ("LOCK TABLE tag_t", "LOCK TABLE"),
+    ("SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS"),
+    ("END", "COMMIT"),
+    ("BEGIN WORK", "BEGIN"),
+    ("ABORT", "ROLLBACK"),
+    ("PREPARE tag_p AS SELECT 1", "PREPARE"),
+    ("EXECUTE tag_p", "SELECT 1"),
+    ("DEALLOCATE tag_p", "DEALLOCATE"),
+    ("DEALLOCATE ALL", "DEALLOCATE ALL"),
+    ("LISTEN tag_c", "LISTEN"),
+    ("NOTIFY tag_c", "NOTIFY"),
+    ("UNLISTEN tag_c", "UNLISTEN"),
+    ("UNLISTEN *", "UNLISTEN"),
+    ("SET work_mem = '8MB'", "SET"),
+    ("RESET work_mem", "RESET"),
+    ("RESET ALL", "RESET"),
+    ("SHOW work_mem", "SHOW"),
+    ("DISCARD PLANS", "DISCARD PLANS"),
+    ("DISCARD TEMP", "DISCARD TEMP"),
+    ("DISCARD SEQUENCES", "DISCARD SEQUENCES"),
+    ("DISCARD ALL", "DISCARD ALL"),
+    ("TRUNCATE tag_u", "TRUNCATE TABLE"),
+    ("COMMENT ON TABLE tag_t IS 'x'", "COMMENT"),
+    ("GRANT SELECT ON tag_t TO PUBLIC", "GRANT"),
+    ("REVOKE SELECT ON tag_t FROM PUBLIC", "REVOKE"),
+    ("CREATE ROLE tag_r", "CREATE ROLE"),
+    ("ALTER ROLE tag_r NOLOGIN", "ALTER ROLE"),
+    ("CREATE ROLE tag_m", "CREATE ROLE"),
+    ("GRANT tag_r TO tag_m", "GRANT ROLE"),
+    ("REVOKE tag_r FROM tag_m", "REVOKE ROLE"),
+    ("DROP ROLE tag_r, tag_m", "DROP ROLE"),
+    ("DO 'begin perform 1; end'", "DO"),
+    ("VACUUM", "VACUUM"),
+    ("ANALYZE tag_t", "ANALYZE"),
+    ("CREATE INDEX tag_i ON tag_t (a)", "CREATE INDEX"),
+    ("REINDEX TABLE tag_t", "REINDEX"),
+    ("ALTER INDEX tag_i RENAME TO tag_j", "ALTER INDEX"),
+    ("DROP INDEX tag_j", "DROP INDEX"),
+    ("ALTER TABLE tag_t ADD c int", "ALTER TABLE"),
+    ("CREATE VIEW tag_vw AS SELECT 1 AS x", "CREATE VIEW"),
+    ("CREATE OR REPLACE VIEW tag_vw AS SELECT 1 AS x", "CREATE VIEW"),
+    ("ALTER VIEW tag_vw RENAME TO tag_vx", "ALTER VIEW"),
+    ("ALTER VIEW tag_vx RENAME COLUMN x TO y", "ALTER VIEW"),
+    ("DROP VIEW tag_vx", "DROP VIEW"),
+    ("CREATE MATERIALIZED VIEW tag_mv AS SELECT 1 AS x", "SELECT 1"),
+    ("REFRESH MATERIALIZED VIEW tag_mv", "REFRESH MATERIALIZED VIEW"),
+    ("CREATE MATERIALIZED VIEW tag_mw AS SELECT 1 AS x WITH NO DATA", "CREATE MATERIALIZED VIEW"),
+    ("DROP MATERIALIZED VIEW tag_mv, tag_mw", "DROP MATERIALIZED VIEW"),
+    ("CREATE SEQUENCE tag_s", "CREATE SEQUENCE"),
+    ("ALTER SEQUENCE tag_s RESTART", "ALTER SEQUENCE"),
+    ("DROP SEQUENCE tag_s", "DROP SEQUENCE"),
+    ("CREATE SCHEMA tag_sc", "CREATE SCHEMA"),
+    ("ALTER SCHEMA tag_sc RENAME TO tag_sd", "ALTER SCHEMA"),
+    ("DROP SCHEMA tag_sd", "DROP SCHEMA"),
+    ("CREATE TYPE tag_e AS ENUM ('a')", "CREATE TYPE"),
+    ("ALTER TYPE tag_e ADD VALUE 'b'", "ALTER TYPE"),
+    ("DROP TYPE tag_e", "DROP TYPE"),
+    ("CREATE DOMAIN tag_d AS int", "CREATE DOMAIN"),
+    ("ALTER DOMAIN tag_d SET DEFAULT 1", "ALTER DOMAIN"),
+    ("DROP DOMAIN tag_d", "DROP DOMAIN"),
+    ("CREATE FUNCTION tag_f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "CREATE FUNCTION"),
+    ("ALTER FUNCTION tag_f() RENAME TO tag_g", "ALTER FUNCTION"),
+    ("DROP FUNCTION tag_g()", "DROP FUNCTION"),
+    ("CREATE DATABASE tag_db", "CREATE DATABASE"),
+    ("ALTER DATABASE tag_db SET work_mem = '5MB'", "ALTER DATABASE"),
+    ("DROP DATABASE tag_db", "DROP DATABASE"),
+    ("CHECKPOINT", "CHECKPOINT"),
+    ("EXPLAIN SELECT 1", "EXPLAIN"),
+    ("VALUES (1), (2)", "SELECT 2"),
+    ("TABLE tag_t", "SELECT 2"),
+    ("COPY tag_t TO STDOUT", "COPY 2"),
+    ("DROP TABLE tag_t, tag_u, tag_v, tag_w", "DROP TABLE"),
+];
+
+// PG-24: the tags, in the simple and in the extended protocol.
+#[test]
+fn every_tag_is_postgresqls() {
+    let (_server, mut raw) = session();
+    for (sql, tag) in TAGS {
+        let answer = raw.run(sql);
+        assert!(answer.contains(&format!("C({tag})")), "{sql}: {answer}");
+    }
+    for (sql, tag) in TAGS.iter().filter(|(sql, _)| !sql.starts_with("COPY")) {
+        let answer = raw.parse("", sql, &[]).bind("", "", &[], &[]).execute("", 0).sync().ask();
+        assert!(answer.contains(&format!("C({tag})")), "{sql}: {answer}");
+    }
+}
+
 // W-9
 #[test]
 fn a_failing_copy_out_ends_with_an_error_alone() {

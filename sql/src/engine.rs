@@ -382,6 +382,7 @@ fn bootstrap(store: &Store) -> Result<()> {
             template,
             allow_connections: open,
             settings: Vec::new(),
+            default_acls: Vec::new(),
             comment: None,
         };
         txn.change_catalog(CatalogChange::Put { database: 0, entry: Entry::Database(Arc::new(def)) })?;

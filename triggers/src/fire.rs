@@ -86,12 +86,37 @@ struct Set {
     managers: Vec<TriggerId>,
 }
 
+#[derive(Clone)]
 struct Entry {
     id: TriggerId,
     listens: Listens,
     folds: bool,
     /// Or why it cannot run: raised when it would.
     trigger: Result<Arc<dyn RowTrigger>>,
+}
+
+impl Set {
+    /// Those alone that keep derived tables; none if there are none.
+    fn deriving(&self, catalog: &Catalog) -> Option<Arc<Set>> {
+        let derives = |entry: &&Entry| {
+            let def = catalog.trigger(entry.id);
+            def.is_some_and(|def| kind(&def.kind).is_some_and(|kind| kind.derives()))
+        };
+        let entries: Vec<Entry> = self.entries.iter().filter(derives).cloned().collect();
+        (!entries.is_empty()).then(|| {
+            Arc::new(Set {
+                table: self.table.clone(),
+                has_before: entries.iter().any(|entry| entry.listens.before.contains(&true)),
+                has_after: entries.iter().any(|entry| entry.listens.after.contains(&true)),
+                calls: entries.iter().any(|entry| !entry.folds),
+                repeats: self.repeats,
+                observed: self.observed,
+                reentered: self.reentered,
+                managers: self.managers.clone(),
+                entries,
+            })
+        })
+    }
 }
 
 /// Changes that nested statements leave to a view that has noted changes itself and not written them yet: it must not
@@ -308,7 +333,7 @@ impl Hooks for Fire {
         result
     }
 
-    fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>) -> Option<Box<dyn Attached>> {
+    fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>, replica: bool) -> Option<Box<dyn Attached>> {
         let triggers = catalog.triggers_of(table.id);
         if triggers.is_empty() {
             return None;
@@ -320,6 +345,7 @@ impl Hooks for Fire {
             .filter(|kept| Arc::ptr_eq(&kept.catalog, catalog))
             .map(|kept| kept.set.clone());
         let set = known.unwrap_or_else(|| self.keep(catalog, table))?;
+        let set = if replica { set.deriving(catalog)? } else { set };
         let running = set.entries.iter().map(|_| Slot::default()).collect();
         Some(Box::new(Statement { set, running, fold_max: self.fold_max }))
     }

@@ -34,6 +34,24 @@ pub struct DatabaseDef {
     /// COMMENT ON DATABASE.
     #[serde(default)]
     pub comment: Option<String>,
+    /// ALTER DEFAULT PRIVILEGES.
+    #[serde(default)]
+    pub default_acls: Vec<DefaultAcl>,
+}
+
+/// What objects that a role makes will grant from the start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DefaultAcl {
+    /// OID in pg_default_acl.
+    pub oid: Oid,
+    /// OID of the role that makes them.
+    pub role: Oid,
+    /// OID of the schema that they are made in; 0: any. What a schema adds comes to what holds everywhere.
+    pub schema: Oid,
+    /// r tables and views, S sequences, f functions, T types, n schemas.
+    pub kind: char,
+    /// The privileges; of those of any schema the owner's own among them.
+    pub acl: Vec<AclItem>,
 }
 
 /// A schema.

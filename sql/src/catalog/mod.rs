@@ -16,7 +16,7 @@ mod types;
 mod view;
 
 pub use changes::{CatalogChange, Entry, EntryKey};
-pub use database::{Catalog, CatalogSet, DatabaseDef, ObjectKind, Relation, SchemaDef, Shared};
+pub use database::{Catalog, CatalogSet, DatabaseDef, DefaultAcl, ObjectKind, Relation, SchemaDef, Shared};
 pub use function::{FunctionDef, FunctionKind, SQL_FUNCTIONS};
 pub use role::{AclItem, Privilege, RoleDef};
 pub use sequence::SequenceDef;

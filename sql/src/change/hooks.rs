@@ -256,8 +256,9 @@ pub trait Hooks: Send + Sync {
     fn dropped(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()>;
     /// A definition's `enabled` changed.
     fn toggled(&self, ctx: &mut dyn HookContext, def: &TriggerDef) -> Result<()>;
-    /// The in-transaction triggers of a table, or none. Cheap: called once per writing statement.
-    fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>) -> Option<Box<dyn Attached>>;
+    /// The in-transaction triggers of a table, or none. Cheap: called once per writing statement. `replica`: of a session
+    /// whose `session_replication_role` is that: only those that keep derived tables, which are right at every commit.
+    fn attached(&self, catalog: &Arc<Catalog>, table: &Arc<TableDef>, replica: bool) -> Option<Box<dyn Attached>>;
     /// A function or procedure's text before it is stored: syntax errors as 42601.
     fn check_function(&self, def: &crate::catalog::FunctionDef) -> Result<()>;
     /// Looks at an AMI method or procedure before it is stored and completes its arguments. Errors: 42601, 42703, 42704,
@@ -346,7 +347,7 @@ impl Hooks for NoHooks {
     fn toggled(&self, _: &mut dyn HookContext, _: &TriggerDef) -> Result<()> {
         Ok(())
     }
-    fn attached(&self, _: &Arc<Catalog>, _: &Arc<TableDef>) -> Option<Box<dyn Attached>> {
+    fn attached(&self, _: &Arc<Catalog>, _: &Arc<TableDef>, _: bool) -> Option<Box<dyn Attached>> {
         None
     }
     fn check_function(&self, _: &crate::catalog::FunctionDef) -> Result<()> {

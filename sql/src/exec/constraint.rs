@@ -391,7 +391,10 @@ fn act(
                 };
                 let result = cascade(exec, &mut writing, key, *action, now.as_deref(), id, row, snapshot);
                 writer = Some(writing);
-                result?;
+                // A default that is the key itself leaves the child where it was: then there must be another parent.
+                if result? && !parent_again(exec, parent, table, key, &keys[at], snapshot)? {
+                    return Err(parent_violation(exec.backend, parent, table, constraint, key, was));
+                }
             }
         }
     }
@@ -439,6 +442,7 @@ fn parent_again(
     Ok(found.is_some())
 }
 
+/// Does what the key says to one child row. True if its new key, a default, is the one that it had.
 #[allow(clippy::too_many_arguments, reason = "one call site")]
 fn cascade(
     exec: &Exec<'_>,
@@ -449,10 +453,11 @@ fn cascade(
     id: RowId,
     mut row: Row,
     snapshot: &Snapshot,
-) -> Result<()> {
+) -> Result<bool> {
     let cx = exec.cx();
     let was = pick(&row, &key.columns);
     loop {
+        let mut kept = false;
         row.resize(writer.table.columns.len(), Value::Null);
         let outcome = match (action, now) {
             (ForeignKeyAction::Cascade, None) => writer.delete_row(id, row, snapshot, &cx)?,
@@ -478,12 +483,14 @@ fn cascade(
                         _ => Value::Null,
                     };
                 }
+                kept = action == ForeignKeyAction::SetDefault && same_row(&pick(&new, &key.columns), &was);
                 writer.update_row(id, row, new, snapshot, Some(&key.columns), &cx)?
             }
         };
         match outcome {
             Changed::Newer(newer) if same_row(&pick(&newer, &key.columns), &was) => row = newer,
-            _ => return Ok(()),
+            Changed::Newer(_) => return Ok(false),
+            _ => return Ok(kept),
         }
     }
 }

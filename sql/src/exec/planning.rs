@@ -71,6 +71,11 @@ pub fn apply_setting(backend: &Backend, name: &str, value: Option<&str>, local: 
             if let Some(value) = value {
                 return set_session_authorization(backend, value, local);
             }
+            let shown = backend.settings.borrow_mut().set(name, None, local)?.to_string();
+            // What the connection logged in as is a role of its own again.
+            backend.settings.borrow_mut().set("role", Some("none"), local)?;
+            refresh_user(backend);
+            return Ok(shown);
         }
         "transaction_read_only" => {
             let on = value.and_then(super::parse_bool).unwrap_or(false);
@@ -169,6 +174,10 @@ impl PlanSource for Source<'_> {
 
     fn system_relation_by_oid(&self, oid: Oid) -> Option<&'static SystemRelation> {
         system::relation_by_oid(oid)
+    }
+
+    fn type_function(&self, name: &str) -> Option<Oid> {
+        crate::system::type_function(name)
     }
 
     fn kept_target(&self, table: TableId) -> Option<Arc<WriteTarget>> {

@@ -67,7 +67,7 @@ pub static SETTINGS: &[SettingDef] = &[
     def("array_nulls", "on", Bool),
     def("backslash_quote", "safe_encoding", Words(&["safe_encoding", "on", "off"])),
     def("block_size", "8192", ReadOnly),
-    def("bytea_output", "hex", Words(&["hex", "escape"])),
+    def("bytea_output", "hex", Words(&["escape", "hex"])),
     def("check_function_bodies", "on", Bool),
     reported("client_encoding", "UTF8", Text),
     def("client_min_messages", "notice", Words(LEVELS)),
@@ -622,6 +622,16 @@ fn print_unit(n: i64, units: Units) -> String {
     }
     let (name, size) = units.iter().rev().find(|(_, size)| n % size == 0).unwrap_or(&units[0]);
     format!("{}{name}", n / size)
+}
+
+/// A value as pg_settings has it: a time in milliseconds, a size in kilobytes, anything else as it is shown.
+pub(super) fn in_base_unit(kind: SettingKind, value: &str) -> String {
+    let number = match kind {
+        Millis(..) => parse_unit(value, MILLIS),
+        Kilobytes(..) => parse_unit(value, KILOBYTES),
+        _ => None,
+    };
+    number.map_or_else(|| value.to_owned(), |number| number.to_string())
 }
 
 fn millis(value: &str) -> u64 {

@@ -355,6 +355,7 @@ fn is_definition(statement: &Statement) -> bool {
             | Statement::AlterRole { .. }
             | Statement::DropRole { .. }
             | Statement::Grant(_)
+            | Statement::AlterDefaultPrivileges(_)
             | Statement::CreateExtension { .. }
             | Statement::DropExtension { .. }
             | Statement::Comment { .. }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{Backend, Cx, Exec, SessionInfo};
+use super::{Backend, Cx, Exec, SessionInfo, SettingKind};
 use crate::catalog::{Catalog, TableDef, TableId, Timing, TriggerDef, TriggerId};
 use crate::change::{CommitNo, CommitRecord, Position, RowChange};
 use crate::error::Result;
@@ -52,10 +52,7 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
     Ok(match what {
         "settings" => {
             let all = backend.settings.borrow().all();
-            let row = |(name, value, reset): (String, String, String)| {
-                shaped("pg_settings", &[("name", text(&name)), ("setting", text(&value)), ("reset_val", text(&reset))])
-            };
-            all.into_iter().map(row).collect()
+            all.into_iter().map(|(name, value, reset)| setting_row(&name, &value, &reset)).collect()
         }
         "tls" => {
             let row = |info: SessionInfo| {
@@ -422,6 +419,61 @@ fn image(table: &TableDef, row: &Row, backend: &Backend) -> Value {
 }
 
 /// A row of a relation of pg_catalog from the columns that are known; the others are NULL.
+/// A row of pg_settings: numbers in their base unit.
+fn setting_row(name: &str, value: &str, reset: &str) -> Row {
+    let text = |text: &str| Value::text(text);
+    let def = super::SETTINGS.iter().find(|def| def.name == name);
+    let Some(def) = def else {
+        let fields = [
+            ("name", text(name)),
+            ("setting", text(value)),
+            ("category", text("Customized Options")),
+            ("short_desc", text("")),
+            ("context", text("user")),
+            ("vartype", text("string")),
+            ("source", text("session")),
+            ("boot_val", text(reset)),
+            ("reset_val", text(reset)),
+            ("pending_restart", Value::Bool(false)),
+        ];
+        return shaped("pg_settings", &fields);
+    };
+    let (vartype, unit, bounds) = match def.kind {
+        SettingKind::Bool => ("bool", None, None),
+        SettingKind::Int(min, max) => ("integer", None, Some((min, max))),
+        SettingKind::Millis(min, max) => ("integer", Some("ms"), Some((min, max))),
+        SettingKind::Kilobytes(min, max) => ("integer", Some("kB"), Some((min, max))),
+        SettingKind::Real => ("real", None, None),
+        SettingKind::Words(_) => ("enum", None, None),
+        SettingKind::Text => ("string", None, None),
+        SettingKind::ReadOnly => match def.default.parse::<i64>() {
+            Ok(only) => ("integer", None, Some((only, only))),
+            Err(_) => ("string", None, None),
+        },
+    };
+    let base = |value: &str| text(&super::settings::in_base_unit(def.kind, value));
+    let mut fields = vec![
+        ("name", text(name)),
+        ("setting", base(value)),
+        ("category", text("Client Connection Defaults / Statement Behavior")),
+        ("short_desc", text("")),
+        ("context", text(if matches!(def.kind, SettingKind::ReadOnly) { "internal" } else { "user" })),
+        ("vartype", text(vartype)),
+        ("source", text(if value == def.default { "default" } else { "session" })),
+        ("boot_val", base(def.default)),
+        ("reset_val", base(reset)),
+        ("pending_restart", Value::Bool(false)),
+    ];
+    fields.extend(unit.map(|unit| ("unit", text(unit))));
+    if let Some((min, max)) = bounds {
+        fields.extend([("min_val", text(&min.to_string())), ("max_val", text(&max.to_string()))]);
+    }
+    if let SettingKind::Words(words) = def.kind {
+        fields.push(("enumvals", crate::system::text_array(words.iter().map(|word| (*word).to_owned()))));
+    }
+    shaped("pg_settings", &fields)
+}
+
 fn shaped(relation: &str, known: &[(&str, Value)]) -> Row {
     let Some(relation) = crate::system::relation(crate::catalog::PG_CATALOG, relation) else { return Row::new() };
     let value = |name: &str| known.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());

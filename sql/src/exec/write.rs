@@ -92,11 +92,12 @@ pub(super) fn checkout(exec: &Exec<'_>, target: &Arc<WriteTarget>) -> Result<Tab
         return Err(maintained(exec, &table));
     }
     let catalog = backend.catalog()?;
-    let attached =
-        if catalog.triggers_of(table.id).is_empty() { None } else { backend.shared.hooks.attached(&catalog, &table) };
-    let replica =
-        attached.is_some() && backend.settings.borrow().get("session_replication_role").as_deref() == Some("replica");
-    let attached = if replica { None } else { attached };
+    let attached = if catalog.triggers_of(table.id).is_empty() {
+        None
+    } else {
+        let replica = backend.settings.borrow().get("session_replication_role").as_deref() == Some("replica");
+        backend.shared.hooks.attached(&catalog, &table, replica)
+    };
     let locks_before = attached.as_ref().is_some_and(|attached| attached.has_before() && !attached.repeats());
     if locks_before {
         // What its scripts do before a row is written is not done twice.

@@ -31,7 +31,8 @@ pub use normalise::normalise;
 pub use relations::relations;
 pub use standard::{
     LikeTable, defining_query, element_mark, exclude_mark, insert_statement, is_defaults_mark, is_not_null_mark,
-    is_rows_from_mark, is_star_mark, is_variadic_mark, like_mark, lock_clause, string_literals,
+    is_rows_from_mark, is_star_mark, is_variadic_mark, item_end, like_mark, lock_clause, relation_literals,
+    string_literals,
 };
 pub use statement::*;
 
@@ -307,6 +308,14 @@ pub fn parse_expr(text: &str) -> Result<ast::Expr> {
 /// 42601 with a position in `text`.
 pub fn parse_type(text: &str) -> Result<ast::DataType> {
     standard::type_text(text)
+}
+
+/// Reads the name of an object, as it stands in a literal of type regclass.
+///
+/// # Errors
+/// 42601 for anything else.
+pub fn parse_name(text: &str) -> Result<ast::ObjectName> {
+    standard::name_text(text)
 }
 
 /// A syntax error at a place, for the dialects.

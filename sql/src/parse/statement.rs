@@ -108,6 +108,7 @@ pub enum Statement {
         column: String,
         action: ColumnAction,
     },
+    AlterDefaultPrivileges(Box<DefaultPrivileges>),
     AlterDomain {
         name: ObjectName,
         action: Box<DomainAction>,
@@ -121,6 +122,8 @@ pub enum Statement {
     },
     Begin {
         modes: TransactionModes,
+        /// Written START TRANSACTION, which the command tag repeats.
+        start: bool,
     },
     Commit {
         chain: bool,
@@ -577,6 +580,8 @@ pub enum AlterObjectAction {
     Owner(String),
     Schema(String),
     SetOptions(Vec<(String, String)>),
+    /// Of a view or materialized view: from, to.
+    RenameColumn(String, String),
 }
 
 /// Actions of ALTER DOMAIN.
@@ -655,6 +660,17 @@ pub struct GrantStatement {
     pub grantees: Vec<String>,
     pub grant_option: bool,
     pub cascade: bool,
+}
+
+/// ALTER DEFAULT PRIVILEGES.
+#[derive(Clone, Debug)]
+pub struct DefaultPrivileges {
+    /// The roles that make the objects; none: the user.
+    pub roles: Vec<String>,
+    /// The schemas that they are made in; none: any.
+    pub schemas: Vec<String>,
+    /// GRANT or REVOKE; its only object is TABLES, SEQUENCES, FUNCTIONS, ROUTINES, TYPES or SCHEMAS.
+    pub grant: GrantStatement,
 }
 
 /// A CREATE TRIGGER of any dialect as written; tables not yet resolved.

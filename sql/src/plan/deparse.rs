@@ -329,11 +329,11 @@ impl Deparse<'_> {
 
     fn infix(&self, left: &Expr, op: &str, right: &Expr, out: &mut String, top: bool) {
         let parens = self.open(out, top);
-        self.write(left, out, false);
+        self.write(left, out, self.pretty && stands_bare(left, op, true));
         out.push(' ');
         out.push_str(op);
         out.push(' ');
-        self.write(right, out, false);
+        self.write(right, out, self.pretty && stands_bare(right, op, false));
         Self::close(out, parens);
     }
 
@@ -345,7 +345,8 @@ impl Deparse<'_> {
                 out.push_str(word);
                 out.push(' ');
             }
-            let parens = matches!(item, Expr::And(_) | Expr::Or(_) | Expr::AnyArray { .. } | Expr::InList { .. });
+            let parens = matches!(item, Expr::Or(_) | Expr::AnyArray { .. } | Expr::InList { .. })
+                || matches!(item, Expr::And(_)) && word == "AND";
             self.write(item, out, self.pretty && !parens);
         }
         Self::close(out, parens);
@@ -378,6 +379,7 @@ impl Deparse<'_> {
                     self.write(only, out, false);
                     Self::close(out, parens);
                 }
+                _ if self.spelled(function.name, args, out) => {}
                 _ => {
                     let (name, args) = match args.as_slice() {
                         [_, Expr::Const(name, _), rest @ ..] if super::bind::is_routine(function) => {
@@ -498,6 +500,28 @@ impl Deparse<'_> {
         }
     }
 
+    /// A call that SQL spells in words of its own; false if it is none.
+    fn spelled(&self, name: &str, args: &[Expr], out: &mut String) -> bool {
+        let field = |expr: &Expr| match expr {
+            Expr::Const(value, _) => value.as_str().map(str::to_owned),
+            Expr::Cast { input, .. } => match &**input {
+                Expr::Const(value, _) => value.as_str().map(str::to_owned),
+                _ => None,
+            },
+            _ => None,
+        };
+        match (name, args) {
+            ("current_user" | "session_user", []) => out.push_str(&name.to_uppercase()),
+            ("extract", [unit, from]) if field(unit).is_some() => {
+                out.push_str(&format!("EXTRACT({} FROM ", field(unit).unwrap_or_default()));
+                self.write(from, out, true);
+                out.push(')');
+            }
+            _ => return false,
+        }
+        true
+    }
+
     fn cast(&self, expr: &Expr, input: &Expr, to: DataType, out: &mut String) {
         if let Some(word) = keyword(expr) {
             out.push_str(word);
@@ -574,7 +598,7 @@ impl Deparse<'_> {
         let narrow = matches!(input, Expr::Cast { input, to, .. }
             if to.oid == oid::TEXT && input.data_type().oid == oid::VARCHAR);
         if narrow {
-            out.push_str("(ARRAY[");
+            out.push_str(if self.pretty { "ARRAY[" } else { "(ARRAY[" });
             for (place, item) in list.iter().enumerate() {
                 if place > 0 {
                     out.push_str(", ");
@@ -584,7 +608,7 @@ impl Deparse<'_> {
                     other => self.write(other, out, true),
                 }
             }
-            out.push_str("])::text[]");
+            out.push_str(if self.pretty { "]::text[]" } else { "])::text[]" });
         } else {
             out.push_str("ARRAY[");
             self.list(list, out);
@@ -652,6 +676,17 @@ fn keyword(expr: &Expr) -> Option<&'static str> {
         oid::TIME => Some("LOCALTIME"),
         _ => None,
     }
+}
+
+/// Whether an operand of an arithmetic operator needs no parentheses in the pretty form.
+fn stands_bare(operand: &Expr, op: &str, left: bool) -> bool {
+    let rank = |op: &str| match op {
+        "+" | "-" => 1,
+        "*" | "/" | "%" => 2,
+        _ => 0,
+    };
+    let Some(own) = operator_of(operand).filter(|own| own.left != 0).map(|own| rank(own.name)) else { return false };
+    own > 0 && rank(op) > 0 && (own > rank(op) || own == rank(op) && left)
 }
 
 fn symbol(op: CompareOp) -> &'static str {

@@ -16,9 +16,9 @@ pub mod visit;
 use std::sync::Arc;
 
 pub use bind::{
-    BindContext, LUA_FUNCTIONS, PlanSource, bind_ami_argument, bind_check, bind_default, bind_domain_check,
-    bind_generated, bind_index_expr, bind_scalar, bind_unfolded, exclusion_operator, resolve_type, resolve_type_text,
-    write_target,
+    BindContext, LUA_FUNCTIONS, NameUse, Named, PlanSource, bind_ami_argument, bind_check, bind_default,
+    bind_domain_check, bind_generated, bind_index_expr, bind_scalar, bind_unfolded, domain_uses, exclusion_operator,
+    expression_uses, find_function, query_uses, resolve_type, resolve_type_text, write_target,
 };
 pub use build::plan;
 

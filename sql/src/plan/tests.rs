@@ -114,6 +114,7 @@ fn catalogs() -> CatalogSet {
         template: false,
         allow_connections: true,
         settings: Vec::new(),
+        default_acls: Vec::new(),
         comment: None,
     };
     set.apply(CatalogChange::Put { database: 0, entry: Entry::Database(Arc::new(database)) });

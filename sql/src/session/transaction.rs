@@ -107,7 +107,7 @@ impl Session {
     /// Runs a statement of transaction control; none if it is not one. Gives the tag.
     pub(super) fn control(&mut self, statement: &Statement) -> Result<Option<String>> {
         let tag = match statement {
-            Statement::Begin { modes } => {
+            Statement::Begin { modes, start } => {
                 if self.block == Block::None {
                     self.ensure_transaction();
                     self.block = Block::Open;
@@ -118,10 +118,18 @@ impl Session {
                     ));
                 }
                 self.apply_modes(modes)?;
-                "BEGIN"
+                if *start { "START TRANSACTION" } else { "BEGIN" }
             }
-            Statement::Commit { chain } => return self.commit_block(*chain).map(Some),
+            Statement::Commit { chain } => {
+                if *chain {
+                    self.need_block("COMMIT AND CHAIN")?;
+                }
+                return self.commit_block(*chain).map(Some);
+            }
             Statement::Rollback { chain } => {
+                if *chain {
+                    self.need_block("ROLLBACK AND CHAIN")?;
+                }
                 if self.block == Block::None {
                     self.warn_no_block();
                 }

@@ -11,6 +11,23 @@ use crate::parse::{DiscardTarget, FetchDirection, Parsed, SettingScope, Statemen
 use crate::plan::{OutputColumn, PlanKind};
 use crate::types::{DataType, Oid, Row, Value};
 
+/// What CONCURRENTLY makes of a statement: it cannot run in a block (PG-21), though it is carried out like any other.
+fn concurrently(parsed: &Parsed) -> Option<&'static str> {
+    let Statement::Ddl(tree) = &*parsed.statement else { return None };
+    match &**tree {
+        sqlparser::ast::Statement::CreateIndex(create) if create.concurrently => Some("CREATE INDEX CONCURRENTLY"),
+        sqlparser::ast::Statement::Drop { .. } => {
+            // The parser leaves the word out.
+            let words: Vec<&str> = parsed.text.split_ascii_whitespace().take(3).collect();
+            let said = words.len() == 3
+                && words[1].eq_ignore_ascii_case("index")
+                && words[2].eq_ignore_ascii_case("concurrently");
+            said.then_some("DROP INDEX CONCURRENTLY")
+        }
+        _ => None,
+    }
+}
+
 fn no_cursor(name: &str) -> SqlError {
     SqlError::new(SqlState::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist"))
 }
@@ -124,6 +141,13 @@ impl Session {
             Statement::Explain { statement, options } => self.explain(portal, statement, options),
             Statement::Copy(copy) => self.start_copy(portal, copy),
             Statement::SetConstraints { names, deferred } => {
+                if self.block == Block::None && !self.in_implicit_block() {
+                    self.backend.notice(SqlError::notice(
+                        Severity::Warning,
+                        SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                        "SET CONSTRAINTS can only be used in transaction blocks",
+                    ));
+                }
                 let names = match names {
                     Some(names) => Some(crate::exec::objects::constraints_named(&self.backend, names)?),
                     None => None,
@@ -148,6 +172,9 @@ impl Session {
                     } else {
                         "DROP DATABASE"
                     })?;
+                }
+                if let Some(what) = concurrently(&parsed) {
+                    self.refuse_in_block(what)?;
                 }
                 if matches!(other, Statement::LockTable { .. }) && !self.in_implicit_block() {
                     self.need_block("LOCK TABLE")?;

@@ -149,6 +149,7 @@ fn create(store: &Store) -> Arc<TableDef> {
         template: false,
         allow_connections: true,
         settings: Vec::new(),
+        default_acls: Vec::new(),
         comment: None,
     };
     txn.change_catalog(put(Entry::Database(Arc::new(database)))).unwrap();

@@ -116,6 +116,8 @@ pub struct Txn {
     pub(super) command_used: bool,
     open: Vec<Snapshot>,
     fixed: Option<CommitNo>,
+    /// Statements read at the newest commit all the same.
+    reads_newest: bool,
     pub(super) record: RecordBuilder,
     pub(super) writes: Vec<Write>,
     pub(super) stale: Vec<StaleKey>,
@@ -173,6 +175,7 @@ impl Txn {
             command_used: false,
             open: Vec::new(),
             fixed: None,
+            reads_newest: false,
             record: RecordBuilder::default(),
             writes: Vec::new(),
             stale: Vec::new(),
@@ -348,6 +351,8 @@ impl Txn {
         self.refresh_catalog();
         let newest = writes || self.wrote || self.locked;
         let commit = match self.fixed {
+            // The seat holds the older one, and so this one.
+            Some(commit) if self.reads_newest => CommitNo(self.inner.log.newest().0.max(commit.0)),
             Some(commit) => commit,
             None => {
                 let commit = self.pin(newest);
@@ -360,6 +365,12 @@ impl Txn {
         let snapshot = Snapshot { commit, command: self.command };
         self.open.push(snapshot);
         snapshot
+    }
+
+    /// Whether statements read at the newest commit from now on, also where the isolation level has fixed a snapshot: what
+    /// a change of the catalog makes of a table must miss no row of it. Gives what held before.
+    pub fn read_newest(&mut self, newest: bool) -> bool {
+        std::mem::replace(&mut self.reads_newest, newest)
     }
 
     fn pin(&self, newest: bool) -> CommitNo {
@@ -452,8 +463,10 @@ impl Txn {
             Some(place) => place,
             None => {
                 let store = self.inner.table(table)?;
-                let handle = Handle { version: u64::MAX, store, indexes: Arc::default(), shape: Arc::default() };
-                self.tables.push(Arc::new(handle));
+                // Its parts may be newer than this says; then they are taken again.
+                let version = store.version.load(Ordering::SeqCst);
+                let parts = store.parts();
+                self.tables.push(Arc::new(Handle { store, version, indexes: parts.indexes, shape: parts.shape }));
                 self.table_ids.push(table);
                 self.tables.len() - 1
             }

@@ -55,6 +55,22 @@ pub(super) fn acl_value(context: &dyn SystemContext, acl: &[AclItem]) -> Value {
     array(oid::ACLITEM, items.collect())
 }
 
+/// Rows of `pg_default_acl`.
+pub(super) fn pg_default_acl(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let set = context.runtime().catalogs();
+    let Some(database) = set.shared.database(context.runtime().database()) else { return Ok(Vec::new()) };
+    let row = |one: &crate::catalog::DefaultAcl| {
+        vec![
+            Value::Oid(one.oid),
+            Value::Oid(one.role),
+            Value::Oid(one.schema),
+            flag(u8::try_from(one.kind).unwrap_or(b'r')),
+            acl_value(context, &one.acl),
+        ]
+    };
+    Ok(database.default_acls.iter().map(row).collect())
+}
+
 /// What catalogs grant: everybody may read them.
 pub(super) fn public_select() -> Value {
     array(oid::ACLITEM, vec![Value::from("=r/admin")])

@@ -66,7 +66,8 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
         "pg_get_functiondef" => Ok(question.function_text()),
         "to_regclass" => Ok(question.find(oid::REGCLASS)),
         "to_regtype" => Ok(question.find(oid::REGTYPE)),
-        "to_regproc" | "to_regprocedure" => Ok(question.find(oid::REGPROC)),
+        "to_regproc" => Ok(question.find(oid::REGPROC)),
+        "to_regprocedure" => Ok(question.find(oid::REGPROCEDURE)),
         "to_regnamespace" => Ok(question.find(oid::REGNAMESPACE)),
         "to_regrole" => Ok(question.find(oid::REGROLE)),
         "regclass" => question.must_find(oid::REGCLASS),
@@ -251,10 +252,11 @@ impl Question<'_> {
     fn expression(&self) -> Result<Value> {
         let Some(text) = self.text(0) else { return Ok(Value::Null) };
         let table = self.oid(1).and_then(|oid| self.table(oid)).cloned();
-        // A default is printed with its column's type: find the column that it is the default of.
-        let ty = table.as_ref().and_then(|table| {
-            let own = |column: &&crate::catalog::Column| column.default.as_deref() == Some(text);
-            table.live_columns().map(|(_, column)| column).find(own).map(|column| column.ty)
+        // A default is printed with its column's type.
+        let (text, place) = super::relations::unmarked_default(text);
+        let ty = table.as_ref().zip(place).and_then(|(table, place)| {
+            let column = table.columns.get(place).filter(|column| column.generated.is_none())?;
+            Some(column.ty)
         });
         let domain = self.oid(1).and_then(|oid| self.catalog.user_type(oid)).and_then(|def| match &def.kind {
             TypeKind::Domain(domain) => Some(domain.base),
@@ -670,12 +672,13 @@ impl Question<'_> {
         let superuser = shared.role(role).is_some_and(|def| def.superuser);
         for word in words.split(',') {
             let word = word.trim().to_uppercase();
+            let to_grant = word.ends_with(" WITH GRANT OPTION");
             let wanted = privilege(word.trim_end_matches(" WITH GRANT OPTION")).ok_or_else(|| {
                 SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("unrecognized privilege type: \"{word}\""))
             })?;
             let listed = acl.iter().any(|item| {
                 (item.grantee == 0 || roles.contains(&item.grantee))
-                    && item.privileges.iter().any(|(found, _)| *found == wanted)
+                    && item.privileges.iter().any(|(found, option)| *found == wanted && (*option || !to_grant))
             });
             if superuser || roles.contains(&owner) || listed {
                 return Ok(Value::Bool(true));

@@ -9,7 +9,7 @@ use crate::plan::{SystemContext, SystemRows};
 use crate::types::{DataType, Oid, Row, TypeInfo, Value, element_type_of, format_type, oid, type_info};
 
 use super::access::role_name;
-use super::relations::{default_text, has_default, user_relations};
+use super::relations::{default_text, has_default, marked_default, user_relations};
 use super::{catalog, int4, schema_name};
 
 /// The one list of which function computes which view.
@@ -34,16 +34,16 @@ pub(super) fn rows(name: &str) -> Option<SystemRows> {
         "domains" => domains,
         "information_schema_catalog_name" => |context, _| Ok(vec![vec![database_name(context)]]),
         "enabled_roles" | "applicable_roles" => enabled_roles,
-        _ => return None,
+        other => return super::routines::rows(other),
     })
 }
 
-fn database_name(context: &dyn SystemContext) -> Value {
+pub(super) fn database_name(context: &dyn SystemContext) -> Value {
     let set = context.runtime().catalogs();
     set.shared.database(context.runtime().database()).map_or(Value::Null, |def| Value::from(def.name.as_str()))
 }
 
-fn yes_no(yes: bool) -> Value {
+pub(super) fn yes_no(yes: bool) -> Value {
     Value::from(if yes { "YES" } else { "NO" })
 }
 
@@ -93,7 +93,7 @@ pub(super) fn measures(ty: DataType) -> Measures {
     found
 }
 
-fn data_type(ty: DataType, info: Option<&TypeInfo>) -> String {
+pub(super) fn data_type(ty: DataType, info: Option<&TypeInfo>) -> String {
     match info {
         Some(info) if info.element != 0 && info.category.letter() == b'A' => "ARRAY".to_owned(),
         Some(_) => format_type(DataType::new(ty.oid)),
@@ -111,7 +111,7 @@ fn column_udt(own: &Catalog, column: &Column) -> Oid {
 }
 
 /// Schema and name of a type.
-fn type_place(own: &Catalog, ty: Oid) -> (Value, Value) {
+pub(super) fn type_place(own: &Catalog, ty: Oid) -> (Value, Value) {
     if let Some(info) = type_info(ty) {
         return ("pg_catalog".into(), info.name.into());
     }
@@ -170,7 +170,7 @@ fn column_row(owner: &Owner<'_>, place: usize, column: &Column) -> Row {
     let shown_default = column.generated.is_none() && column.identity.is_none() && has_default(column);
     let default = if shown_default {
         let text = default_text(owner.own, column).unwrap_or_default();
-        let args = [Value::from(text.as_str()), Value::Oid(owner.relation)];
+        let args = [Value::from(marked_default(&text, place)), Value::Oid(owner.relation)];
         owner.context.runtime().deparse("pg_get_expr", &args).unwrap_or_else(|_| Value::from(text))
     } else {
         Value::Null
@@ -182,6 +182,14 @@ fn column_row(owner: &Owner<'_>, place: usize, column: &Column) -> Row {
     let null = || Value::Null;
     let udt = column_udt(owner.own, column);
     let (udt_schema, udt_name) = type_place(owner.own, udt);
+    let collation = match column.collation.as_deref() {
+        Some(name) if name != "default" => [database.clone(), "pg_catalog".into(), name.into()],
+        _ => [Value::Null, Value::Null, Value::Null],
+    };
+    let generated = column.generated.as_ref().map(|generated| {
+        let args = [Value::from(generated.expr.as_str()), Value::Oid(owner.relation)];
+        owner.context.runtime().deparse("pg_get_expr", &args).unwrap_or_else(|_| generated.expr.as_str().into())
+    });
     let domain = match owner.own.user_type(column.domain) {
         Some(def) => [database.clone(), schema_name(owner.own, def.schema).into(), def.name.as_str().into()],
         None => [Value::Null, Value::Null, Value::Null],
@@ -206,9 +214,9 @@ fn column_row(owner: &Owner<'_>, place: usize, column: &Column) -> Row {
         null(),
         null(),
         null(),
-        null(),
-        null(),
-        null(),
+        collation[0].clone(),
+        collation[1].clone(),
+        collation[2].clone(),
         domain[0].clone(),
         domain[1].clone(),
         domain[2].clone(),
@@ -233,7 +241,7 @@ fn column_row(owner: &Owner<'_>, place: usize, column: &Column) -> Row {
         number(|def| def.min),
         yes_no(sequence.is_some_and(|def| def.cycle)),
         Value::from(if column.generated.is_some() { "ALWAYS" } else { "NEVER" }),
-        column.generated.as_ref().map(|generated| generated.expr.clone()).into(),
+        generated.unwrap_or_default(),
         yes_no(owner.updatable),
     ]
 }
@@ -407,7 +415,8 @@ fn table_constraints(context: &dyn SystemContext, _: &[(usize, Value)]) -> Resul
     let mut rows = Vec::new();
     let row = |def: &TableDef, name: &str, kind: &str, deferrable: bool, deferred: bool| {
         let schema: Value = schema_name(&own, def.schema).into();
-        let unique = matches!(kind, "UNIQUE" | "PRIMARY KEY");
+        let index = def.indexes.iter().find(|index| index.name == name);
+        let distinct = index.filter(|_| kind == "UNIQUE").map(|index| yes_no(!index.nulls_not_distinct));
         vec![
             database.clone(),
             schema.clone(),
@@ -419,7 +428,7 @@ fn table_constraints(context: &dyn SystemContext, _: &[(usize, Value)]) -> Resul
             yes_no(deferrable),
             yes_no(deferred),
             "YES".into(),
-            if unique { "YES".into() } else { Value::Null },
+            distinct.unwrap_or_default(),
         ]
     };
     each_constraint(&own, |def, constraint| {
@@ -701,7 +710,8 @@ fn right_name(privilege: Privilege) -> Option<&'static str> {
 
 fn table_privileges(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
-    let tables = own.tables().filter(|def| !def.hidden).map(|def| (def.schema, &def.name, def.owner, &def.acl));
+    let tables = own.tables().filter(|def| !def.hidden && !def.is_materialized());
+    let tables = tables.map(|def| (def.schema, &def.name, def.owner, &def.acl));
     let views = own.views().map(|def| (def.schema, &def.name, def.owner, &def.acl));
     let mut rows = Vec::new();
     for (schema, name, owner, acl) in tables.chain(views) {

@@ -13,6 +13,7 @@ mod describe;
 mod information;
 mod names;
 mod relations;
+mod routines;
 mod shapes;
 mod tripline;
 mod type_storage;
@@ -23,6 +24,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use builtin::EXTENSIONS;
 pub use describe::describe;
 pub use names::CatalogNames;
+pub use type_storage::type_function;
 
 use crate::catalog::Catalog;
 use crate::catalog::CatalogSet;
@@ -121,6 +123,7 @@ fn catalog_rows(name: &str) -> Option<SystemRows> {
         "pg_am" => builtin::pg_am,
         "pg_opclass" => builtin::pg_opclass,
         "pg_opfamily" => builtin::pg_opfamily,
+        "pg_default_acl" => access::pg_default_acl,
         "pg_collation" => builtin::pg_collation,
         "pg_language" => builtin::pg_language,
         "pg_tablespace" => builtin::pg_tablespace,
@@ -197,7 +200,8 @@ fn vector(element: Oid, items: Vec<Value>) -> Value {
     Value::Array(Arc::new(Array { element, dims, items }))
 }
 
-fn text_array(items: impl IntoIterator<Item = String>) -> Value {
+/// An array of texts.
+pub fn text_array(items: impl IntoIterator<Item = String>) -> Value {
     array(oid::TEXT, items.into_iter().map(Value::from).collect())
 }
 

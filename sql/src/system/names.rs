@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::catalog::{Catalog, CatalogSet, INFORMATION_SCHEMA, PG_CATALOG, Relation, TRIPLINE, TypeKind};
 use crate::error::{Result, SqlError, SqlState};
-use crate::expr::{aggregates, functions, functions_named, window_functions};
+use crate::expr::{aggregates, functions, window_functions};
 use crate::plan::deparse::{quote_name as quote_identifier, type_text};
-use crate::types::{DataType, EnumLabel, ObjectNames, Oid, USER_ARRAY, format_type, oid, type_by_name};
+use crate::plan::find_function;
+use crate::types::{DataType, EnumLabel, ObjectNames, Oid, USER_ARRAY, oid, type_by_name};
 
 use super::schema_name;
 use super::type_storage::TYPE_FUNCTIONS;
@@ -78,19 +79,34 @@ impl CatalogNames {
         })
     }
 
-    fn function_name(&self, function: Oid) -> Option<String> {
+    /// A function's name, with its schema where the search path does not find it (regproc: or finds others of the name).
+    fn function_name(&self, function: Oid, alone: bool) -> Option<String> {
         let built_in = functions().iter().find(|def| def.oid == function).map(|def| def.name);
         let built_in = built_in.or_else(|| aggregates().iter().find(|def| def.oid == function).map(|def| def.name));
         let built_in =
             built_in.or_else(|| window_functions().iter().find(|def| def.oid == function).map(|def| def.name));
         let built_in = built_in.or_else(|| TYPE_FUNCTIONS.iter().find(|def| def.0 == function).map(|def| def.1));
-        built_in
-            .map(str::to_owned)
-            .or_else(|| self.catalog()?.function(function).map(|def| quote_identifier(&def.name)))
+        if let Some(name) = built_in {
+            return Some(name.to_owned());
+        }
+        let own = self.catalog()?;
+        let def = own.function(function)?;
+        let quoted = quote_identifier(&def.name);
+        let same = |other: &crate::catalog::FunctionDef| {
+            other.oid != def.oid && other.name == def.name && self.search_path.contains(&other.schema)
+        };
+        let visible = self.search_path.contains(&def.schema) && !(alone && own.functions().any(|other| same(other)));
+        if visible {
+            return Some(quoted);
+        }
+        Some(format!("{}.{quoted}", quote_identifier(&schema_name(own, def.schema))))
     }
 
     fn function_arguments(&self, function: Oid) -> Vec<Oid> {
         if let Some(def) = functions().iter().find(|def| def.oid == function) {
+            return def.args.to_vec();
+        }
+        if let Some(def) = aggregates().iter().find(|def| def.oid == function) {
             return def.args.to_vec();
         }
         let user = self.catalog().and_then(|own| own.function(function).cloned());
@@ -113,14 +129,18 @@ impl ObjectNames for CatalogNames {
                 let own = self.catalog()?;
                 Some(format!("{}.{quoted}", quote_identifier(&schema_name(own, schema))))
             }
+            oid::REGTYPE if object == oid::BIT => Some("bit".to_owned()),
+            oid::REGTYPE if object == oid::BPCHAR => Some("character".to_owned()),
             oid::REGTYPE => {
                 Some(type_text(self.catalog()?, &self.search_path, DataType::new(object))).filter(|name| name != "???")
             }
-            oid::REGPROC => self.function_name(object),
+            oid::REGPROC => self.function_name(object, true),
             oid::REGPROCEDURE => {
                 let arguments = self.function_arguments(object);
-                let list: Vec<String> = arguments.iter().map(|ty| format_type(DataType::new(*ty))).collect();
-                Some(format!("{}({})", self.function_name(object)?, list.join(",")))
+                let own = self.catalog()?;
+                let shown = |ty: &Oid| type_text(own, &self.search_path, DataType::new(*ty));
+                let list: Vec<String> = arguments.iter().map(shown).collect();
+                Some(format!("{}({})", self.function_name(object, false)?, list.join(",")))
             }
             oid::REGNAMESPACE => {
                 let own = self.catalog()?;
@@ -196,16 +216,16 @@ impl ObjectNames for CatalogNames {
                     None => missing(SqlState::UNDEFINED_OBJECT, "type"),
                 }
             }
-            oid::REGPROC | oid::REGPROCEDURE => {
-                let bare = last.split('(').next().unwrap_or(&last).to_owned();
-                let built_in = functions_named(&bare).next().map(|def| def.oid);
-                let typed = TYPE_FUNCTIONS.iter().find(|def| def.1 == bare).map(|def| def.0);
-                let user = || self.catalog()?.functions().find(|def| def.name == bare).map(|def| def.oid);
-                match built_in.or(typed).or_else(user) {
-                    Some(found) => Ok(found),
-                    None => missing(SqlState::UNDEFINED_FUNCTION, "function"),
-                }
-            }
+            oid::REGPROC | oid::REGPROCEDURE => find_function(
+                text,
+                ty,
+                self.catalog().map(|own| &**own),
+                &self.search_path,
+                split_name,
+                |text| self.find(oid::REGTYPE, text),
+                |name| self.schema(name),
+                super::type_storage::type_function,
+            ),
             oid::REGNAMESPACE => match self.schema(&last) {
                 Some(found) => Ok(found),
                 None => missing(SqlState::INVALID_SCHEMA_NAME, "schema"),

@@ -198,7 +198,10 @@ fn other_class(context: &dyn SystemContext, relation: &Relation) -> Option<Row> 
     match relation {
         Relation::View(def) => {
             let acl = access::acl_value(context, &def.acl);
-            let (count, persistence) = (def.columns.len(), Persistence::Permanent);
+            let own = catalog(context).ok();
+            let passing = own.is_some_and(|(_, own)| schema_name(&own, def.schema).starts_with("pg_temp_"));
+            let persistence = if passing { Persistence::Temporary } else { Persistence::Permanent };
+            let count = def.columns.len();
             Some(class_row(plain(
                 def.oid,
                 &def.name,
@@ -504,6 +507,23 @@ pub(super) fn pg_matviews(context: &dyn SystemContext, _: &[(usize, Value)]) -> 
     Ok(rows)
 }
 
+/// `adbin` of a column: the text, and in a comment the column, whose type the printed form needs. Two columns may have the
+/// same text and not the same type.
+pub(super) fn marked_default(text: &str, place: usize) -> String {
+    format!("{text}{MARK}{place} */")
+}
+
+const MARK: &str = " /* column ";
+
+/// The text and the column's place that `marked_default` put together.
+pub(super) fn unmarked_default(text: &str) -> (&str, Option<usize>) {
+    let marked = text.strip_suffix(" */").and_then(|text| text.rsplit_once(MARK));
+    match marked.and_then(|(text, place)| Some((text, place.parse().ok()?))) {
+        Some((text, place)) => (text, Some(place)),
+        None => (text, None),
+    }
+}
+
 /// Rows of `pg_attrdef`: `adbin` holds the SQL text.
 pub(super) fn pg_attrdef(context: &dyn SystemContext, keys: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
@@ -516,7 +536,7 @@ pub(super) fn pg_attrdef(context: &dyn SystemContext, keys: &[(usize, Value)]) -
                     Value::Oid(attrdef_oid(def.id.0, place)),
                     Value::Oid(def.id.0),
                     int2(place + 1),
-                    text.into(),
+                    marked_default(&text, place).into(),
                 ]);
             }
         }

@@ -344,13 +344,16 @@ const TYPES: &[TypeStorage] = &[
 ];
 
 /// OID of a type's input, output, receive or send function.
-pub(super) fn type_function(name: &str) -> Option<Oid> {
+#[must_use]
+pub fn type_function(name: &str) -> Option<Oid> {
     TYPE_FUNCTIONS.iter().find(|function| function.1 == name).map(|function| function.0)
 }
 
 /// OID, name, result type and argument count of the functions named above.
 #[rustfmt::skip]
 pub(super) const TYPE_FUNCTIONS: &[(Oid, &str, Oid, i16)] = &[
+    (3, "heap_tableam_handler", 269, 1), (330, "bthandler", 325, 1), (331, "hashhandler", 325, 1),
+    (332, "gisthandler", 325, 1), (333, "ginhandler", 325, 1), (334, "spghandler", 325, 1), (335, "brinhandler", 325, 1),
     (31, "byteaout", 2275, 1), (33, "charout", 2275, 1), (34, "namein", 19, 1), (35, "nameout", 2275, 1),
     (38, "int2in", 21, 1), (39, "int2out", 2275, 1), (40, "int2vectorin", 22, 1), (41, "int2vectorout", 2275, 1),
     (42, "int4in", 23, 1), (43, "int4out", 2275, 1), (44, "regprocin", 24, 1), (45, "regprocout", 2275, 1),

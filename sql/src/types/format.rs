@@ -64,6 +64,9 @@ pub const TYPE_MARK: char = '\u{1}';
 #[must_use]
 pub fn shown_type(ty: DataType) -> String {
     match format_type(ty) {
+        // Only with a modifier are these quoted, or called by their other name.
+        _ if ty.typmod < 0 && ty.oid == oid::BIT => "bit".to_owned(),
+        _ if ty.typmod < 0 && ty.oid == oid::BPCHAR => "character".to_owned(),
         unknown if unknown == "???" => format!("{TYPE_MARK}{}{TYPE_MARK}", ty.oid),
         known => known,
     }

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use tripline_sql::catalog::TableDef;
+use tripline_sql::catalog::{Catalog, TableDef};
 use tripline_sql::change::RowId;
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Row, Value, encode_key, oid};
 
-use super::select::{self, Named, Place};
+use super::select::{self, Cast, Named, Place};
 use crate::script::ami::{
     Binary, Code, Compare, Expr, Image, Type, Val, convert_value, expressions, find_column, text_of,
 };
@@ -26,6 +26,8 @@ enum Common {
     Floating,
     Decimal,
     Text,
+    /// A `char(n)` on one side: blanks at its end do not count.
+    Padded,
     /// They never meet.
     Never,
 }
@@ -48,6 +50,7 @@ impl Common {
         let numeric = left.oid == oid::NUMERIC || right.oid == oid::NUMERIC;
         let time = |ty: DataType| ty.oid == oid::TIMESTAMPTZ;
         match (has(is_number), has(is_text)) {
+            (_, (true, true)) if left.oid == oid::BPCHAR || right.oid == oid::BPCHAR => Common::Padded,
             _ if left.oid == right.oid => Common::Same,
             (_, (true, true)) => Common::Text,
             ((true, true), _) if is_whole(left) && is_whole(right) => Common::Whole,
@@ -85,6 +88,7 @@ impl Common {
             Common::Floating => convert_value(Type::Double, value.clone()),
             Common::Decimal => convert_value(Type::BigDecimal, convert_value(Type::Number, milliseconds(value))),
             Common::Text => Value::text(text_of(value)),
+            Common::Padded => Value::text(text_of(value).trim_end_matches(' ')),
             Common::Never => Value::Null,
         };
         (!found.is_null() && !not_a_number(&found)).then_some(found)
@@ -204,33 +208,46 @@ impl Pair {
         Ok(select::over_slots(expr, used, &mut find)?.0)
     }
 
+    /// The cell of a target column.
+    pub(crate) fn cell(
+        &self,
+        catalog: &Catalog,
+        (target, place): (&TableDef, usize),
+        expr: &Expr,
+        bare: Bare,
+        used: &mut Vec<usize>,
+    ) -> Result<Cell> {
+        let code = self.compile(expr, bare, used).map_err(|error| select::in_option("selects", error))?;
+        let column = Named::of(expr).and_then(|named| self.find(&named, bare).ok());
+        let from = column.map(|(side, place)| self.tables[side].columns[place].ty);
+        Ok((place, Cast::new(catalog, from, target.columns[place].ty), code))
+    }
+
     /// The columns of `on` on a side.
     pub(crate) fn on_columns(&self, side: usize) -> impl Iterator<Item = usize> + '_ {
         self.on.iter().map(move |(places, _)| places[side])
     }
 
-    /// The key of a row.
-    pub(crate) fn key(&self, side: usize, id: RowId, row: &[Value]) -> Vec<u8> {
-        let mut key = Vec::with_capacity(16);
+    /// The key of a row, in place of what `key` held.
+    pub(crate) fn key(&self, side: usize, id: RowId, row: &[Value], key: &mut Vec<u8>) {
+        key.clear();
         for (places, common) in &self.on {
             let value = row.get(places[side]).unwrap_or(&Value::Null);
             if *common == Common::Same && !not_a_number(value) {
-                encode_key(value, false, false, &mut key);
+                encode_key(value, false, false, key);
                 continue;
             }
             match common.value(value) {
-                Some(value) => encode_key(&value, false, false, &mut key),
-                None => return Pair::private_key(side, id),
+                Some(value) => encode_key(&value, false, false, key),
+                None => {
+                    // A key that no other row has: no value's ordered form begins like this.
+                    key.clear();
+                    key.extend_from_slice(&[0xff, u8::from(side == 1)]);
+                    key.extend_from_slice(&id.0.to_be_bytes());
+                    return;
+                }
             }
         }
-        key
-    }
-
-    /// A key that no other row has: no value's ordered form begins like this.
-    fn private_key(side: usize, id: RowId) -> Vec<u8> {
-        let mut key = vec![0xff, u8::from(side == 1)];
-        key.extend_from_slice(&id.0.to_be_bytes());
-        key
     }
 
     /// A row of a side with nothing but these columns; the others are null.
@@ -258,13 +275,13 @@ impl Pair {
     }
 }
 
-/// A target column, its type and the expression that fills it.
-pub(crate) type Cell = (usize, DataType, Code);
+/// A target column, how it takes a value, and the expression that fills it.
+pub(crate) type Cell = (usize, Cast, Code);
 
 /// Values of cells over a row of either side (columns that are not there are null), cast to the columns' types.
 pub(crate) fn fill(cells: &[Cell], rows: [&[Value]; 2], row: &mut [Value], locals: &mut Vec<Val>) -> Result<()> {
-    for (place, ty, code) in cells {
-        row[*place] = crate::script::ami::to_column(select::value(code, rows[0], rows[1], locals)?, *ty)?;
+    for (place, cast, code) in cells {
+        row[*place] = cast.apply(select::value(code, rows[0], rows[1], locals)?)?;
     }
     Ok(())
 }

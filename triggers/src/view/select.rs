@@ -3,14 +3,18 @@
 
 use std::borrow::Cow;
 
-use tripline_sql::catalog::{TableDef, TriggerDef};
+use std::sync::Arc;
+
+use tripline_sql::catalog::{Catalog, Identity, Reserved, TableDef, TriggerDef, TypeDef};
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::{Row, Value};
+use tripline_sql::types::{DataType, Row, Value};
 
 use super::op::group::Function;
 use crate::kind::required;
 use crate::script::Limits;
-use crate::script::ami::{Code, Event, Expr, Frame, Scope, Type, Val, assignments, expression, find_column, walk};
+use crate::script::ami::{
+    Code, Event, Expr, Frame, Scope, Type, Val, as_label, assignments, expression, find_column, to_column, walk,
+};
 
 /// An item of a list: the target column's place and the expression.
 pub(crate) type Item = (usize, Expr);
@@ -37,9 +41,54 @@ pub(crate) fn open_list(def: &TriggerDef, option: &str, target: &TableDef) -> Re
                 format!("column \"{name}\" of relation \"{}\" does not exist", target.name),
             )
         })?;
+        refuse_filled(target, place)?;
         out.push((place, expr));
     }
     Ok(out)
+}
+
+/// 428C9: the column makes its own values, a trigger's would be lost.
+fn refuse_filled(target: &TableDef, place: usize) -> Result<()> {
+    let column = &target.columns[place];
+    let own = column.generated.is_some() || column.identity == Some(Identity::Always);
+    if !own && !target.reserved(place).is_some_and(Reserved::is_server_filled) {
+        return Ok(());
+    }
+    Err(SqlError::new(
+        SqlState::GENERATED_ALWAYS,
+        format!("column \"{}\" of table \"{}\" makes its own values", column.name, target.name),
+    ))
+}
+
+/// How an expression's value becomes one of a target column.
+#[derive(Clone, Debug)]
+pub(crate) enum Cast {
+    /// It is one: the expression is a column of the same type.
+    Same,
+    /// By AMI's cast, then the column's own rules (AMI-32).
+    To(DataType),
+    /// A label of this enum by its text; null if it has none.
+    Enum(Arc<TypeDef>),
+}
+
+impl Cast {
+    /// For a column of type `to`. `from`: the column that the expression is, if it is one.
+    pub(crate) fn new(catalog: &Catalog, from: Option<DataType>, to: DataType) -> Cast {
+        match catalog.user_type(to.oid) {
+            _ if from == Some(to) => Cast::Same,
+            Some(def) if tripline_sql::types::is_enum(to.oid) => Cast::Enum(def.clone()),
+            _ => Cast::To(to),
+        }
+    }
+
+    /// The value as the column takes it. Errors: those of an assignment cast.
+    pub(crate) fn apply(&self, value: Value) -> Result<Value> {
+        match self {
+            Cast::Same => Ok(value),
+            Cast::To(ty) => to_column(value, *ty),
+            Cast::Enum(def) => Ok(as_label(def, &value)),
+        }
+    }
 }
 
 /// 42701: assigned twice.
@@ -63,6 +112,7 @@ pub(crate) fn in_option(option: &str, mut error: SqlError) -> SqlError {
 
 /// Compiles an expression over rows of a table.
 pub(crate) fn over_row(expr: &Expr, table: &TableDef) -> Result<(Code, Type)> {
+    refuse_session(expr)?;
     let scope = Scope { table: Some(table), event: Event::Inserted, ..Scope::EMPTY };
     expression(expr, scope).map_err(|error| {
         if error.state() != SqlState::UNDEFINED_COLUMN {
@@ -122,6 +172,7 @@ pub(crate) fn over_slots(
     used: &mut Vec<usize>,
     find: &mut dyn FnMut(&Named) -> Result<Place>,
 ) -> Result<(Code, Type)> {
+    refuse_session(expr)?;
     let mut outer: Vec<(String, Code, Type)> = Vec::new();
     let renamed = replace(expr, &mut |part| {
         let Some(named) = Named::of(part) else { return Ok(None) };
@@ -151,6 +202,22 @@ pub(crate) fn refuse_aggregates(expr: &Expr) -> Result<()> {
     });
     match found {
         Some(name) => Err(SqlError::new(SqlState::GROUPING_ERROR, format!("aggregate \"{name}\" cannot stand here"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses functions whose value does not follow from the row: what a row gave could not be taken back. Errors: 0A000.
+fn refuse_session(expr: &Expr) -> Result<()> {
+    let mut found = None;
+    walk(expr, &mut |part| {
+        if let Expr::Call(name, ..) = part
+            && ["timestamp", "rand"].iter().any(|own| name.eq_ignore_ascii_case(own))
+        {
+            found = Some(name.clone());
+        }
+    });
+    match found {
+        Some(name) => Err(SqlError::unsupported(format!("function \"{name}\" in an expression of a derived table"))),
         None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use sqlparser::ast;
 
 use super::dependency::Dependent;
 use super::{Ddl, bare, find_column, missing_column};
-use crate::catalog::{ConstraintKind, Entry, EntryKey, IndexDef, TableDef};
+use crate::catalog::{ConstraintKind, Entry, EntryKey, IndexDef, Relation, TableDef, ViewDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{ColumnAction, ObjectName, fold, object_name};
 use crate::types::encode_row;
@@ -23,11 +23,19 @@ impl Ddl<'_> {
         }
         if let [ast::AlterTableOperation::RenameTable { table_name }] = alter.operations.as_slice() {
             let (ast::RenameTableNameKind::As(to) | ast::RenameTableNameKind::To(to)) = table_name;
-            return self.rename_relation(&name, &super::last(to), "ALTER TABLE");
+            return self.follow(|| self.rename_relation(&name, &super::last(to), "ALTER TABLE"));
         }
         if let [ast::AlterTableOperation::OwnerTo { new_owner }] = alter.operations.as_slice() {
             let action = crate::parse::AlterObjectAction::Owner(owner_name(new_owner));
             return self.alter_relation(&name, &action, "ALTER TABLE");
+        }
+        if let (
+            [ast::AlterTableOperation::RenameColumn { old_column_name, new_column_name }],
+            Some(Relation::View(view)),
+        ) = (alter.operations.as_slice(), self.find_relation(&name)?)
+        {
+            self.follow(|| self.rename_view_column(&view, &fold(old_column_name), &fold(new_column_name)))?;
+            return Ok("ALTER TABLE".to_owned());
         }
         let table = self.own_table(&name)?;
         self.lock(&table)?;
@@ -35,6 +43,7 @@ impl Ddl<'_> {
             let table = self.table_now(&table)?;
             self.alter_one(&table, operation)?;
         }
+        self.refuse_unmaintainable(&table)?;
         Ok("ALTER TABLE".to_owned())
     }
 
@@ -54,7 +63,7 @@ impl Ddl<'_> {
                 })
             }
             Op::RenameColumn { old_column_name, new_column_name } => {
-                self.rename_column(table, &fold(old_column_name), &fold(new_column_name))
+                self.follow(|| self.rename_column(table, &fold(old_column_name), &fold(new_column_name)))
             }
             Op::AlterColumn { column_name, op } => self.alter_column(table, &fold(column_name), op),
             Op::AddConstraint { constraint, not_valid } => {
@@ -79,8 +88,9 @@ impl Ddl<'_> {
                 let to = super::last(to);
                 self.free_name(table.schema, &to)?;
                 let mut changed = (**table).clone();
+                super::follow::forget_own_name(&mut changed)?;
                 changed.name = to;
-                self.put_table(changed).map(|_| ())
+                self.follow(|| self.put_table(changed).map(|_| ()))
             }
             Op::OwnerTo { new_owner } => {
                 let mut changed = (**table).clone();
@@ -200,17 +210,7 @@ impl Ddl<'_> {
         let generated = table.live_columns().filter(|(other, column)| {
             *other != place && names_column(column.generated.as_ref().map(|generated| generated.expr.as_str()), name)
         });
-        if let (Some((_, column)), false) = (generated.into_iter().next(), cascade) {
-            return Err(SqlError::new(
-                SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-                format!("cannot drop column {name} of table {} because other objects depend on it", table.name),
-            )
-            .detail(format!(
-                "column {} of table {} depends on column {name} of table {}",
-                column.name, table.name, table.name
-            ))
-            .hint("Use DROP ... CASCADE to drop the dependent objects too."));
-        }
+        dependents.extend(generated.map(|(other, _)| Dependent::Column(table.id, other)));
         self.settle(&format!("column {name} of table {}", table.name), &dependents, cascade)?;
         let mut changed = (*self.table_now(table)?).clone();
         changed.constraints.retain(|constraint| match &constraint.kind {
@@ -244,6 +244,19 @@ impl Ddl<'_> {
         Ok(named.map(|def| Dependent::Trigger(def.id.0)).collect())
     }
 
+    /// AMI-45: what cannot be done to a column that a trigger names. Errors: 2BP01.
+    pub(super) fn refuse_named(&self, table: &TableDef, column: &str, what: &str) -> Result<()> {
+        let Some(Dependent::Trigger(oid)) = self.triggers_naming(table, column)?.into_iter().next() else {
+            return Ok(());
+        };
+        let trigger = self.catalog()?.trigger(crate::catalog::TriggerId(oid)).map(|def| def.name.clone());
+        Err(SqlError::new(
+            SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+            format!("cannot {what} column {column} of table {} because other objects depend on it", table.name),
+        )
+        .detail(format!("trigger {} names column {column}", trigger.unwrap_or_default())))
+    }
+
     pub(super) fn rename_column(&self, table: &Arc<TableDef>, from: &str, to: &str) -> Result<()> {
         let place = find_column(table, from)
             .ok_or_else(|| SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{from}\" does not exist")))?;
@@ -253,14 +266,7 @@ impl Ddl<'_> {
                 format!("column \"{to}\" of relation \"{}\" already exists", table.name),
             ));
         }
-        if let Some(Dependent::Trigger(oid)) = self.triggers_naming(table, from)?.first() {
-            let trigger = self.catalog()?.trigger(crate::catalog::TriggerId(*oid)).map(|def| def.name.clone());
-            return Err(SqlError::new(
-                SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-                format!("cannot rename column {from} of table {} because other objects depend on it", table.name),
-            )
-            .detail(format!("trigger {} names column {from}", trigger.unwrap_or_default())));
-        }
+        self.refuse_named(table, from, "rename")?;
         let mut changed = (**table).clone();
         let rename = |text: &str| rename_in_text(text, from, to);
         to.clone_into(&mut changed.columns[place].name);
@@ -288,6 +294,23 @@ impl Ddl<'_> {
         }
         changed.schema_version += 1;
         self.put_table(changed).map(|_| ())
+    }
+
+    /// ALTER VIEW … RENAME COLUMN. Errors: 42703, 42701, 42501.
+    pub(super) fn rename_view_column(&self, view: &ViewDef, from: &str, to: &str) -> Result<()> {
+        self.must_own(view.owner, "view", &view.name)?;
+        let mut changed = view.clone();
+        if changed.columns.iter().any(|column| column.name == to) {
+            return Err(SqlError::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{to}\" of relation \"{}\" already exists", view.name),
+            ));
+        }
+        let Some(column) = changed.columns.iter_mut().find(|column| column.name == from) else {
+            return Err(SqlError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{from}\" does not exist")));
+        };
+        to.clone_into(&mut column.name);
+        self.put(Entry::View(Arc::new(changed)))
     }
 
     fn alter_column(&self, table: &Arc<TableDef>, name: &str, op: &ast::AlterColumnOperation) -> Result<()> {
@@ -334,6 +357,9 @@ impl Ddl<'_> {
             }
             ast::AlterColumnOperation::SetDataType { data_type, using, .. } => {
                 let (ty, domain) = self.below_domain(self.resolve_type(data_type)?)?;
+                if ty != column.ty {
+                    self.refuse_named(table, name, "alter type of")?;
+                }
                 let integer =
                     matches!(ty.oid, crate::types::oid::INT2 | crate::types::oid::INT4 | crate::types::oid::INT8);
                 if column.identity.is_some() && !integer {
@@ -514,7 +540,7 @@ fn owner_name(owner: &ast::Owner) -> String {
 }
 
 /// Whether a text has the name as a word of its own, case aside.
-fn names_column(text: Option<&str>, name: &str) -> bool {
+pub(super) fn names_column(text: Option<&str>, name: &str) -> bool {
     text.is_some_and(|text| {
         text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word.eq_ignore_ascii_case(name))
     })

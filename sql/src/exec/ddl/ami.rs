@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use super::dependency::Dependent;
 use super::{Ddl, find_column, missing_column};
 use crate::catalog::{
     Column, Entry, EntryKey, FunctionDef, FunctionKind, IndexDef, IndexKey, IndexMethod, PUBLIC, Persistence, Relation,
@@ -460,6 +459,7 @@ impl Ddl<'_> {
                 AmiAlteration::Modify { name, to, ty } => self.ami_modify_column(&table, name, to, ty)?,
             }
         }
+        self.refuse_unmaintainable(&table)?;
         Ok("ALTER TABLE".to_owned())
     }
 
@@ -542,14 +542,7 @@ impl Ddl<'_> {
     /// MODIFY renames and casts; a cell that cannot be cast becomes null. Errors: 2BP01 (AMI-45).
     fn ami_modify_column(&self, table: &Arc<TableDef>, name: &str, to: &str, ty: &AmiType) -> Result<()> {
         let place = find_column(table, name).ok_or_else(|| missing_column(table, name))?;
-        if let Some(Dependent::Trigger(oid)) = self.triggers_naming(table, &table.columns[place].name)?.first() {
-            let trigger = self.catalog()?.trigger(crate::catalog::TriggerId(*oid)).map(|def| def.name.clone());
-            return Err(SqlError::new(
-                SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-                format!("cannot modify column {name} of table {} because other objects depend on it", table.name),
-            )
-            .detail(format!("trigger {} names column {name}", trigger.unwrap_or_default())));
-        }
+        self.refuse_named(table, &table.columns[place].name, "modify")?;
         self.ami_rename_column(table, name, to)?;
         let table = self.table_now(table)?;
         if table.columns[place].ty != ty.ty {

@@ -7,14 +7,16 @@ use sqlparser::ast;
 
 use super::Ddl;
 use super::dependency::Dependent;
-use crate::catalog::{ConstraintKind, IndexDef, TableDef, TableId, TriggerId};
+use crate::catalog::{ConstraintKind, IndexDef, TableDef, TableId, TableShape, TriggerId};
 use crate::change::RowId;
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::planning::with_bind_context;
 use crate::expr::{EvalContext, Expr, eval};
 use crate::parse::parse_one;
+use crate::plan::deparse::quote_name;
 use crate::plan::{
-    BindContext, OutputColumn, bind_check, bind_default, bind_generated, bind_index_expr, bind_scalar, resolve_type,
+    BindContext, Named, OutputColumn, bind_check, bind_default, bind_generated, bind_index_expr, bind_scalar,
+    query_uses, resolve_type,
 };
 use crate::store::{ScanCursor, WriteOutcome};
 use crate::types::{CastContext, DataType, Oid, Row, Value, cast, oid};
@@ -118,15 +120,42 @@ impl Ddl<'_> {
         }
     }
 
-    /// Views that name a column: any view over the table that mentions its name.
+    /// Views and materialized views that use a column, and those over them.
     pub(super) fn views_naming(&self, table: &TableDef, place: usize) -> Result<Vec<Dependent>> {
         let catalog = self.catalog()?;
-        let name = &table.columns[place].name;
-        let mentions = |text: &str| {
-            text.contains('*') || text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == name)
+        let column = quote_name(&table.columns[place].name);
+        let attribute = i16::try_from(place + 1).unwrap_or_default();
+        let uses = |query: &str, path: &[String]| {
+            let found = self.under_path(Some(path), |context| query_uses(context, query));
+            // One that cannot be bound as it is counts as a user.
+            found.map_or(true, |found| {
+                found.iter().any(|one| match &one.named {
+                    Named::Column(relation, own) | Named::Merged(relation, own) => {
+                        (*relation, *own) == (table.id.0, attribute)
+                    }
+                    Named::Star(columns) => columns.contains(&column),
+                    _ => false,
+                })
+            })
         };
-        let direct = catalog.views().filter(|view| view.depends_on.contains(&table.id.0) && mentions(&view.query));
-        Ok(direct.map(|view| Dependent::View(view.oid)).collect())
+        let mut found: Vec<Oid> = Vec::new();
+        let direct = catalog.views().filter(|view| view.depends_on.contains(&table.id.0));
+        found.extend(direct.filter(|view| uses(&view.query, &view.search_path)).map(|view| view.oid));
+        for other in catalog.tables() {
+            if let TableShape::Materialized { query, search_path, depends_on, .. } = &other.shape
+                && depends_on.contains(&table.id.0)
+                && uses(query, search_path)
+            {
+                found.push(other.id.0);
+            }
+        }
+        let mut all = found.clone();
+        for view in found {
+            all.extend(super::dependency::views_over(&catalog, view));
+        }
+        all.sort_unstable();
+        all.dedup();
+        Ok(all.into_iter().map(Dependent::View).collect())
     }
 
     /// Changes a column's type: every row is rewritten through USING or the assignment cast; indexes are built anew.
@@ -144,13 +173,27 @@ impl Ddl<'_> {
                 "cannot specify USING when altering type of generated column",
             ));
         }
-        if let Some(Dependent::View(oid)) = self.views_naming(table, place)?.first() {
-            let view = self.catalog()?.view(*oid).map(|def| def.name.clone()).unwrap_or_default();
+        let used = |text: &str| super::alter::names_column(Some(text), &column.name);
+        let generated = table.live_columns().find(|(other, own)| {
+            *other != place && own.generated.as_ref().is_some_and(|generated| used(&generated.expr))
+        });
+        if let Some((_, generated)) = generated {
+            return Err(SqlError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "cannot alter type of a column used by a generated column",
+            )
+            .detail(format!("Column \"{}\" is used by generated column \"{}\".", column.name, generated.name)));
+        }
+        if let Some(dependent) = self.views_naming(table, place)?.first() {
             return Err(SqlError::new(
                 SqlState::FEATURE_NOT_SUPPORTED,
                 "cannot alter type of a column used by a view or rule",
             )
-            .detail(format!("rule _RETURN on view {view} depends on column \"{}\"", column.name)));
+            .detail(format!(
+                "rule _RETURN on {} depends on column \"{}\"",
+                self.describe(dependent)?,
+                column.name
+            )));
         }
         let transform = self.transform(table, place, ty, using)?;
         self.change_type_by(table, place, ty, transform)

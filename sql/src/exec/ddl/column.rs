@@ -94,6 +94,14 @@ impl Ddl<'_> {
                             column.name, table.name
                         )));
                     }
+                    // COLLATE behind a default that is not in parentheses is the column's.
+                    let expr = match expr {
+                        ast::Expr::Collate { expr, collation } => {
+                            column.collation = Some(self.collation(collation)?);
+                            expr
+                        }
+                        expr => expr,
+                    };
                     column.default = self.default_text(expr);
                 }
                 ast::ColumnOption::Collation(collation) => column.collation = Some(self.collation(collation)?),
@@ -180,7 +188,7 @@ impl Ddl<'_> {
             } else {
                 Persistence::Permanent
             },
-            acl: Vec::new(),
+            acl: self.default_acl('S', table.schema),
             comment: None,
         })
     }

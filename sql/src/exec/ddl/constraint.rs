@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sqlparser::ast;
 
+use super::index::refuse_unordered;
 use super::{Ddl, find_column, key_columns, names};
 use crate::catalog::{
     Constraint, ConstraintKind, ForeignKey, ForeignKeyAction, IndexDef, IndexKey, IndexMethod, MatchType, TableDef,
@@ -144,7 +145,7 @@ impl Ddl<'_> {
                 format!("multiple primary keys for table \"{}\" are not allowed", table.name),
             ));
         }
-        let columns = self.key_places(table, &key.columns)?;
+        let columns = self.key_places(table, &key.columns, "primary key")?;
         let name = match &key.name {
             Some(name) => self.given_index_name(table, fold(name))?,
             None => self.free_index_name(table, "", "pkey")?,
@@ -153,12 +154,13 @@ impl Ddl<'_> {
             table.columns[*place].not_null = true;
         }
         let include = key_columns(table, &key.include)?;
+        columns.iter().try_for_each(|place| refuse_unordered(table.columns[*place].ty, IndexMethod::Btree))?;
         let index = IndexDef { primary: true, include, ..self.unique_index(table, name.clone(), &columns) };
         self.attach(table, index, name, key.characteristics.as_ref(), |index| ConstraintKind::PrimaryKey { index })
     }
 
     fn add_unique(&self, table: &mut TableDef, unique: &ast::UniqueConstraint) -> Result<()> {
-        let columns = self.key_places(table, &unique.columns)?;
+        let columns = self.key_places(table, &unique.columns, "unique")?;
         let name = match &unique.name {
             Some(name) => self.given_index_name(table, fold(name))?,
             None => {
@@ -168,6 +170,7 @@ impl Ddl<'_> {
         };
         let include = key_columns(table, &unique.include)?;
         let nulls_not_distinct = matches!(unique.nulls_distinct, ast::NullsDistinctOption::NotDistinct);
+        columns.iter().try_for_each(|place| refuse_unordered(table.columns[*place].ty, IndexMethod::Btree))?;
         let index = IndexDef { nulls_not_distinct, include, ..self.unique_index(table, name.clone(), &columns) };
         self.attach(table, index, name, unique.characteristics.as_ref(), |index| ConstraintKind::Unique { index })
     }
@@ -253,7 +256,7 @@ impl Ddl<'_> {
         }
     }
 
-    fn key_places(&self, table: &TableDef, columns: &[ast::IndexColumn]) -> Result<Vec<usize>> {
+    fn key_places(&self, table: &TableDef, columns: &[ast::IndexColumn], kind: &str) -> Result<Vec<usize>> {
         let mut places = Vec::new();
         for column in columns {
             let ast::Expr::Identifier(ident) = &column.column.expr else {
@@ -264,7 +267,7 @@ impl Ddl<'_> {
                 let name = &table.columns[place].name;
                 return Err(SqlError::new(
                     SqlState::DUPLICATE_COLUMN,
-                    format!("column \"{name}\" appears twice in primary key constraint"),
+                    format!("column \"{name}\" appears twice in {kind} constraint"),
                 ));
             }
             places.push(place);

@@ -55,7 +55,7 @@ impl Ddl<'_> {
         };
         refuse_unsupported(create)?;
         let Some(query) = &create.query else { return Err(SqlError::internal("CREATE TABLE AS without a query")) };
-        let Some(mut table) = self.new_table(create)? else { return Ok("SELECT 0".to_owned()) };
+        let Some(mut table) = self.new_table(create)? else { return Ok("CREATE TABLE AS".to_owned()) };
         let text = self.defining(query);
         let columns = self.query_columns(&text)?;
         let names: Vec<String> = create.columns.iter().map(|column| fold(&column.name)).collect();
@@ -126,7 +126,7 @@ impl Ddl<'_> {
             maintained_by: 0,
             hidden: false,
             display: Vec::new(),
-            acl: Vec::new(),
+            acl: if persistence == Persistence::Temporary { Vec::new() } else { self.default_acl('r', schema) },
             comment: None,
             shape: crate::catalog::TableShape::default(),
         }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::Ddl;
 use super::watch::outlives_table;
 use crate::catalog::{Catalog, EntryKey, TableDef, TableId, TableShape, TriggerDef};
-use crate::error::{Result, SqlError, SqlState};
+use crate::error::{Result, Severity, SqlError, SqlState};
+use crate::plan::deparse::name_types;
 use crate::types::Oid;
 
 /// Something that would lose what it stands on.
@@ -54,6 +55,15 @@ pub(super) fn views_over(catalog: &Catalog, relation: Oid) -> Vec<Oid> {
         open.extend(above);
     }
     found
+}
+
+/// Whether a view or materialized view names a relation itself.
+fn reads(catalog: &Catalog, view: Oid, relation: Oid) -> bool {
+    if let Some(def) = catalog.view(view) {
+        return def.depends_on.contains(&relation);
+    }
+    let shape = catalog.table(TableId(view)).map(|def| &def.shape);
+    matches!(shape, Some(TableShape::Materialized { depends_on, .. }) if depends_on.contains(&relation))
 }
 
 /// What depends on a table.
@@ -119,7 +129,19 @@ impl Ddl<'_> {
         }
         let names: Vec<String> = dependents.iter().map(|dependent| self.describe(dependent)).collect::<Result<_>>()?;
         if !cascade {
-            let lines: Vec<String> = names.iter().map(|name| format!("{name} depends on {what}")).collect();
+            let catalog = self.catalog()?;
+            let mut lines = Vec::with_capacity(names.len());
+            for (dependent, name) in dependents.iter().zip(&names) {
+                // A view over a view depends on that one.
+                let below = dependents.iter().find(|other| match (dependent, other) {
+                    (Dependent::View(own), Dependent::View(other)) => reads(&catalog, *own, *other),
+                    _ => false,
+                });
+                match below {
+                    Some(below) => lines.push(format!("{name} depends on {}", self.describe(below)?)),
+                    None => lines.push(format!("{name} depends on {what}")),
+                }
+            }
             return Err(SqlError::new(
                 SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
                 format!("cannot drop {what} because other objects depend on it"),
@@ -127,25 +149,32 @@ impl Ddl<'_> {
             .detail(lines.join("\n"))
             .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
-        match names.as_slice() {
-            [only] => self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("drop cascades to {only}")),
-            many => {
-                let notice = SqlError::notice(
-                    crate::error::Severity::Notice,
-                    SqlState::SUCCESSFUL_COMPLETION,
-                    format!("drop cascades to {} other objects", many.len()),
-                );
-                let lines: Vec<String> = many.iter().map(|name| format!("drop cascades to {name}")).collect();
-                self.backend.notice(notice.detail(lines.join("\n")));
-            }
-        }
+        self.say_cascade(&names);
         for dependent in dependents {
             self.drop_dependent(dependent)?;
         }
         Ok(())
     }
 
-    fn drop_dependent(&self, dependent: &Dependent) -> Result<()> {
+    /// Tells what CASCADE takes along.
+    pub(super) fn say_cascade(&self, names: &[String]) {
+        let notice = |text: String| SqlError::notice(Severity::Notice, SqlState::SUCCESSFUL_COMPLETION, text);
+        let said = match names {
+            [] => return,
+            [only] => notice(format!("drop cascades to {only}")),
+            many => {
+                let lines: Vec<String> = many.iter().map(|name| format!("drop cascades to {name}")).collect();
+                notice(format!("drop cascades to {} other objects", many.len())).detail(lines.join("\n"))
+            }
+        };
+        self.backend.notice(match self.catalog() {
+            Ok(catalog) => name_types(said, &catalog, &self.searched()),
+            Err(_) => said,
+        });
+    }
+
+    /// Drops one thing without a word.
+    pub(super) fn drop_dependent(&self, dependent: &Dependent) -> Result<()> {
         let catalog = self.catalog()?;
         match dependent {
             Dependent::View(oid) => match catalog.table(TableId(*oid)).cloned() {
@@ -170,6 +199,10 @@ impl Ddl<'_> {
             }
             Dependent::Column(table, place) => {
                 let Some(def) = catalog.table(*table).cloned() else { return Ok(()) };
+                // One made of another goes with it.
+                if def.columns[*place].dropped {
+                    return Ok(());
+                }
                 let name = def.columns[*place].name.clone();
                 self.drop_column(&def, &name, true, true)
             }

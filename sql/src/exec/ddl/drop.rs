@@ -6,9 +6,10 @@ use sqlparser::ast;
 
 use super::dependency::{self, Dependent};
 use super::{Ddl, bare};
-use crate::catalog::{ConstraintKind, EntryKey, Relation, SequenceDef, TableDef, TableShape, TypeKind};
+use crate::catalog::{ConstraintKind, Entry, EntryKey, Relation, SequenceDef, TableDef, TableShape, TypeKind};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{ObjectName, object_name};
+use crate::types::Oid;
 
 impl Ddl<'_> {
     pub(super) fn drop_objects(
@@ -244,22 +245,59 @@ impl Ddl<'_> {
         let views: Vec<_> = catalog.views().filter(|view| view.schema == def.oid).cloned().collect();
         let in_schema = |sequence: &&Arc<SequenceDef>| sequence.schema == def.oid && sequence.owned_by.is_none();
         let sequences: Vec<_> = catalog.sequences().filter(in_schema).cloned().collect();
+        let types: Vec<_> = catalog.types().filter(|own| own.schema == def.oid).cloned().collect();
+        let functions: Vec<_> = catalog.functions().filter(|own| own.schema == def.oid).cloned().collect();
         let visible = self.backend.search_path().contains(&def.oid);
         let prefix = if visible { String::new() } else { format!("{}.", crate::system::quote_identifier(&def.name)) };
-        let types: Vec<_> = catalog.types().filter(|own| own.schema == def.oid).cloned().collect();
-        let shown = |table: &&Arc<TableDef>| !table.hidden || table.is_composite();
         let line = |table: &Arc<TableDef>| match table.shape {
             TableShape::Table => format!("table {prefix}{}", table.name),
             TableShape::Composite => format!("type {prefix}{}", table.name),
             TableShape::Materialized { .. } => format!("materialized view {prefix}{}", table.name),
         };
-        let mut lines: Vec<String> = tables.iter().filter(shown).map(line).collect();
-        lines.extend(types.iter().map(|own| format!("type {prefix}{}", own.name)));
-        lines.extend(views.iter().map(|view| format!("view {prefix}{}", view.name)));
-        lines.extend(sequences.iter().map(|sequence| format!("sequence {prefix}{}", sequence.name)));
+        let shown = |table: &&Arc<TableDef>| !table.hidden || table.is_composite();
+        // (OID, what it is, what it depends on): in the order in which it was made, as PostgreSQL lists it.
+        let own = format!("schema {}", def.name);
+        let mut lines: Vec<(Oid, String, String)> = Vec::new();
+        lines.extend(tables.iter().filter(shown).map(|table| (table.id.0, line(table), own.clone())));
+        lines.extend(types.iter().map(|ty| (ty.oid, format!("type {prefix}{}", ty.name), own.clone())));
+        lines.extend(views.iter().map(|view| (view.oid, format!("view {prefix}{}", view.name), own.clone())));
+        lines.extend(sequences.iter().map(|one| (one.oid, format!("sequence {prefix}{}", one.name), own.clone())));
+        for function in &functions {
+            let text = format!("function {prefix}{}", super::function::signature(function));
+            lines.push((function.oid, text, own.clone()));
+        }
+        // What stands elsewhere and rests on something of the schema.
+        let inside = |oid: Oid| lines.iter().any(|(own, ..)| *own == oid);
+        let mut outside: Vec<(Dependent, String)> = Vec::new();
+        for table in &tables {
+            outside.extend(dependency::of_table(&catalog, table).into_iter().map(|one| (one, line(table))));
+        }
+        for view in &views {
+            let over = dependency::views_over(&catalog, view.oid).into_iter().map(Dependent::View);
+            outside.extend(over.map(|one| (one, format!("view {prefix}{}", view.name))));
+        }
+        for function in &functions {
+            let on = format!("function {prefix}{}", super::function::signature(function));
+            outside.extend(self.callers(function)?.0.into_iter().map(|one| (one, on.clone())));
+        }
+        let mut seen: Vec<Oid> = Vec::new();
+        outside.retain(|(one, _)| match one {
+            Dependent::View(oid) => {
+                let new = !inside(*oid) && !seen.contains(oid);
+                seen.push(*oid);
+                new
+            }
+            Dependent::ForeignKey(table, _) | Dependent::Default(table, _) | Dependent::Column(table, _) => {
+                !inside(table.0)
+            }
+            _ => true,
+        });
+        for (dependent, on) in &outside {
+            lines.push((Oid::MAX, self.describe(dependent)?, on.clone()));
+        }
+        lines.sort_by_key(|(oid, ..)| *oid);
         if !lines.is_empty() && !cascade {
-            let detail: Vec<String> =
-                lines.iter().map(|line| format!("{line} depends on schema {}", def.name)).collect();
+            let detail: Vec<String> = lines.iter().map(|(_, line, on)| format!("{line} depends on {on}")).collect();
             return Err(SqlError::new(
                 SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
                 format!("cannot drop schema {} because other objects depend on it", def.name),
@@ -267,12 +305,8 @@ impl Ddl<'_> {
             .detail(detail.join("\n"))
             .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
-        if let [only] = lines.as_slice() {
-            self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("drop cascades to {only}"));
-        } else if !lines.is_empty() {
-            let text = format!("drop cascades to {} other objects", lines.len());
-            self.notice(SqlState::SUCCESSFUL_COMPLETION, text);
-        }
+        self.say_cascade(&lines.iter().map(|(_, line, _)| line.clone()).collect::<Vec<_>>());
+        outside.iter().try_for_each(|(dependent, _)| self.drop_dependent(dependent))?;
         for view in &views {
             self.remove(EntryKey::View(view.oid))?;
         }
@@ -280,7 +314,7 @@ impl Ddl<'_> {
             let now = self.catalog()?;
             let Some(table) = now.table(table.id).cloned() else { continue };
             let dependents = dependency::of_table(&now, &table);
-            dependents.iter().try_for_each(|dependent| self.settle_quietly(dependent))?;
+            dependents.iter().try_for_each(|dependent| self.drop_dependent(dependent))?;
             if let Some(table) = self.catalog()?.table(table.id).cloned() {
                 self.drop_table(&table)?;
             }
@@ -288,17 +322,25 @@ impl Ddl<'_> {
         for sequence in &sequences {
             self.remove(EntryKey::Sequence(sequence.oid))?;
         }
+        for function in &functions {
+            self.settle_callers(function, true)?;
+            self.remove(EntryKey::Function(function.oid))?;
+        }
         for own in &types {
             if self.catalog()?.user_type(own.oid).is_some() {
                 let name = ObjectName { parts: vec![def.name.clone(), own.name.clone()], offset: 0 };
                 self.drop_types(&[name], true, true, matches!(own.kind, TypeKind::Domain(_)))?;
             }
         }
+        // What was to be granted in the schema goes with it.
+        if let Some(database) = self.set().shared.database(self.backend.database)
+            && database.default_acls.iter().any(|one| one.schema == def.oid)
+        {
+            let mut changed = (**database).clone();
+            changed.default_acls.retain(|one| one.schema != def.oid);
+            self.put(Entry::Database(Arc::new(changed)))?;
+        }
         self.remove(EntryKey::Schema(def.oid))
-    }
-
-    fn settle_quietly(&self, dependent: &Dependent) -> Result<()> {
-        self.settle("schema", std::slice::from_ref(dependent), true)
     }
 }
 

@@ -8,7 +8,7 @@ use sqlparser::ast;
 use super::dependency::Dependent;
 use super::{Ddl, bare};
 use crate::catalog::{
-    AclItem, ConstraintKind, Entry, EntryKey, FunctionDef, FunctionKind, Persistence, SQL_FUNCTIONS, TypeKind,
+    AclItem, ConstraintKind, Entry, EntryKey, FunctionDef, FunctionKind, Persistence, SQL_FUNCTIONS, TypeDef, TypeKind,
 };
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{DialectSetting, ObjectName, ParseOptions, Statement, fold, object_name};
@@ -302,46 +302,49 @@ impl Ddl<'_> {
         Ok("DROP FUNCTION".to_owned())
     }
 
-    /// What calls a function, as far as texts tell: views go with CASCADE, anything else keeps the function.
-    fn settle_callers(&self, def: &FunctionDef, cascade: bool) -> Result<()> {
+    /// What calls a function, as far as texts tell, and the domains whose conditions do.
+    pub(super) fn callers(&self, def: &FunctionDef) -> Result<(Vec<Dependent>, Vec<String>)> {
         let catalog = self.catalog()?;
         let other = |one: &&Arc<FunctionDef>| one.name == def.name && one.oid != def.oid;
         if catalog.functions().any(|one| other(&one)) {
             // Which of several of the name a text means is not known.
-            return Ok(());
+            return Ok((Vec::new(), Vec::new()));
         }
         let names = |text: &str| calls(text, &def.name);
-        let what = format!("function {}", signature(def));
-        let mut views: Vec<Dependent> =
-            catalog.views().filter(|view| names(&view.query)).map(|view| Dependent::View(view.oid)).collect();
-        let mut held = Vec::new();
+        let mut found: Vec<(Oid, Dependent)> = Vec::new();
         for table in catalog.tables() {
+            let mut add = |dependent| found.push((table.id.0, dependent));
             if let crate::catalog::TableShape::Materialized { query, .. } = &table.shape
                 && names(query)
             {
-                views.push(Dependent::View(table.id.0));
+                add(Dependent::View(table.id.0));
             }
             for (place, column) in table.live_columns() {
                 if column.default.as_deref().is_some_and(names) {
-                    views.push(Dependent::Default(table.id, place));
+                    add(Dependent::Default(table.id, place));
                 }
                 if column.generated.as_ref().is_some_and(|generated| names(&generated.expr)) {
-                    held.push(format!("column {} of table {}", column.name, table.name));
+                    add(Dependent::Column(table.id, place));
                 }
             }
             for constraint in &table.constraints {
                 if matches!(&constraint.kind, ConstraintKind::Check { expr, .. } if names(expr)) {
-                    held.push(format!("constraint {} on table {}", constraint.name, table.name));
+                    add(Dependent::ForeignKey(table.id, constraint.name.clone()));
                 }
             }
         }
-        for ty in catalog.types() {
-            if let TypeKind::Domain(domain) = &ty.kind
-                && domain.checks.iter().any(|check| names(&check.expr))
-            {
-                held.push(format!("type {}", ty.name));
-            }
-        }
+        let views = catalog.views().filter(|view| names(&view.query));
+        found.extend(views.map(|view| (view.oid, Dependent::View(view.oid))));
+        found.sort_by_key(|(oid, _)| *oid);
+        let domain = |ty: &&Arc<TypeDef>| matches!(&ty.kind, TypeKind::Domain(domain) if domain.checks.iter().any(|check| names(&check.expr)));
+        let held = catalog.types().filter(domain).map(|ty| format!("type {}", ty.name)).collect();
+        Ok((found.into_iter().map(|(_, dependent)| dependent).collect(), held))
+    }
+
+    /// All that calls a function goes with CASCADE but a domain's condition, which keeps the function.
+    pub(super) fn settle_callers(&self, def: &FunctionDef, cascade: bool) -> Result<()> {
+        let (found, held) = self.callers(def)?;
+        let what = format!("function {}", signature(def));
         if !held.is_empty() {
             let lines: Vec<String> = held.iter().map(|one| format!("{one} depends on {what}")).collect();
             return Err(SqlError::new(
@@ -351,7 +354,7 @@ impl Ddl<'_> {
             .detail(lines.join("\n"))
             .hint("Drop the dependent objects first."));
         }
-        self.settle(&what, &views, cascade)
+        self.settle(&what, &found, cascade)
     }
 
     /// A function by the name that ALTER and COMMENT give: with its arguments as written as the last part.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Ddl, bare};
-use crate::catalog::{AclItem, Entry, Privilege, Relation};
-use crate::error::{Result, SqlError, SqlState};
-use crate::parse::{GrantStatement, ObjectName};
+use crate::catalog::{AclItem, DefaultAcl, Entry, Privilege, Relation, RoleDef};
+use crate::error::{Result, Severity, SqlError, SqlState};
+use crate::parse::{DefaultPrivileges, GrantStatement, ObjectName};
 use crate::types::Oid;
 
 const TABLE: &[Privilege] = &[
@@ -19,6 +19,22 @@ const TABLE: &[Privilege] = &[
 ];
 const SEQUENCE: &[Privilege] = &[Privilege::Select, Privilege::Update, Privilege::Usage];
 const SCHEMA: &[Privilege] = &[Privilege::Usage, Privilege::Create];
+
+/// What an object of a kind grants when nobody has said anything.
+fn built_in(kind: char, owner: Oid) -> Vec<AclItem> {
+    let item = |grantee: Oid, all: &[Privilege]| AclItem {
+        grantee,
+        grantor: owner,
+        privileges: all.iter().map(|privilege| (*privilege, false)).collect(),
+    };
+    match kind {
+        'r' => vec![item(owner, TABLE)],
+        'S' => vec![item(owner, SEQUENCE)],
+        'n' => vec![item(owner, SCHEMA)],
+        'f' => vec![item(0, &[Privilege::Execute]), item(owner, &[Privilege::Execute])],
+        _ => vec![item(0, &[Privilege::Usage]), item(owner, &[Privilege::Usage])],
+    }
+}
 
 fn privilege(word: &str) -> Option<Privilege> {
     Some(match word {
@@ -96,7 +112,13 @@ impl Ddl<'_> {
             | "DOMAIN"
             | "ALL FUNCTIONS IN SCHEMA"
             | "ALL ROUTINES IN SCHEMA"
-            | "ALL PROCEDURES IN SCHEMA" => self.grantees(grant).map(|_| ())?,
+            | "ALL PROCEDURES IN SCHEMA" => {
+                self.grantees(grant)?;
+                if grant.revoke {
+                    let text = format!("privileges on a {} are not kept: everybody keeps them", kind.to_lowercase());
+                    self.backend.notice(SqlError::notice(Severity::Warning, SqlState::WARNING, text));
+                }
+            }
             other => return Err(SqlError::unsupported(format!("{tag} on {other}"))),
         }
         Ok(tag.to_owned())
@@ -162,7 +184,13 @@ impl Ddl<'_> {
             if !all.contains(&found) {
                 return Err(SqlError::new(
                     SqlState::new("0LP01"),
-                    format!("invalid privilege type {word} for {}", grant.object_kind.to_lowercase()),
+                    format!(
+                        "invalid privilege type {word} for {}",
+                        match grant.object_kind.as_str() {
+                            "TABLE" | "" => "relation".to_owned(),
+                            other => other.to_lowercase(),
+                        }
+                    ),
                 ));
             }
             wanted.push(found);
@@ -177,7 +205,12 @@ impl Ddl<'_> {
         for grantee in self.grantees(grant)? {
             if grant.revoke {
                 for item in acl.iter_mut().filter(|item| item.grantee == grantee) {
-                    item.privileges.retain(|(found, _)| !wanted.contains(found));
+                    if grant.grant_option {
+                        let meant = item.privileges.iter_mut().filter(|(found, _)| wanted.contains(found));
+                        meant.for_each(|(_, option)| *option = false);
+                    } else {
+                        item.privileges.retain(|(found, _)| !wanted.contains(found));
+                    }
                 }
                 continue;
             }
@@ -187,30 +220,178 @@ impl Ddl<'_> {
             });
             for found in &wanted {
                 let list = &mut acl[place].privileges;
+                let had = list.iter().any(|(other, option)| other == found && *option);
                 list.retain(|(other, _)| other != found);
-                list.push((*found, grant.grant_option));
+                list.push((*found, grant.grant_option || had));
             }
         }
         acl.retain(|item| !item.privileges.is_empty());
         Ok(())
     }
 
-    fn grant_roles(&self, grant: &GrantStatement) -> Result<()> {
-        let own = self.set().shared.role(self.user()).cloned();
-        if !own.is_some_and(|own| own.superuser || own.create_role) {
-            return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "must have admin option on the role"));
+    /// ALTER DEFAULT PRIVILEGES. Errors: 42704, 3F000, 42501 for a role that the user is not a member of, 0LP01 for a
+    /// privilege that the kind of object does not have and for schemas in a schema.
+    pub(super) fn alter_default_privileges(&self, change: &DefaultPrivileges) -> Result<String> {
+        let invalid = |text: &str| Err(SqlError::new(SqlState::new("0LP01"), text.to_owned()));
+        let kind = change.grant.objects.first().map_or("", bare);
+        let (kind, all) = match kind {
+            "tables" => ('r', TABLE),
+            "sequences" => ('S', SEQUENCE),
+            "functions" | "routines" => ('f', &[Privilege::Execute][..]),
+            "types" => ('T', &[Privilege::Usage][..]),
+            "schemas" if change.schemas.is_empty() => ('n', SCHEMA),
+            "schemas" => return invalid("cannot use IN SCHEMA clause when using GRANT/REVOKE ON SCHEMAS"),
+            _ => return Err(SqlError::syntax(format!("syntax error at or near \"{kind}\""))),
+        };
+        let mut roles = Vec::new();
+        for name in &change.roles {
+            let role = self.role(name)?.oid;
+            if !self.backend.superuser.get() && !crate::exec::privilege::is_member(&self.set(), self.user(), role) {
+                return Err(SqlError::new(
+                    SqlState::INSUFFICIENT_PRIVILEGE,
+                    "permission denied to change default privileges",
+                ));
+            }
+            roles.push(role);
         }
-        for name in &grant.grantees {
-            let mut changed = (*self.role(name)?).clone();
-            for (role, _) in &grant.privileges {
-                let role = self.role(&role.to_lowercase())?.oid;
-                changed.member_of.retain(|(oid, _)| *oid != role);
-                if !grant.revoke {
-                    changed.member_of.push((role, grant.grant_option));
+        if roles.is_empty() {
+            roles.push(self.user());
+        }
+        let mut schemas = Vec::new();
+        for name in &change.schemas {
+            let found = self.catalog()?.schema_by_name(name).map(|def| def.oid);
+            schemas.push(found.ok_or_else(|| {
+                SqlError::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))
+            })?);
+        }
+        if schemas.is_empty() {
+            schemas.push(0);
+        }
+        let database = self.backend.database;
+        let Some(def) = self.set().shared.database(database).cloned() else { return Ok(String::new()) };
+        let mut changed = (*def).clone();
+        for (role, schema) in roles.iter().flat_map(|role| schemas.iter().map(move |schema| (*role, *schema))) {
+            let same = |one: &DefaultAcl| (one.role, one.schema, one.kind) == (role, schema, kind);
+            let place = changed.default_acls.iter().position(same);
+            let mut acl = place.map(|place| changed.default_acls[place].acl.clone()).unwrap_or_default();
+            let plain = built_in(kind, role);
+            if acl.is_empty() && schema == 0 {
+                acl.clone_from(&plain);
+            }
+            // A list that is empty would be filled with the owner's own: what a schema adds has none.
+            let stands_in = acl.is_empty();
+            if stands_in {
+                acl.push(AclItem { grantee: Oid::MAX, grantor: role, privileges: Vec::new() });
+            }
+            self.apply(&change.grant, &mut acl, role, all)?;
+            acl.iter_mut().for_each(|item| item.grantor = role);
+            acl.retain(|item| item.grantee != Oid::MAX);
+            let oid = place.map_or_else(|| self.allocate_oid(), |place| changed.default_acls.remove(place).oid);
+            if !(acl.is_empty() && schema != 0 || schema == 0 && acl == plain) {
+                changed.default_acls.push(DefaultAcl { oid, role, schema, kind, acl });
+            }
+        }
+        self.put(Entry::Database(Arc::new(changed)))?;
+        Ok("ALTER DEFAULT PRIVILEGES".to_owned())
+    }
+
+    /// The access list that an object of a kind starts with when the user makes it in a schema.
+    pub(super) fn default_acl(&self, kind: char, schema: Oid) -> Vec<AclItem> {
+        let set = self.set();
+        let (user, database) = (self.user(), set.shared.database(self.backend.database));
+        let of = |schema: Oid| {
+            let mut all = database.into_iter().flat_map(|def| &def.default_acls);
+            all.find(|one| (one.role, one.schema, one.kind) == (user, schema, kind)).map(|one| one.acl.clone())
+        };
+        let (everywhere, here) = (of(0), if schema == 0 { None } else { of(schema) });
+        let Some(here) = here else { return everywhere.unwrap_or_default() };
+        let mut acl = everywhere.unwrap_or_else(|| built_in(kind, user));
+        for item in here {
+            match acl.iter_mut().find(|own| own.grantee == item.grantee) {
+                Some(own) => {
+                    for (privilege, option) in item.privileges {
+                        own.privileges.retain(|(other, _)| *other != privilege);
+                        own.privileges.push((privilege, option));
+                    }
+                }
+                None => acl.push(item),
+            }
+        }
+        acl
+    }
+
+    /// GRANT and REVOKE of membership. Errors: 42704; 42501 without CREATEROLE and ADMIN OPTION, or for a superuser's role
+    /// without being one; 0LP01 for a loop.
+    fn grant_roles(&self, grant: &GrantStatement) -> Result<()> {
+        for name in &grant.objects {
+            let role = self.role(bare(name))?;
+            self.may_grant_role(&role)?;
+            for grantee in &grant.grantees {
+                let member = self.role(grantee)?;
+                if grant.revoke {
+                    self.revoke_membership(&role, &member, grant.grant_option)?;
+                } else {
+                    self.grant_membership(&role, &member, grant.grant_option)?;
                 }
             }
-            self.put(Entry::Role(Arc::new(changed)))?;
         }
         Ok(())
+    }
+
+    fn may_grant_role(&self, role: &RoleDef) -> Result<()> {
+        let set = self.set();
+        let denied = |text: String| Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, text));
+        let Some(own) = set.shared.role(self.user()) else { return denied("must be superuser".to_owned()) };
+        if own.superuser {
+            return Ok(());
+        }
+        if role.superuser {
+            return denied("must be superuser to alter superusers".to_owned());
+        }
+        let admin = set.shared.roles().any(|def| {
+            def.member_of.iter().any(|(oid, admin)| *oid == role.oid && *admin)
+                && crate::exec::privilege::is_member(&set, own.oid, def.oid)
+        });
+        if own.create_role || admin {
+            return Ok(());
+        }
+        denied(format!("must have admin option on role \"{}\"", role.name))
+    }
+
+    fn grant_membership(&self, role: &RoleDef, member: &RoleDef, admin: bool) -> Result<()> {
+        if crate::exec::privilege::is_member(&self.set(), role.oid, member.oid) {
+            return Err(SqlError::new(
+                SqlState::new("0LP01"),
+                format!("role \"{}\" is a member of role \"{}\"", role.name, member.name),
+            ));
+        }
+        let before = member.member_of.iter().find(|(oid, _)| *oid == role.oid).map(|(_, admin)| *admin);
+        if before.is_some_and(|before| before || !admin) {
+            let text = format!("role \"{}\" is already a member of role \"{}\"", member.name, role.name);
+            self.notice(SqlState::SUCCESSFUL_COMPLETION, text);
+            return Ok(());
+        }
+        let mut changed = member.clone();
+        changed.member_of.retain(|(oid, _)| *oid != role.oid);
+        changed.member_of.push((role.oid, admin));
+        self.put(Entry::Role(Arc::new(changed)))
+    }
+
+    fn revoke_membership(&self, role: &RoleDef, member: &RoleDef, option_only: bool) -> Result<()> {
+        let mut changed = member.clone();
+        let Some(place) = changed.member_of.iter().position(|(oid, _)| *oid == role.oid) else {
+            self.backend.notice(SqlError::notice(
+                Severity::Warning,
+                SqlState::WARNING,
+                format!("role \"{}\" is not a member of role \"{}\"", member.name, role.name),
+            ));
+            return Ok(());
+        };
+        if option_only {
+            changed.member_of[place].1 = false;
+        } else {
+            changed.member_of.remove(place);
+        }
+        self.put(Entry::Role(Arc::new(changed)))
     }
 }

@@ -23,6 +23,7 @@ impl Ddl<'_> {
             return Err(SqlError::new(SqlState::DUPLICATE_TABLE, text));
         }
         let query = self.defining(&create.query);
+        let query = if self.dialect == "postgres" { self.without_stars(&query) } else { query };
         let (columns, depends_on) = self.query_shape(&query)?;
         if create.columns.len() > columns.len() {
             return Err(SqlError::syntax("too many column names were specified"));

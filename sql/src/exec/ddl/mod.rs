@@ -15,6 +15,7 @@ mod constraint;
 mod create;
 mod dependency;
 mod drop;
+mod follow;
 mod function;
 mod grant;
 mod index;
@@ -59,10 +60,33 @@ pub fn execute(backend: &Backend, parsed: &Parsed, depth: u32) -> Result<String>
         backend.check_writable(verb(&parsed.statement))?;
         backend.with_txn(|txn| txn.lock_catalog())?;
     }
-    ddl.run(parsed).map_err(|error| match backend.catalog() {
+    let before = read_newest(backend, makes_of_rows(&parsed.statement))?;
+    let done = ddl.run(parsed);
+    read_newest(backend, before)?;
+    done.map_err(|error| match backend.catalog() {
         Ok(catalog) => name_types(error, &catalog, &ddl.searched()),
         Err(_) => error,
     })
+}
+
+/// See `Txn::read_newest`.
+fn read_newest(backend: &Backend, newest: bool) -> Result<bool> {
+    backend.with_txn(|txn| Ok(txn.read_newest(newest)))
+}
+
+/// Whether a statement makes something of all rows that a table has when it is locked, however old the transaction's
+/// snapshot: a derived table, an index, another form of the rows, or nothing.
+fn makes_of_rows(statement: &Statement) -> bool {
+    match statement {
+        Statement::Ddl(tree) => matches!(**tree, ast::Statement::AlterTable(_) | ast::Statement::CreateIndex(_)),
+        Statement::CreateTrigger(_)
+        | Statement::ToggleTrigger { .. }
+        | Statement::Truncate { .. }
+        | Statement::AlterColumn { .. }
+        | Statement::AmiCreateIndex(_)
+        | Statement::AmiAlterTable { .. } => true,
+        _ => false,
+    }
 }
 
 impl Ddl<'_> {
@@ -90,6 +114,7 @@ impl Ddl<'_> {
             }
             Statement::DropRole { names, if_exists } => ddl.drop_roles(names, *if_exists),
             Statement::Grant(grant) => ddl.grant(grant),
+            Statement::AlterDefaultPrivileges(change) => ddl.alter_default_privileges(change),
             Statement::CreateExtension { name, if_not_exists } => ddl.create_extension(name, *if_not_exists),
             Statement::DropExtension { names, if_exists } => ddl.drop_extensions(names, *if_exists),
             Statement::Comment { kind, name, column, on, text } => {
@@ -455,7 +480,9 @@ impl Ddl<'_> {
         }
         let oid = self.allocate_oid();
         let name = format!("pg_temp_{}", self.backend.pid);
-        self.put(Entry::Schema(Arc::new(SchemaDef { oid, name, owner: self.user(), acl: Vec::new(), comment: None })))?;
+        // It goes with the session, whoever the user is by then.
+        let owner = crate::catalog::BOOTSTRAP_ROLE;
+        self.put(Entry::Schema(Arc::new(SchemaDef { oid, name, owner, acl: Vec::new(), comment: None })))?;
         self.backend.temp_schema.set(Some(oid));
         Ok(oid)
     }

@@ -8,7 +8,7 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 use super::Ddl;
-use crate::catalog::{BOOTSTRAP_ROLE, Entry, EntryKey, RoleDef};
+use crate::catalog::{AclItem, BOOTSTRAP_ROLE, DefaultAcl, Entry, EntryKey, RoleDef};
 use crate::env::Rng;
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{RoleOption, SettingChange};
@@ -225,6 +225,23 @@ impl Ddl<'_> {
         for def in set.shared.databases().filter(|def| def.owner == role) {
             lines.push(format!("owner of database {}", def.name));
         }
+        let defaults = set.shared.databases().flat_map(|def| &def.default_acls);
+        let named = |one: &&DefaultAcl| one.role == role || one.acl.iter().any(|item| item.grantee == role);
+        lines.extend(defaults.filter(named).map(|one| {
+            let what = match one.kind {
+                'r' => "relations",
+                'S' => "sequences",
+                'f' => "functions",
+                'T' => "types",
+                _ => "schemas",
+            };
+            let of = set.shared.role(one.role).map(|def| def.name.clone()).unwrap_or_default();
+            if one.role == role {
+                format!("owner of default privileges on new {what} belonging to role {of}")
+            } else {
+                format!("privileges for default privileges on new {what} belonging to role {of}")
+            }
+        }));
         for catalog in set.databases() {
             lines.extend(
                 catalog.schemas().filter(|def| def.owner == role).map(|def| format!("owner of schema {}", def.name)),
@@ -237,8 +254,20 @@ impl Ddl<'_> {
             );
             let loose = catalog.sequences().filter(|def| def.owner == role && def.owned_by.is_none());
             lines.extend(loose.map(|def| format!("owner of sequence {}", def.name)));
-            let granted = catalog.tables().filter(|def| def.acl.iter().any(|item| item.grantee == role));
+            let functions = catalog.functions().filter(|def| def.owner == role);
+            lines.extend(functions.map(|def| format!("owner of function {}", super::function::signature(def))));
+            lines.extend(
+                catalog.types().filter(|def| def.owner == role).map(|def| format!("owner of type {}", def.name)),
+            );
+            let given = |acl: &[AclItem]| acl.iter().any(|item| item.grantee == role);
+            let granted = catalog.tables().filter(|def| given(&def.acl));
             lines.extend(granted.map(|def| format!("privileges for table {}", def.name)));
+            let views = catalog.views().filter(|def| given(&def.acl));
+            lines.extend(views.map(|def| format!("privileges for view {}", def.name)));
+            let sequences = catalog.sequences().filter(|def| given(&def.acl));
+            lines.extend(sequences.map(|def| format!("privileges for sequence {}", def.name)));
+            let schemas = catalog.schemas().filter(|def| given(&def.acl));
+            lines.extend(schemas.map(|def| format!("privileges for schema {}", def.name)));
         }
         lines
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::{Ddl, bare};
-use crate::catalog::{CatalogChange, DatabaseDef, Entry, EntryKey, PUBLIC, SchemaDef};
+use crate::catalog::{CatalogChange, DatabaseDef, Entry, EntryKey, PUBLIC, Relation, SchemaDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{AlterDatabaseAction, AlterObjectAction, ObjectName, fold};
 
@@ -32,7 +32,8 @@ impl Ddl<'_> {
             }
             return Err(SqlError::new(SqlState::DUPLICATE_SCHEMA, format!("schema \"{own_name}\" already exists")));
         }
-        let def = SchemaDef { oid: self.allocate_oid(), name: own_name, owner, acl: Vec::new(), comment: None };
+        let acl = if owner == self.user() { self.default_acl('n', 0) } else { Vec::new() };
+        let def = SchemaDef { oid: self.allocate_oid(), name: own_name, owner, acl, comment: None };
         self.put(Entry::Schema(Arc::new(def)))?;
         Ok("CREATE SCHEMA".to_owned())
     }
@@ -71,6 +72,7 @@ impl Ddl<'_> {
             template: false,
             allow_connections: true,
             settings: Vec::new(),
+            default_acls: Vec::new(),
             comment: None,
         };
         self.put(Entry::Database(Arc::new(def)))?;
@@ -159,7 +161,7 @@ impl Ddl<'_> {
                     AlterObjectAction::Owner(role) => changed.owner = self.role(role)?.oid,
                     _ => return Err(SqlError::unsupported("this form of ALTER SCHEMA")),
                 }
-                self.put(Entry::Schema(Arc::new(changed)))?;
+                self.follow(|| self.put(Entry::Schema(Arc::new(changed))))?;
                 Ok(tag)
             }
             "TABLE" | "VIEW" | "INDEX" | "SEQUENCE" | "MATERIALIZED VIEW" => {
@@ -170,14 +172,31 @@ impl Ddl<'_> {
                     );
                     return Ok(tag);
                 }
-                self.alter_relation(name, action, &tag)
+                match action {
+                    AlterObjectAction::Rename(_) | AlterObjectAction::Schema(_) => {
+                        self.follow(|| self.alter_relation(name, action, &tag))
+                    }
+                    AlterObjectAction::RenameColumn(from, to) => {
+                        match self.relation(name)? {
+                            Relation::View(view) => self.follow(|| self.rename_view_column(&view, from, to))?,
+                            Relation::Table(table) => {
+                                self.must_own(table.owner, "materialized view", &table.name)?;
+                                self.lock(&table)?;
+                                self.follow(|| self.rename_column(&table, from, to))?;
+                            }
+                            _ => return Err(SqlError::unsupported(format!("{tag} RENAME COLUMN"))),
+                        }
+                        Ok(tag)
+                    }
+                    _ => self.alter_relation(name, action, &tag),
+                }
             }
             "FUNCTION" | "ROUTINE" => {
-                self.alter_function(name, action)?;
+                self.follow(|| self.alter_function(name, action))?;
                 Ok(tag)
             }
             "TYPE" | "DOMAIN" => {
-                self.alter_type_object(name, action, kind.eq_ignore_ascii_case("DOMAIN"))?;
+                self.follow(|| self.alter_type_object(name, action, kind.eq_ignore_ascii_case("DOMAIN")))?;
                 Ok(tag)
             }
             _ => Err(SqlError::unsupported(tag)),

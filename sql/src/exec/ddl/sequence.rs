@@ -167,7 +167,7 @@ impl Ddl<'_> {
             owned_by: None,
             identity: false,
             persistence,
-            acl: Vec::new(),
+            acl: self.default_acl('S', schema),
             comment: None,
         };
         apply_options(&mut def, options, true)?;
@@ -220,7 +220,7 @@ impl Ddl<'_> {
                 self.change_sequence(&def, options)?;
                 Ok("ALTER SEQUENCE".to_owned())
             }
-            AlterSequenceAction::Object(action) => self.alter_relation(name, action, "ALTER SEQUENCE"),
+            AlterSequenceAction::Object(action) => self.follow(|| self.alter_relation(name, action, "ALTER SEQUENCE")),
         }
     }
 
@@ -286,6 +286,7 @@ impl Ddl<'_> {
                 Ok(tag.to_owned())
             }
             AlterObjectAction::SetOptions(_) => Ok(tag.to_owned()),
+            AlterObjectAction::RenameColumn(..) => Err(SqlError::unsupported(format!("{tag} RENAME COLUMN"))),
         }
     }
 
@@ -327,6 +328,7 @@ impl Ddl<'_> {
                 self.free_name(def.schema, to)?;
                 self.lock(&def)?;
                 let mut changed = (*def).clone();
+                super::follow::forget_own_name(&mut changed)?;
                 to.clone_into(&mut changed.name);
                 self.put_table(changed)?;
             }

@@ -44,6 +44,13 @@ impl Ddl<'_> {
                 _ => error,
             })?;
             self.must_own(table.owner, "table", &table.name)?;
+            if table.is_materialized() {
+                return Err(SqlError::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    format!("relation \"{}\" cannot have triggers", table.name),
+                )
+                .detail("This operation is not supported for materialized views."));
+            }
             self.lock(&table)?;
             tables.push(table);
         }

@@ -347,7 +347,7 @@ impl Ddl<'_> {
             AlterObjectAction::Rename(to) => changed.name.clone_from(to),
             AlterObjectAction::Owner(role) => changed.owner = self.role(role)?.oid,
             AlterObjectAction::Schema(to) => changed.schema = self.schema_named(to, name.offset)?,
-            AlterObjectAction::SetOptions(_) => return Err(SqlError::unsupported("ALTER TYPE … SET")),
+            _ => return Err(SqlError::unsupported("this form of ALTER TYPE")),
         }
         if (changed.schema, &changed.name) != (def.schema, &def.name)
             && self.catalog()?.type_by_name(changed.schema, &changed.name).is_some()
@@ -368,7 +368,7 @@ impl Ddl<'_> {
             AlterObjectAction::Rename(to) => changed.name.clone_from(to),
             AlterObjectAction::Owner(role) => changed.owner = self.role(role)?.oid,
             AlterObjectAction::Schema(to) => changed.schema = self.schema_named(to, 0)?,
-            AlterObjectAction::SetOptions(_) => return Err(SqlError::unsupported("ALTER TYPE … SET")),
+            _ => return Err(SqlError::unsupported("this form of ALTER TYPE")),
         }
         if (changed.schema, &changed.name) != (table.schema, &table.name)
             && self.name_taken(changed.schema, &changed.name)

@@ -8,6 +8,7 @@ use super::{Ddl, bare};
 use crate::catalog::{Entry, Persistence, Relation, ViewDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{fold, object_name};
+use crate::types::Oid;
 
 impl Ddl<'_> {
     pub(super) fn create_view(&self, create: &ast::CreateView) -> Result<String> {
@@ -15,10 +16,24 @@ impl Ddl<'_> {
             return self.create_matview(create, true);
         }
         let name = object_name(&create.name);
-        let persistence = if create.temporary { Persistence::Temporary } else { Persistence::Permanent };
-        let (schema, own_name) = self.place_of(&name, persistence)?;
         let query = self.defining(&create.query);
+        let query = if self.dialect == "postgres" { self.without_stars(&query) } else { query };
         let (plan_columns, depends_on) = self.query_shape(&query)?;
+        let catalog = self.catalog()?;
+        let passing = |oid: &Oid| {
+            catalog.relation_by_oid(*oid).is_some_and(|found| match found {
+                Relation::Table(def) => def.persistence == Persistence::Temporary,
+                Relation::View(def) => Some(def.schema) == self.backend.temp_schema.get(),
+                _ => false,
+            })
+        };
+        let temporary = create.temporary || depends_on.iter().any(passing);
+        if temporary && !create.temporary {
+            let text = format!("view \"{}\" will be a temporary view", bare(&name));
+            self.notice(SqlState::SUCCESSFUL_COMPLETION, text);
+        }
+        let persistence = if temporary { Persistence::Temporary } else { Persistence::Permanent };
+        let (schema, own_name) = self.place_of(&name, persistence)?;
         let mut columns = Vec::new();
         for (place, column) in plan_columns.iter().enumerate() {
             let named = create.columns.get(place).map_or_else(|| column.name.clone(), |given| fold(&given.name));
@@ -60,9 +75,9 @@ impl Ddl<'_> {
         }
         let path: Vec<String> = {
             let catalog = self.catalog()?;
-            self.backend
-                .search_path()
-                .iter()
+            let own = self.backend.temp_schema.get().filter(|_| temporary);
+            own.iter()
+                .chain(self.backend.search_path().iter())
                 .filter_map(|oid| catalog.schema(*oid).map(|def| def.name.clone()))
                 .collect()
         };
@@ -76,7 +91,11 @@ impl Ddl<'_> {
             search_path: path,
             columns,
             depends_on,
-            acl: existing.as_ref().map(|old| old.acl.clone()).unwrap_or_default(),
+            acl: match &existing {
+                Some(old) => old.acl.clone(),
+                None if persistence == Persistence::Temporary => Vec::new(),
+                None => self.default_acl('r', schema),
+            },
             comment: existing.as_ref().and_then(|old| old.comment.clone()),
         };
         self.put(Entry::View(Arc::new(def)))?;

@@ -6,7 +6,7 @@ use super::numbers::{first, unexpected};
 use super::{Accumulator, AggregateInfo};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::build_array;
-use crate::expr::scalar::{is_structured, json_key, to_json, to_jsonb};
+use crate::expr::scalar::{bitwise, is_structured, json_key, to_json, to_jsonb};
 use crate::types::{DataType, Jsonb, Oid, TextStyle, Value, oid};
 
 /// How many of the values were true and false.
@@ -57,19 +57,21 @@ impl Accumulator for Bools {
 struct Bits {
     value: Value,
     fold: fn(i64, i64) -> i64,
+    /// The same for bit strings, and its name in messages.
+    what: (&'static str, fn(bool, bool) -> bool),
     invertible: bool,
 }
 
 pub(super) fn bit_and(_: &AggregateInfo) -> Box<dyn Accumulator> {
-    Box::new(Bits { value: Value::Null, fold: |a, b| a & b, invertible: false })
+    Box::new(Bits { value: Value::Null, fold: |a, b| a & b, what: ("AND", |a, b| a && b), invertible: false })
 }
 
 pub(super) fn bit_or(_: &AggregateInfo) -> Box<dyn Accumulator> {
-    Box::new(Bits { value: Value::Null, fold: |a, b| a | b, invertible: false })
+    Box::new(Bits { value: Value::Null, fold: |a, b| a | b, what: ("OR", |a, b| a || b), invertible: false })
 }
 
 pub(super) fn bit_xor(_: &AggregateInfo) -> Box<dyn Accumulator> {
-    Box::new(Bits { value: Value::Null, fold: |a, b| a ^ b, invertible: false })
+    Box::new(Bits { value: Value::Null, fold: |a, b| a ^ b, what: ("XOR", |a, b| a != b), invertible: false })
 }
 
 impl Accumulator for Bits {
@@ -82,6 +84,7 @@ impl Accumulator for Bits {
             (Value::Int2(a), Value::Int2(b)) => Value::Int2(fold(i64::from(*a), i64::from(*b)) as i16),
             (Value::Int4(a), Value::Int4(b)) => Value::Int4(fold(i64::from(*a), i64::from(*b)) as i32),
             (Value::Int8(a), Value::Int8(b)) => Value::Int8(fold(*a, *b)),
+            (Value::Text(a), Value::Text(b)) => bitwise(self.what.0, a, b, self.what.1)?,
             (_, other) => return Err(unexpected(other)),
         };
         Ok(())

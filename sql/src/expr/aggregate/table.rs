@@ -2,8 +2,8 @@
 use super::{Accumulator, AggregateFunction, AggregateInfo, collect, numbers, ordered, statistics};
 use crate::types::Oid;
 use crate::types::oid::{
-    ANY, ANYARRAY, ANYELEMENT, ANYENUM, ANYNONARRAY, BOOL, BPCHAR, BYTEA, DATE, FLOAT4, FLOAT8, INET, INT2, INT4, INT8,
-    INTERVAL, JSON, JSONB, NUMERIC, OID, PG_LSN, TEXT, TID, TIME, TIMESTAMP, TIMESTAMPTZ, TIMETZ, XID8,
+    ANY, ANYARRAY, ANYELEMENT, ANYENUM, ANYNONARRAY, BIT, BOOL, BPCHAR, BYTEA, DATE, FLOAT4, FLOAT8, INET, INT2, INT4,
+    INT8, INTERVAL, JSON, JSONB, NUMERIC, OID, PG_LSN, TEXT, TID, TIME, TIMESTAMP, TIMESTAMPTZ, TIMETZ, XID8,
 };
 
 const FLOAT8_ARRAY: Oid = 1022;
@@ -34,6 +34,9 @@ pub(super) const AGGREGATES: &[AggregateFunction] = &[
     aggregate(2236, "bit_and", &[INT2], INT2, None, collect::bit_and),
     aggregate(2238, "bit_and", &[INT4], INT4, None, collect::bit_and),
     aggregate(2240, "bit_and", &[INT8], INT8, None, collect::bit_and),
+    aggregate(2242, "bit_and", &[BIT], BIT, None, collect::bit_and),
+    aggregate(2243, "bit_or", &[BIT], BIT, None, collect::bit_or),
+    aggregate(6167, "bit_xor", &[BIT], BIT, None, collect::bit_xor),
     aggregate(2237, "bit_or", &[INT2], INT2, None, collect::bit_or),
     aggregate(2239, "bit_or", &[INT4], INT4, None, collect::bit_or),
     aggregate(2241, "bit_or", &[INT8], INT8, None, collect::bit_or),

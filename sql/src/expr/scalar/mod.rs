@@ -7,6 +7,7 @@
 mod amilike;
 mod args;
 mod array;
+mod bits;
 mod bytes;
 mod catalog;
 mod compare;
@@ -27,6 +28,7 @@ mod tonumber;
 mod variadic;
 
 pub use amilike::AmiPattern;
+pub(in crate::expr) use bits::bitwise;
 pub(in crate::expr) use compare::compare_across;
 pub(crate) use json::to_jsonb;
 pub(in crate::expr) use json::{is_structured, json_key, to_json};
@@ -52,6 +54,7 @@ pub(super) fn all_functions() -> Vec<Function> {
         math::FUNCTIONS,
         text::FUNCTIONS,
         bytes::FUNCTIONS,
+        bits::FUNCTIONS,
         pattern::FUNCTIONS,
         printf::FUNCTIONS,
         amilike::FUNCTIONS,
@@ -79,6 +82,7 @@ pub(super) fn all_operators() -> Vec<OperatorRow> {
         math::OPERATORS,
         text::OPERATORS,
         bytes::OPERATORS,
+        bits::OPERATORS,
         pattern::OPERATORS,
         datetime::OPERATORS,
         array::OPERATORS,

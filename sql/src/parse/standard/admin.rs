@@ -194,13 +194,18 @@ pub(super) fn definition(c: &mut Cursor, first: &str) -> Result<Option<Statement
             | "EVENT" | "ACCESS" | "FOREIGN" | "SERVER" | "POLICY" | "COLLATION" | "CONVERSION" | "LANGUAGE"
             | "TRUSTED" | "PROCEDURAL" | "TEXT" | "TRANSFORM" | "LARGE",
         )
-        | ("ALTER", "SYSTEM" | "DEFAULT")
+        | ("ALTER", "SYSTEM")
         | ("DROP", "OWNED")
         | ("CREATE", "RECURSIVE") => Ok(Some(unsupported(c, first, &second))),
         ("CREATE", "OR") if c.is_word(3, "rule") || c.is_word(3, "aggregate") || c.is_word(3, "language") => {
             Ok(Some(unsupported(c, "CREATE", "OR REPLACE")))
         }
         ("CREATE", "CONSTRAINT") => Ok(Some(unsupported(c, "CREATE", "CONSTRAINT TRIGGER"))),
+        ("ALTER", "DEFAULT") => {
+            c.parser.advance_token();
+            c.parser.advance_token();
+            super::roles::default_privileges(c).map(Some)
+        }
         ("ALTER", "SEQUENCE") => {
             take(c, 2);
             alter_sequence(c).map(Some)
@@ -513,6 +518,14 @@ fn alter_object(c: &mut Cursor, kind: &str) -> Result<Option<Statement>> {
         parts.extend(name.parts);
         let name = ObjectName { parts, offset: name.offset };
         return Ok(Some(Statement::AlterObject { kind, name, if_exists, action: AlterObjectAction::Rename(to) }));
+    }
+    if matches!(kind.as_str(), "VIEW" | "MATERIALIZED VIEW") && c.is_word(0, "rename") && !c.is_word(1, "to") {
+        c.word("rename");
+        c.word("column");
+        let from = c.ident()?;
+        c.expect(&["to"])?;
+        let action = AlterObjectAction::RenameColumn(from, c.ident()?);
+        return Ok(Some(Statement::AlterObject { kind, name, if_exists, action }));
     }
     // The library reads a table's renaming and owner as actions among others.
     let leave = kind == "TABLE" && !(c.is_word(0, "set") && c.is_word(1, "schema"));

@@ -11,6 +11,8 @@
 //! | `x IN ((SELECT 1), 2)` | `x IN (CASE WHEN TRUE THEN (SELECT 1) END, 2)` |
 //! | `ROWS FROM (f(1), g(2))` | a call `\0rows from (f(1), g(2))` |
 //! | `f(a, VARIADIC b)` | `f(a, \0variadic => b)` |
+//! | `TRIM(LEADING FROM x)` | `TRIM(LEADING ' ' FROM x)` |
+//! | `… UNION TABLE t`, `INSERT INTO u TABLE t` | `… UNION SELECT * FROM t` |
 
 use sqlparser::ast;
 use sqlparser::keywords::Keyword;
@@ -28,7 +30,7 @@ pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
     };
     let mut tokens = tokens;
     let (mut excludes, mut quantifies, mut rows, mut lists, mut variadic) = (false, false, false, false, false);
-    let mut values = 0;
+    let (mut values, mut tables, mut trims) = (0, false, false);
     for token in &tokens {
         match keyword(token) {
             Keyword::EXCLUDE => excludes = true,
@@ -36,6 +38,8 @@ pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
             Keyword::ROWS => rows = true,
             Keyword::IN => lists = true,
             Keyword::VALUES => values += 1,
+            Keyword::TABLE => tables = true,
+            Keyword::TRIM => trims = true,
             _ => variadic |= word(token, "variadic"),
         }
     }
@@ -56,6 +60,12 @@ pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
     if rows {
         tokens = rows_from(tokens);
     }
+    if trims {
+        tokens = trimmed_blanks(tokens);
+    }
+    if tables {
+        tokens = table_queries(tokens);
+    }
     if lists {
         tokens = subqueries_first(tokens);
     }
@@ -65,6 +75,58 @@ pub(super) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSp
         tokens = variadic_arguments(tokens);
     }
     tokens
+}
+
+/// TRIM with a side and no characters: blanks are meant.
+fn trimmed_blanks(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 1);
+    for token in tokens {
+        let sided = match out.as_slice() {
+            [.., trim, open, side] => {
+                word(trim, "trim")
+                    && open.token == Token::LParen
+                    && ["leading", "trailing", "both"].iter().any(|name| word(side, name))
+            }
+            _ => false,
+        };
+        if sided && word(&token, "from") {
+            out.push(symbol(Token::SingleQuotedString(" ".to_owned()), &token));
+        }
+        out.push(token);
+    }
+    out
+}
+
+/// `TABLE name` where a query may stand, not as a statement's beginning.
+fn table_queries(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let any = |at: usize, names: &[&str]| tokens.get(at).is_some_and(|t| names.iter().any(|name| word(t, name)));
+    let inserts = any(0, &["insert"]);
+    let makes = any(0, &["create", "prepare", "declare", "explain"]);
+    let query = |at: usize| {
+        let named = matches!(tokens.get(at + 1).map(|t| &t.token), Some(Token::Word(_)));
+        if at == 0 || !named || !word(&tokens[at], "table") {
+            return false;
+        }
+        let sets = &["union", "except", "intersect"];
+        let before = at - 1;
+        any(before, sets)
+            || any(before, &["all", "distinct"]) && before > 0 && any(before - 1, sets)
+            || makes && any(before, &["as", "for"]) && before > 1
+            || tokens[before].token == Token::LParen && (!any(0, &["create"]) || before > 3)
+            || inserts && !(1..at).any(|at| any(at, &["select", "values", "with", "default", "set"]))
+    };
+    if !(1..tokens.len()).any(query) {
+        return tokens;
+    }
+    let mut out = Vec::with_capacity(tokens.len() + 2);
+    for (at, token) in tokens.iter().enumerate() {
+        if query(at) {
+            out.extend([plain("select", token), symbol(Token::Mul, token), plain("from", token)]);
+        } else {
+            out.push(token.clone());
+        }
+    }
+    out
 }
 
 /// The mark stands where an argument's name would.

@@ -9,7 +9,8 @@
 use std::any::TypeId;
 
 use sqlparser::ast::{
-    BinaryOperator, ColumnOption, DataType, Expr, Ident, ObjectName, TypedString, UnaryOperator, Value, ValueWithSpan,
+    BinaryOperator, ColumnOption, DataType, Expr, Ident, KeyOrIndexDisplay, NullsDistinctOption, ObjectName,
+    TypedString, UnaryOperator, UniqueConstraint, Value, ValueWithSpan,
 };
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
@@ -24,6 +25,7 @@ pub(crate) struct Postgres(PostgreSqlDialect);
 pub(crate) static POSTGRES: Postgres = Postgres(PostgreSqlDialect {});
 
 const UNARY_SIGN: u8 = 125;
+const COLLATE: u8 = 120;
 const OTHER: u8 = 70;
 const BETWEEN: u8 = 60;
 const COMPARISON: u8 = 50;
@@ -119,6 +121,22 @@ impl Dialect for Postgres {
         &self,
         parser: &mut Parser,
     ) -> Result<Option<Result<Option<ColumnOption>, ParserError>>, ParserError> {
+        if parser.parse_keywords(&[Keyword::UNIQUE, Keyword::NULLS]) {
+            let not = parser.parse_keyword(Keyword::NOT);
+            parser.expect_keyword(Keyword::DISTINCT)?;
+            let unique = UniqueConstraint {
+                name: None,
+                index_name: None,
+                index_type_display: KeyOrIndexDisplay::None,
+                index_type: None,
+                columns: Vec::new(),
+                include: Vec::new(),
+                index_options: Vec::new(),
+                characteristics: parser.parse_constraint_characteristics()?,
+                nulls_distinct: if not { NullsDistinctOption::NotDistinct } else { NullsDistinctOption::Distinct },
+            };
+            return Ok(Some(Ok(Some(ColumnOption::Unique(unique)))));
+        }
         self.0.parse_column_option(parser)
     }
 
@@ -141,6 +159,7 @@ impl Dialect for Postgres {
             | Token::AtSign => Some(Ok(OTHER)),
             Token::Assignment | Token::Backslash => Some(Ok(0)),
             Token::Word(word) if word.keyword == Keyword::OPERATOR => Some(Ok(OTHER)),
+            Token::Word(word) if word.keyword == Keyword::COLLATE && word.quote_style.is_none() => Some(Ok(COLLATE)),
             Token::Word(word) if is_isnull(word) => Some(Ok(IS)),
             Token::Word(word)
                 if matches!(
@@ -280,6 +299,12 @@ impl Dialect for Postgres {
                 balance(terms, &op).map(Ok)
             }
             BETWEEN => between_symmetric(parser, expr),
+            // The library reads it behind a first operand only.
+            COLLATE if parser.parse_keyword(Keyword::COLLATE) => Some(
+                parser
+                    .parse_object_name(false)
+                    .map(|collation| Expr::Collate { expr: Box::new(expr.clone()), collation }),
+            ),
             IS if matches!(&parser.peek_token_ref().token, Token::Word(word) if is_isnull(word)) => {
                 parser.advance_token();
                 Some(Ok(Expr::IsNull(Box::new(expr.clone()))))

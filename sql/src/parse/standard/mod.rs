@@ -164,6 +164,88 @@ pub fn string_literals(text: &str, value: &str) -> Vec<(usize, usize)> {
     lexed.tokens.iter().filter(is_it).map(|token| (lex::offset_of(token), lex::end_of(token))).collect()
 }
 
+/// Where the item of a SELECT list ends that has something at this byte: behind its last token.
+#[must_use]
+pub fn item_end(text: &str, at: usize) -> Option<usize> {
+    const ENDS: &[&str] = &[
+        "from",
+        "where",
+        "group",
+        "having",
+        "order",
+        "limit",
+        "offset",
+        "fetch",
+        "for",
+        "window",
+        "union",
+        "except",
+        "intersect",
+    ];
+    let lexed = lex::tokenize(text).ok()?;
+    let tokens = &lexed.tokens;
+    let own = tokens.iter().position(|token| lex::offset_of(token) == at)?;
+    // The parentheses that are open at each token; the innermost that holds a query is the list's.
+    let mut open: Vec<usize> = Vec::new();
+    for (n, token) in tokens.iter().enumerate().take(own) {
+        match token.token {
+            Token::LParen => open.push(n),
+            Token::RParen => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    let queries = |n: &usize| ["select", "with"].iter().any(|word| rewrite::words(tokens, n + 1, &[word]));
+    let mut inside = open.iter().rev().take_while(|n| !queries(n)).count();
+    for (n, token) in tokens.iter().enumerate().skip(own) {
+        let ends = match token.token {
+            Token::LParen | Token::LBracket => {
+                inside += 1;
+                false
+            }
+            Token::RParen | Token::RBracket if inside > 0 => {
+                inside -= 1;
+                false
+            }
+            Token::RParen | Token::EOF | Token::SemiColon => true,
+            Token::Comma => inside == 0,
+            _ => inside == 0 && ENDS.iter().any(|word| rewrite::word(token, word)),
+        };
+        if ends {
+            return n.checked_sub(1).map(|before| lex::end_of(&tokens[before]));
+        }
+    }
+    tokens.last().map(lex::end_of)
+}
+
+/// The string literals of a text that name a relation: arguments of the sequence functions, and casts to regclass. First
+/// byte, the byte after, the value.
+#[must_use]
+pub fn relation_literals(text: &str) -> Vec<(usize, usize, String)> {
+    let Ok(lexed) = lex::tokenize(text) else { return Vec::new() };
+    let tokens = &lexed.tokens;
+    let called = |at: Option<usize>, names: &[&str]| {
+        at.and_then(|at| tokens.get(at)).is_some_and(|token| names.iter().any(|name| rewrite::word(token, name)))
+    };
+    let mut found = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let Token::SingleQuotedString(value) = &token.token else { continue };
+        let opens = at > 0 && tokens[at - 1].token == Token::LParen;
+        let argument = opens && called(at.checked_sub(2), &["nextval", "currval", "setval"]);
+        let cast = tokens.get(at + 1).is_some_and(|next| next.token == Token::DoubleColon)
+            && called(Some(at + 2), &["regclass"]);
+        let written = opens
+            && called(at.checked_sub(2), &["cast"])
+            && called(Some(at + 1), &["as"])
+            && called(Some(at + 2), &["regclass"]);
+        if argument || cast || written || called(at.checked_sub(1), &["regclass"]) {
+            found.push((lex::offset_of(token), lex::end_of(token), value.clone()));
+        }
+    }
+    found
+}
+
 /// One object's name, whole text.
 pub(crate) fn name_text(text: &str) -> Result<ast::ObjectName> {
     let (name, _) = with_cursor(text, |c| {
@@ -193,7 +275,7 @@ fn dispatch(c: &mut Cursor) -> Result<Statement> {
     };
     match first.as_str() {
         "SELECT" if c.parser.peek_nth_token_ref(1).token == Token::EOF => bare_select(c),
-        "" | "SELECT" | "WITH" | "VALUES" => Ok(Statement::Query(c.query()?)),
+        "" | "SELECT" | "WITH" | "VALUES" => Ok(query_statement(c.query()?)),
         "TABLE" => table_query(c),
         "INSERT" => {
             if c.is_word(1, "into") {
@@ -235,6 +317,30 @@ fn bare_select(c: &mut Cursor) -> Result<Statement> {
         select.from.clear();
     }
     Ok(Statement::Query(query))
+}
+
+/// A query; with INTO in its first SELECT it makes a table, as CREATE TABLE AS does.
+fn query_statement(mut query: Box<ast::Query>) -> Statement {
+    let mut body = query.body.as_mut();
+    let into = loop {
+        match body {
+            ast::SetExpr::Select(select) => break select.into.take(),
+            ast::SetExpr::SetOperation { left, .. } => body = left,
+            _ => break None,
+        }
+    };
+    let name = into.as_ref().and_then(|into| match into.targets.as_slice() {
+        [ast::Expr::Identifier(ident)] => Some(ast::ObjectName::from(vec![ident.clone()])),
+        [ast::Expr::CompoundIdentifier(parts)] => Some(ast::ObjectName::from(parts.clone())),
+        _ => None,
+    });
+    let (Some(into), Some(name)) = (into, name) else { return Statement::Query(query) };
+    let create = ast::helpers::stmt_create_table::CreateTableBuilder::new(name)
+        .temporary(into.temporary)
+        .unlogged(into.unlogged)
+        .query(Some(query))
+        .build();
+    Statement::CreateTableAs { create: Box::new(ast::Statement::CreateTable(create)), with_data: true }
 }
 
 /// `TABLE name …` is `SELECT * FROM name …`.

@@ -6,7 +6,7 @@ use super::Cursor;
 use super::admin::{role, skip_parens, unsupported};
 use super::session::setting;
 use crate::error::{Result, Span, SqlError};
-use crate::parse::{GrantStatement, ObjectName, RoleOption, Statement};
+use crate::parse::{DefaultPrivileges, GrantStatement, ObjectName, RoleOption, Statement};
 
 pub(super) fn create_role(c: &mut Cursor, user: bool) -> Result<Statement> {
     let name = c.ident()?;
@@ -80,6 +80,28 @@ pub(super) fn alter_role(c: &mut Cursor) -> Result<Statement> {
         statement.0 = role_options(c)?;
     }
     Ok(Statement::AlterRole { name, options: statement.0, rename: statement.1, set: statement.2 })
+}
+
+/// ALTER DEFAULT PRIVILEGES, from PRIVILEGES on.
+pub(super) fn default_privileges(c: &mut Cursor) -> Result<Statement> {
+    c.expect(&["privileges"])?;
+    let (mut roles, mut schemas) = (Vec::new(), Vec::new());
+    loop {
+        if c.words(&["for", "role"]) || c.words(&["for", "user"]) {
+            roles.extend(c.list(role)?);
+        } else if c.words(&["in", "schema"]) {
+            schemas.extend(c.list(Cursor::ident)?);
+        } else {
+            break;
+        }
+    }
+    let revoke = match c.one_of(&["grant", "revoke"]) {
+        Some("grant") => false,
+        Some(_) => true,
+        None => return Err(c.error()),
+    };
+    let Statement::Grant(grant) = grant(c, revoke)? else { return Err(c.error()) };
+    Ok(Statement::AlterDefaultPrivileges(Box::new(DefaultPrivileges { roles, schemas, grant: *grant })))
 }
 
 pub(super) fn grant(c: &mut Cursor, revoke: bool) -> Result<Statement> {

@@ -16,11 +16,11 @@ pub(super) fn statement(c: &mut Cursor, first: &str) -> Result<Statement> {
     match first {
         "BEGIN" => {
             work(c);
-            Ok(Statement::Begin { modes: modes(c)? })
+            Ok(Statement::Begin { modes: modes(c)?, start: false })
         }
         "START" => {
             c.expect(&["transaction"])?;
-            Ok(Statement::Begin { modes: modes(c)? })
+            Ok(Statement::Begin { modes: modes(c)?, start: true })
         }
         "COMMIT" | "END" => {
             if first == "COMMIT" && c.word("prepared") {

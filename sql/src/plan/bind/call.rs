@@ -27,6 +27,31 @@ pub(super) struct Args<'t> {
     pub order: &'t [ast::OrderByExpr],
 }
 
+/// Functions that extensions put into a schema of the user's choice.
+const OF_EXTENSIONS: &[&str] = &[
+    "crypt",
+    "digest",
+    "gen_random_bytes",
+    "gen_random_uuid",
+    "gen_salt",
+    "hmac",
+    "uuid_generate_v1",
+    "uuid_generate_v1mc",
+    "uuid_generate_v3",
+    "uuid_generate_v4",
+    "uuid_generate_v5",
+    "uuid_nil",
+];
+
+/// Whether a built-in function of this name may be meant in this schema (PG-80).
+pub(super) fn has_built_in(schema: &str, name: &str) -> bool {
+    match schema {
+        "pg_catalog" | "tripline" => true,
+        "information_schema" => name.starts_with("_pg_"),
+        _ => OF_EXTENSIONS.contains(&name),
+    }
+}
+
 impl Binder<'_> {
     /// A call.
     pub(super) fn function(&mut self, call: &ast::Function) -> Result<Expr> {
@@ -79,6 +104,8 @@ impl Binder<'_> {
         if let Some(def) = self.lua_function(name) {
             return self.lua_call(&def, call, &args, position);
         }
+        let foreign = schema.filter(|schema| !has_built_in(schema, name)).map(|schema| format!("{schema}.{name}"));
+        let name = foreign.as_deref().unwrap_or(name);
         if call.over.is_some() {
             return self.window_call(name, call, &args, position);
         }

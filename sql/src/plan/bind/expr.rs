@@ -47,7 +47,11 @@ impl Binder<'_> {
                 self.cast(expr, to, double)
             }
             Ast::TypedString(typed) => {
-                let to = self.written_type(&typed.data_type)?;
+                let to = match &typed.data_type {
+                    // A literal of type bit is as long as it is written.
+                    ast::DataType::Bit(None) => DataType::new(oid::BIT),
+                    ty => self.written_type(ty)?,
+                };
                 let text = literal_text(&typed.value.value);
                 let value = self.literal(text.unwrap_or_default(), to, CastContext::Explicit);
                 value.map(|value| Expr::Const(value, to)).map_err(|e| e.at(self.position(typed.value.span)))

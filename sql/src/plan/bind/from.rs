@@ -271,6 +271,8 @@ impl Binder<'_> {
             let name = Name::new(ident, self.ami);
             let a = self.using_column(&left.items, &name, ident, "left")?;
             let b = self.using_column(&right.items, &name, ident, "right")?;
+            self.note_merged(a.1, ident);
+            self.note_merged(b.1, ident);
             let at = ast::Expr::Identifier(ident.clone());
             conditions.push(self.operator(&at, "=", Some(a.0.clone()), b.0.clone())?);
             let ty = self.common([a.0.data_type(), b.0.data_type()].into_iter(), "JOIN/USING")?;
@@ -511,16 +513,21 @@ impl Binder<'_> {
                     .hint("Use the REFRESH MATERIALIZED VIEW command."));
                 }
                 self.touch(def.id, false, Privilege::Select);
+                self.note_relation(name, def.id.0, alias.is_some());
                 let row_id =
                     row_id || self.row_ids || self.lock_wanted(alias.map_or(&def.name, |alias| &alias.name.value));
                 self.table_source(&def, alias, row_id)
             }
             Found::View(def) => {
                 self.need(def.oid, Privilege::Select);
+                self.note_relation(name, def.oid, alias.is_some());
                 self.view_source(&def, alias)
             }
             Found::System(relation) => self.system_source(relation, alias),
-            Found::Sequence(def) => self.sequence_source(&def, alias),
+            Found::Sequence(def) => {
+                self.note_relation(name, def.oid, alias.is_some());
+                self.sequence_source(&def, alias)
+            }
         }
     }
 
@@ -723,8 +730,10 @@ impl Binder<'_> {
         let base = std::mem::replace(&mut self.lateral_base, 0);
         let (ami, positions) = (std::mem::replace(&mut self.ami, false), std::mem::replace(&mut self.positions, false));
         self.view_depth += 1;
+        let uses = self.uses.take();
         let bound = self.in_clause(Clause::Select, |binder| binder.query(&ast, true));
         self.view_depth -= 1;
+        self.uses = uses;
         (self.ami, self.positions) = (ami, positions);
         self.lateral_base = base;
         self.lock_clauses = locks;
@@ -764,10 +773,12 @@ impl Binder<'_> {
         let routines = self.routines(schema, &folded);
         if !routines.is_empty()
             && let Some((call, columns, plain)) =
-                self.lateral_call(|binder| binder.routine_in_from(&routines, &folded, args, position))?
+                self.lateral_call(|binder| binder.routine_in_from(&routines, name, args, position))?
         {
             return self.routine_item(call, columns, plain, (&folded, ordinality), alias);
         }
+        let foreign = schema.filter(|schema| !super::call::has_built_in(schema, &folded));
+        let folded = foreign.map_or(folded.clone(), |schema| format!("{schema}.{folded}"));
         let mut exprs = Vec::with_capacity(args.len());
         let mut variadic = false;
         for arg in args {

@@ -19,12 +19,14 @@ mod names;
 mod operator;
 mod params;
 mod query;
+mod reg;
 mod routine;
 mod sample;
 mod scope;
 mod sublink;
 mod text;
 mod types;
+mod uses;
 mod window;
 
 use std::collections::HashMap;
@@ -45,11 +47,13 @@ pub use self::dml::write_target;
 pub use self::exclusion::exclusion_operator;
 pub use self::lua::LUA_FUNCTIONS;
 pub(super) use self::lua::is_lua_call;
+pub use self::reg::find_function;
 pub(super) use self::routine::is_routine;
 pub use self::text::{
     bind_ami_argument, bind_check, bind_default, bind_domain_check, bind_domain_unfolded, bind_generated,
     bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text,
 };
+pub use self::uses::{NameUse, Named, domain_uses, expression_uses, query_uses};
 
 /// How deeply expressions and queries may nest.
 pub const DEPTH_MAX: usize = 1000;
@@ -60,6 +64,11 @@ pub trait PlanSource {
     fn system_relation(&self, schema: Option<&str>, name: &str) -> Option<&'static SystemRelation>;
     /// One by OID.
     fn system_relation_by_oid(&self, oid: Oid) -> Option<&'static SystemRelation>;
+    /// OID of a built-in function that SQL does not call by name, such as a type's input function.
+    fn type_function(&self, name: &str) -> Option<Oid> {
+        let _ = name;
+        None
+    }
     /// A write target made earlier under the same catalog version.
     fn kept_target(&self, table: TableId) -> Option<Arc<WriteTarget>> {
         let _ = table;
@@ -216,6 +225,8 @@ pub(in crate::plan) struct Binder<'a> {
     keep_casts: bool,
     /// The statement's text, to find operators in.
     text: Arc<str>,
+    /// What the names of the text stand for, where that is asked.
+    uses: Option<std::cell::RefCell<Vec<NameUse>>>,
 }
 
 impl<'a> Binder<'a> {
@@ -257,6 +268,7 @@ impl<'a> Binder<'a> {
             wants_row_ids: false,
             keep_casts: false,
             text: Arc::from(""),
+            uses: None,
         })
     }
 

@@ -6,6 +6,7 @@ use sqlparser::tokenizer::Span as SqlSpan;
 
 use super::Binder;
 use super::scope::{Item, Name, to_outer};
+use super::uses::is_joined;
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::Expr;
 use crate::expr::scalar::{ROW_CTID, ROW_XMIN};
@@ -144,10 +145,14 @@ impl Binder<'_> {
                 continue;
             }
             let mut found: Option<Expr> = None;
+            let mut from = ((0, false), (0, 0));
             for item in frame.items.iter().filter(|item| item.by_column) {
                 let twice = match item.find(name) {
                     Ok(None) => continue,
-                    Ok(Some((expr, _))) => found.replace(expr).is_some(),
+                    Ok(Some((expr, origin))) => {
+                        from = ((item.relation, is_joined(item)), origin);
+                        found.replace(expr).is_some()
+                    }
                     Err(()) => true,
                 };
                 if twice {
@@ -160,6 +165,9 @@ impl Binder<'_> {
             }
             if let Some(mut expr) = found {
                 let depth = top - 1 - index;
+                if self.uses.is_some() {
+                    self.note_column(from.0, from.1, &name.folded, span);
+                }
                 if depth == 0 {
                     self.note_use(&expr, span);
                 } else {
@@ -306,7 +314,10 @@ impl Binder<'_> {
             let Some(item) = item else { continue };
             let depth = top - 1 - index;
             return match item.find(&column_name) {
-                Ok(Some((mut expr, _))) => {
+                Ok(Some((mut expr, origin))) => {
+                    if self.uses.is_some() {
+                        self.note_column((item.relation, false), origin, &column_name.folded, column.span);
+                    }
                     if depth == 0 {
                         self.note_use(&expr, span);
                     } else {
@@ -433,6 +444,7 @@ impl Binder<'_> {
             },
             E::Exists { negated: false, .. } => strong("exists"),
             E::Subquery(query) => self.query_name(query).map(|name| (name, 2)),
+            E::BinaryOp { op: ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
             E::Array(_) => strong("array"),
             E::Tuple(_) => strong("row"),
             E::Extract { .. } => strong("extract"),
@@ -457,6 +469,13 @@ impl Binder<'_> {
             ast::SetExpr::Select(select) => match select.projection.first()? {
                 ast::SelectItem::ExprWithAlias { alias, .. } => Some(self.fold(alias)),
                 ast::SelectItem::UnnamedExpr(expr) => self.own_name(expr).map(|(name, _)| name),
+                // What `(VALUES …)` was made into.
+                ast::SelectItem::Wildcard(_) => match select.from.first().map(|from| &from.relation) {
+                    Some(ast::TableFactor::Derived { alias: Some(alias), .. }) if alias.name.value == "*VALUES*" => {
+                        Some("column1".to_owned())
+                    }
+                    _ => None,
+                },
                 _ => None,
             },
             ast::SetExpr::Query(inner) => self.query_name(inner),
@@ -466,7 +485,7 @@ impl Binder<'_> {
     }
 
     fn type_name(&self, ty: &ast::DataType) -> String {
-        match self.data_type(ty) {
+        match self.written_type(ty) {
             Ok(found) => match type_info(found.oid) {
                 Some(info) => {
                     // The name of an array cast is its element's.

@@ -415,7 +415,7 @@ impl Binder<'_> {
         }
         Ok(Expr::AnyArray {
             left: Box::new(left_expr),
-            array: Box::new(constant_array(array)),
+            array: Box::new(if self.keep_casts { array } else { constant_array(array) }),
             test: Box::new(test),
             all,
         })

@@ -79,6 +79,7 @@ impl Binder<'_> {
         let FunctionArguments::List(list) = &call.args else { return Ok(None) };
         let Some(given) = self.given(&list.args) else { return Ok(None) };
         let Some((def, args)) = self.choose(found, name, &given, position)? else { return Ok(None) };
+        self.note_function(&call.name, def.oid);
         if call.over.is_some() {
             return Err(SqlError::new(
                 SqlState::WRONG_OBJECT_TYPE,
@@ -147,12 +148,14 @@ impl Binder<'_> {
     pub(super) fn routine_in_from(
         &mut self,
         found: &[Arc<FunctionDef>],
-        name: &str,
+        written: &ast::ObjectName,
         args: &[FunctionArg],
         position: Option<Span>,
     ) -> Result<Option<(SetCall, Vec<(String, DataType)>, bool)>> {
         let Some(given) = self.given(args) else { return Ok(None) };
-        let Some((def, args)) = self.choose(found, name, &given, position)? else { return Ok(None) };
+        let name = self.name_parts(written).pop().unwrap_or_default();
+        let Some((def, args)) = self.choose(found, &name, &given, position)? else { return Ok(None) };
+        self.note_function(written, def.oid);
         self.volatile |= def.volatility.is_none_or(|volatility| volatility == 'v');
         let named = self.routine_columns(&def);
         let columns = named.iter().map(|(_, ty)| *ty).collect();

@@ -54,11 +54,6 @@ pub(super) fn split_name(text: &str) -> Result<Vec<String>> {
     }
 }
 
-/// Input functions of whole families of types, by which drivers tell arrays and the like from other types (JDBC: `typinput =
-/// 'pg_catalog.array_in'::regproc`). They cannot be called.
-const TYPE_INPUT: &[(&str, Oid)] =
-    &[("array_in", 750), ("record_in", 2290), ("enum_in", 3506), ("domain_in", 2597), ("range_in", 3834)];
-
 impl Binder<'_> {
     /// The type that a statement names, with modifier; of a domain its base type. Errors: 42704.
     pub(super) fn data_type(&self, ty: &ast::DataType) -> Result<DataType> {
@@ -169,6 +164,9 @@ impl Binder<'_> {
     fn custom_type(&self, name: &ast::ObjectName, modifiers: &[String]) -> Result<DataType> {
         let parts = self.name_parts(name);
         let base = self.named_type(&parts, &parts.join(".")).map_err(|e| e.at(self.name_position(name)))?;
+        if self.uses.is_some() && base.oid >= crate::catalog::FIRST_USER_OID {
+            self.note_type(name, base.oid);
+        }
         if modifiers.is_empty() {
             return Ok(base);
         }
@@ -273,16 +271,16 @@ impl Binder<'_> {
                 let role = self.context.catalogs.shared.role_by_name(&parts[0]);
                 role.map(|role| role.oid).ok_or_else(|| undefined("role"))
             }
-            _ => {
-                let bare = text.split('(').next().unwrap_or(text);
-                let parts = split_name(bare)?;
-                let name = parts.last().map_or("", String::as_str);
-                let missing =
-                    || SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist"));
-                let called = crate::expr::functions_named(name).next().map(|function| function.oid);
-                let input = TYPE_INPUT.iter().find(|(input, _)| *input == name).map(|(_, oid)| *oid);
-                called.or(input).ok_or_else(missing)
-            }
+            _ => super::reg::find_function(
+                text,
+                ty,
+                Some(&self.catalog),
+                &self.search_path,
+                split_name,
+                |text| Ok(self.type_from_text(text)?.oid),
+                |name| self.schema_oid(name),
+                |name| self.context.source.type_function(name),
+            ),
         }
     }
 

@@ -29,7 +29,7 @@ use interp::End;
 pub(crate) use interp::Frame;
 pub(crate) use parser::{assignments, derived, expressions, single};
 pub(crate) use sql::{PUBLIC, walk};
-pub(crate) use value::{Val, convert_value, text_of, to_column, type_of};
+pub(crate) use value::{Val, as_label, convert_value, text_of, to_column, type_of};
 
 pub use methods::{DIALECT, LANGUAGE, Methods};
 pub use routine::{Output, Routine, Signature, Source, Variables, call_method, check_method, method_signature};

@@ -568,7 +568,7 @@ fn triggers_of_a_table_see_each_other() {
     let fire = crate::Fire::new();
     let orders = mock.orders();
     let catalog = mock.catalog.clone();
-    let mut attached = fire.attached(&catalog, &orders).unwrap();
+    let mut attached = fire.attached(&catalog, &orders, false).unwrap();
     assert!(attached.has_before() && !attached.has_after());
     let mut wanted = row("a", 1, 1.0);
     wanted[3] = Value::Float8(22.0);
@@ -581,10 +581,10 @@ fn triggers_of_a_table_see_each_other() {
     assert_eq!(attached.before(&mut mock, &change, None).unwrap(), Verdict::Replace(row("a", 1, 1.0)));
     // A table without triggers has none; a kept set goes with its definitions.
     let alerts = mock.catalog.table(TableId(2)).unwrap().clone();
-    assert!(fire.attached(&catalog, &alerts).is_none());
+    assert!(fire.attached(&catalog, &alerts, false).is_none());
     stored(&mut mock, 22, 5, &[("onInsertedScript", "nosuch = 1")]);
     let catalog = mock.catalog.clone();
-    let mut attached = fire.attached(&catalog, &orders).unwrap();
+    let mut attached = fire.attached(&catalog, &orders, false).unwrap();
     let error = attached.before(&mut mock, &RowChange::Insert { new: row("a", 1, 1.0) }, None).unwrap_err();
     assert_eq!(error.state(), SqlState::UNDEFINED_COLUMN);
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bigdecimal::{BigDecimal, ToPrimitive, Zero};
 use parking_lot::Mutex;
+use tripline_sql::catalog::{TypeDef, TypeKind};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{CastContext, DataType, Numeric, TextStyle, Value, cast, compare, from_text, oid, to_text};
 
@@ -530,6 +531,16 @@ pub(crate) fn to_column(value: Value, to: DataType) -> Result<Value> {
             }
         }
         ty => Ok(convert_value(ty, value)),
+    }
+}
+
+/// A text, or a label of whatever enum, as a label of this one; null if it has none of this text (AMI-32).
+pub(crate) fn as_label(def: &TypeDef, value: &Value) -> Value {
+    match (&def.kind, value.as_str()) {
+        (TypeKind::Enum(labels), Some(text)) => {
+            labels.label(text).map_or(Value::Null, |label| Value::Enum(label.clone()))
+        }
+        _ => Value::Null,
     }
 }
 

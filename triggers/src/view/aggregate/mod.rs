@@ -20,13 +20,14 @@ use tripline_sql::types::{DataType, Row, Value, encode_key};
 
 use super::delta::weighted;
 use super::op::group::{Fold, Function, Total};
-use super::select::{self, normal, over_row, refuse_aggregates, replace, value};
+use super::pair::Cell;
+use super::select::{self, Cast, normal, over_row, refuse_aggregates, replace, value};
 use super::state::{GroupDetail, GroupTables, clear_table, overtaken};
 use super::target::{
     Guard, check_cycle, check_free, check_shape, check_undecorated, known_table, progress, remember_names,
 };
 use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, boolean, table_of};
-use crate::script::ami::{Code, Expr, Scope, Val, expression, to_column};
+use crate::script::ami::{Code, Expr, Scope, Val, expression};
 
 /// The kind.
 pub struct Aggregate;
@@ -58,9 +59,9 @@ impl Kind for Aggregate {
         check_cycle(&catalog, &def)?;
         check_free(&catalog, &def, &target, false)?;
         check_undecorated(&catalog, &def, &target)?;
-        let query = Query::compile(&def, &source, &target)?;
-        let mut filled: Vec<usize> = query.keys.iter().map(|(place, _)| *place).collect();
-        filled.extend(query.selects.iter().map(|(place, _)| *place));
+        let query = Query::compile(&catalog, &def, &source, &target)?;
+        let mut filled: Vec<usize> = query.keys.iter().map(|(place, ..)| *place).collect();
+        filled.extend(query.selects.iter().map(|(place, ..)| *place));
         check_shape(&target, &filled)?;
         let all = || Some(Vec::new());
         def.events = vec![TriggerEvent { table: source.id, insert: all(), update: all(), delete: all() }];
@@ -70,7 +71,7 @@ impl Kind for Aggregate {
     fn created(&self, ctx: &mut dyn HookContext, _: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
         let catalog = ctx.catalog();
         let (source, target) = tables(&catalog, def)?;
-        let query = Query::compile(def, &source, &target)?;
+        let query = Query::compile(&catalog, def, &source, &target)?;
         let detailed = query.slots.iter().any(|slot| slot.function.detailed());
         let state = GroupTables::create(ctx, def.id, detailed)?;
         let plan = Arc::new(Plan {
@@ -158,36 +159,46 @@ fn rebuild(ctx: &mut dyn HookContext, plan: &Arc<Plan>) -> Result<()> {
 struct Slot {
     function: Function,
     arg: Option<Code>,
+    /// The type of the source column whose values it gives, if it gives those of one.
+    gives: Option<DataType>,
 }
 
 /// The compiled options.
 struct Query {
     source: Arc<TableDef>,
     target: Arc<TableDef>,
-    /// Target column and key expression.
-    keys: Vec<(usize, Code)>,
+    /// Key expressions.
+    keys: Vec<Cell>,
     slots: Vec<Slot>,
-    /// Target column and expression over slots: keys first, then aggregates.
-    selects: Vec<(usize, Code)>,
+    /// Expressions over slots: keys first, then aggregates.
+    selects: Vec<Cell>,
 }
 
 impl Query {
-    fn compile(def: &TriggerDef, source: &Arc<TableDef>, target: &Arc<TableDef>) -> Result<Query> {
+    fn compile(catalog: &Catalog, def: &TriggerDef, source: &Arc<TableDef>, target: &Arc<TableDef>) -> Result<Query> {
         let mut taken = Vec::new();
         let groups = select::list(def, "groupBys", target, &mut taken)?;
         let selects = select::list(def, "selects", target, &mut taken)?;
         let mut keys = Vec::new();
         let mut normal_keys = Vec::new();
+        let cast = |from: Option<DataType>, place: usize| Cast::new(catalog, from, target.columns[place].ty);
         for (place, expr) in &groups {
             refuse_aggregates(expr)?;
-            keys.push((*place, over_row(expr, source).map_err(|error| select::in_option("groupBys", error))?.0));
+            let code = over_row(expr, source).map_err(|error| select::in_option("groupBys", error))?.0;
+            keys.push((*place, cast(column_type(&code, source), *place), code));
             normal_keys.push(normal(expr, source)?);
         }
         let mut slots = Vec::new();
         let mut compiled = Vec::new();
         for (place, expr) in &selects {
             let code = Query::select(expr, source, &normal_keys, &mut slots);
-            compiled.push((*place, code.map_err(|error| select::in_option("selects", error))?));
+            let code = code.map_err(|error| select::in_option("selects", error))?;
+            let from = match code {
+                Code::Slot(slot) if slot < keys.len() => column_type(&keys[slot].2, source),
+                Code::Slot(slot) => slots.get(slot - keys.len()).and_then(|slot: &Slot| slot.gives),
+                _ => None,
+            };
+            compiled.push((*place, cast(from, *place), code));
         }
         Ok(Query { source: source.clone(), target: target.clone(), keys, slots, selects: compiled })
     }
@@ -225,7 +236,9 @@ impl Query {
                 function = Function::by_name(name, ty).unwrap_or(function);
                 Some(code)
             };
-            slots.push(Slot { function, arg });
+            let one = matches!(function, Function::Min | Function::Max | Function::First | Function::Last);
+            let gives = arg.as_ref().filter(|_| one).and_then(|code| column_type(code, source));
+            slots.push(Slot { function, arg, gives });
             Ok(Some(Expr::Slot(keys.len() + slots.len() - 1)))
         })?;
         if let Expr::Name(name, _) | Expr::Field(_, name, _) = first_name(&replaced) {
@@ -239,6 +252,14 @@ impl Query {
             });
         }
         Ok(expression(&replaced, Scope::EMPTY)?.0)
+    }
+}
+
+/// The type of the source column that an expression is.
+fn column_type(code: &Code, source: &TableDef) -> Option<DataType> {
+    match code {
+        Code::Column(_, place) => source.columns.get(usize::from(*place)).map(|column| column.ty),
+        _ => None,
     }
 }
 
@@ -269,7 +290,7 @@ impl Plan {
             id: def.id,
             name: def.name.clone(),
             external: boolean(def, "allowExternalUpdates")?,
-            query: Query::compile(def, &source, &target)?,
+            query: Query::compile(catalog, def, &source, &target)?,
             state: GroupTables::find(catalog, def)?,
         })
     }
@@ -363,7 +384,7 @@ impl Run {
     fn fold(&mut self, id: RowId, row: &[Value], weight: i64) -> Result<()> {
         let plan = self.plan.clone();
         self.key.clear();
-        for (_, code) in &plan.query.keys {
+        for (.., code) in &plan.query.keys {
             match code {
                 Code::Column(_, place) if usize::from(*place) < row.len() => {
                     encode_key(&row[usize::from(*place)], false, false, &mut self.key);
@@ -394,7 +415,7 @@ impl Run {
     /// Begins to fold a group that this statement has not met yet: its key is in `key`.
     fn open_fold(&mut self, plan: &Plan, row: &[Value]) -> Result<usize> {
         let mut key_values = Vec::with_capacity(plan.query.keys.len());
-        for (_, code) in &plan.query.keys {
+        for (.., code) in &plan.query.keys {
             key_values.push(value(code, row, &[], &mut self.locals)?);
         }
         let folds = plan.query.slots.iter().map(|slot| Fold::new(slot.function)).collect();
@@ -555,13 +576,12 @@ impl Run {
         for (slot, total) in plan.query.slots.iter().zip(totals) {
             slots.push(total.result(slot.function)?);
         }
-        let column_type = |place: usize| -> DataType { plan.query.target.columns[place].ty };
         let mut out = Vec::with_capacity(plan.query.keys.len() + plan.query.selects.len());
-        for ((place, _), value) in plan.query.keys.iter().zip(keys) {
-            out.push((*place, to_column(value.clone(), column_type(*place))?));
+        for ((place, cast, _), value) in plan.query.keys.iter().zip(keys) {
+            out.push((*place, cast.apply(value.clone())?));
         }
-        for (place, code) in &plan.query.selects {
-            out.push((*place, to_column(value(code, &[], &slots, &mut self.locals)?, column_type(*place))?));
+        for (place, cast, code) in &plan.query.selects {
+            out.push((*place, cast.apply(value(code, &[], &slots, &mut self.locals)?)?));
         }
         Ok(out)
     }

@@ -110,9 +110,7 @@ impl Query {
                     ),
                 ));
             }
-            let code =
-                pair.compile(&expr, Bare::First, &mut used).map_err(|error| select::in_option("selects", error))?;
-            cells.push((place, target.columns[place].ty, code));
+            cells.push(pair.cell(catalog, (target, place), &expr, Bare::First, &mut used)?);
         }
         let offset = pair.tables[SOURCE].columns.len();
         let accumulates = cells.iter().any(|(place, ..)| used.contains(&(offset + place)));
@@ -143,13 +141,13 @@ fn rebuild(ctx: &mut dyn HookContext, plan: Arc<Plan>) -> Result<()> {
     let mut run = Run::new(plan.clone());
     let mut rows = Vec::new();
     ctx.scan(target.id, &mut |id, row| {
-        let now = plan.query.pair.key(TARGET, id, row);
+        let now = key_of(&plan.query.pair, TARGET, id, row);
         run.targets.push(TargetNet { row: id, was: None, now: Some(now), decorate: false });
         Ok(true)
     })?;
     run.finish(ctx)?;
     ctx.scan(source.id, &mut |id, row| {
-        rows.push((id, plan.query.pair.key(SOURCE, id, row), Pair::part(&plan.query.used, row)));
+        rows.push((id, key_of(&plan.query.pair, SOURCE, id, row), Pair::part(&plan.query.used, row)));
         Ok(true)
     })?;
     let count = rows.len() as u64;
@@ -164,6 +162,12 @@ fn rebuild(ctx: &mut dyn HookContext, plan: Arc<Plan>) -> Result<()> {
     run.finish(ctx)?;
     progress(&plan.name, &source.name, count);
     Ok(())
+}
+
+fn key_of(pair: &Pair, side: usize, id: RowId, row: &[Value]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(16);
+    pair.key(side, id, row, &mut key);
+    key
 }
 
 struct Trigger(Arc<Plan>);
@@ -370,7 +374,7 @@ impl Running for Run {
     fn note(&mut self, _: &mut dyn HookContext, table: TableId, row: RowId, change: &RowChange) -> Result<()> {
         let plan = self.plan.clone();
         let pair = &plan.query.pair;
-        let key = |side: usize, image: &[Value]| pair.key(side, row, image);
+        let key = |side: usize, image: &[Value]| key_of(pair, side, row, image);
         if table == pair.tables[SOURCE].id {
             let was = change.old().map(|old| key(SOURCE, old));
             let now = change.new_row().map(|new| (key(SOURCE, new), Pair::part(&plan.query.used, new)));

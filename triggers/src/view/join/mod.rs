@@ -5,15 +5,16 @@
 //! the keys; what it is known to hold (`op/matches.rs`) says which pairs come, go or change, so that a row costs what it
 //! has matches. All changes of the target go through the door as one statement, in the order of the source rows.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerEvent, TriggerId};
 use tripline_sql::change::{HookContext, Put, RowChange, RowId};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{Row, Value};
 
-use super::op::matches::{KeyTables, Keys, Target};
+use super::op::matches::{KeyTables, Keys, Met, Target};
 use super::pair::{Bare, Cell, Pair, fill};
 use super::select;
 use super::state::clear_table;
@@ -144,6 +145,8 @@ struct Query {
     cells: Vec<Cell>,
     /// Columns of either side that the cells use.
     used: [Vec<usize>; 2],
+    /// Up to the last of them.
+    widths: [usize; 2],
 }
 
 impl Query {
@@ -157,19 +160,11 @@ impl Query {
         let pair = Pair::parse(kind::required(def, "on")?, tables)?;
         let (mut cells, mut used) = (Vec::new(), Vec::new());
         for (place, expr) in select::list(def, "selects", &target, &mut Vec::new())? {
-            let code =
-                pair.compile(&expr, Bare::One, &mut used).map_err(|error| select::in_option("selects", error))?;
-            cells.push((place, target.columns[place].ty, code));
+            cells.push(pair.cell(catalog, (&target, place), &expr, Bare::One, &mut used)?);
         }
         let used = [0, 1].map(|side| pair.used_of(side, &used));
-        Ok(Query { pair, target, form, cells, used })
-    }
-}
-
-impl Query {
-    /// A row's key and used columns.
-    fn known(&self, side: usize, id: RowId, row: &[Value]) -> (Vec<u8>, Row) {
-        (self.pair.key(side, id, row), Pair::part(&self.used[side], row))
+        let widths = [0, 1].map(|side: usize| used[side].iter().max().map_or(0, |last| last + 1));
+        Ok(Query { pair, target, form, cells, used, widths })
     }
 }
 
@@ -199,7 +194,7 @@ fn rebuild(ctx: &mut dyn HookContext, plan: Arc<Plan>) -> Result<()> {
         let mut run = Run::new(plan.clone());
         let mut rows = 0;
         ctx.scan(table.id, &mut |id, row| {
-            run.add(Net { side, row: id, was: None, now: Some(plan.query.known(side, id, row)) });
+            run.add(side, id, None, Some(row));
             rows += 1;
             if rows % 100_000 == 0 {
                 progress(&plan.name, &table.name, rows);
@@ -232,98 +227,195 @@ impl RowTrigger for Trigger {
     }
 }
 
+/// Different keys of a statement, in the order in which they were met.
+#[derive(Default)]
+struct KeySet {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+    /// Their places, once there are many.
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+/// So many keys are looked through one by one.
+const KEYS_FEW: usize = 8;
+
+impl KeySet {
+    fn key(&self, place: u32) -> &[u8] {
+        let place = place as usize;
+        let from = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[from..self.ends[place]]
+    }
+
+    /// The place of a key; a new one gets the next.
+    fn place(&mut self, key: &[u8]) -> u32 {
+        let next = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
+        let (found, hash) = if self.ends.len() <= KEYS_FEW {
+            ((0..next).rev().find(|place| self.key(*place) == key), 0)
+        } else {
+            let hash = self.hasher.hash_one(key);
+            (self.places.find(hash, |place| self.key(*place) == key).copied(), hash)
+        };
+        if let Some(found) = found {
+            return found;
+        }
+        self.bytes.extend_from_slice(key);
+        self.ends.push(self.bytes.len());
+        if self.ends.len() > KEYS_FEW {
+            let mut places = std::mem::take(&mut self.places);
+            let hash_of = |place: &u32| self.hasher.hash_one(self.key(*place));
+            if places.is_empty() {
+                (0..=next).for_each(|place| {
+                    places.insert_unique(hash_of(&place), place, hash_of);
+                });
+            } else {
+                places.insert_unique(hash, next, hash_of);
+            }
+            self.places = places;
+        }
+        next
+    }
+}
+
 /// What a statement made of one row.
+#[derive(Clone, Copy)]
 struct Net {
     side: usize,
     row: RowId,
-    /// Its key before the statement; none if it was not there.
-    was: Option<Vec<u8>>,
-    /// Its key and used columns now.
-    now: Option<(Vec<u8>, Row)>,
+    /// The place of its key before the statement; none if it was not there.
+    was: Option<u32>,
+    /// The place of its key now, and where its image begins.
+    now: Option<(u32, usize)>,
+}
+
+/// What was noted of rows of a statement.
+#[derive(Default)]
+struct Batch {
+    nets: Vec<Net>,
+    keys: KeySet,
+    /// Used columns, side by side: of each row as many as its side is wide; the others are null.
+    images: Vec<Value>,
+}
+
+impl Batch {
+    fn image(&self, query: &Query, side: usize, from: usize) -> &[Value] {
+        &self.images[from..from + query.widths[side]]
+    }
 }
 
 /// Folds the rows of one statement.
 struct Run {
     plan: Arc<Plan>,
-    nets: Vec<Net>,
-    /// Places in `nets`, once there are several.
+    batch: Batch,
+    /// Places in its nets, once there are several.
     places: HashMap<(usize, RowId), usize>,
+    /// A key being made.
+    key: Vec<u8>,
 }
 
 impl Run {
     fn new(plan: Arc<Plan>) -> Run {
-        Run { plan, nets: Vec::new(), places: HashMap::new() }
+        Run { plan, batch: Batch::default(), places: HashMap::new(), key: Vec::new() }
     }
 
-    fn add(&mut self, new: Net) {
-        let (side, row) = (new.side, new.row);
+    /// Notes what became of a row.
+    fn add(&mut self, side: usize, row: RowId, old: Option<&[Value]>, new: Option<&[Value]>) {
+        let query = &self.plan.query;
+        let Batch { nets, keys, images } = &mut self.batch;
+        let now = new.map(|new| {
+            query.pair.key(side, row, new, &mut self.key);
+            let from = images.len();
+            images.resize(from + query.widths[side], Value::Null);
+            for place in &query.used[side] {
+                if let Some(value) = new.get(*place) {
+                    images[from + place].clone_from(value);
+                }
+            }
+            (keys.place(&self.key), from)
+        });
         // Rows that come in the order of their ids cannot be there already.
-        let rising = self.places.is_empty() && self.nets.last().is_none_or(|last| last.side == side && last.row < row);
+        let rising = self.places.is_empty() && nets.last().is_none_or(|last| last.side == side && last.row < row);
         if !rising {
             if self.places.is_empty() {
-                self.places = self.nets.iter().enumerate().map(|(at, net)| ((net.side, net.row), at)).collect();
+                self.places = nets.iter().enumerate().map(|(at, net)| ((net.side, net.row), at)).collect();
             }
-            let place = *self.places.entry((side, row)).or_insert(self.nets.len());
-            if let Some(before) = self.nets.get_mut(place) {
-                before.now = new.now;
+            let place = *self.places.entry((side, row)).or_insert(nets.len());
+            if let Some(before) = nets.get_mut(place) {
+                before.now = now;
                 return;
             }
         }
-        self.nets.push(new);
+        let was = old.map(|old| {
+            query.pair.key(side, row, old, &mut self.key);
+            keys.place(&self.key)
+        });
+        nets.push(Net { side, row, was, now });
     }
 
     fn write(&mut self, ctx: &mut dyn HookContext) -> Result<()> {
         self.places.clear();
-        let nets = std::mem::take(&mut self.nets);
+        let batch = std::mem::take(&mut self.batch);
+        let nets = &batch.nets;
         if nets.iter().all(|net| net.side == nets[0].side) {
-            return self.write_side(ctx, &nets);
+            return self.write_side(ctx, &batch, nets);
         }
         // One side after the other, so that no target row changes twice in one statement.
-        let (left, right): (Vec<Net>, Vec<Net>) = nets.into_iter().partition(|net| net.side == 0);
-        self.write_side(ctx, &left)?;
-        self.write_side(ctx, &right)
+        let (left, right): (Vec<Net>, Vec<Net>) = nets.iter().partition(|net| net.side == 0);
+        self.write_side(ctx, &batch, &left)?;
+        self.write_side(ctx, &batch, &right)
     }
 
-    fn write_side(&self, ctx: &mut dyn HookContext, nets: &[Net]) -> Result<()> {
+    fn write_side(&self, ctx: &mut dyn HookContext, batch: &Batch, nets: &[Net]) -> Result<()> {
         let Some(side) = nets.first().map(|net| net.side) else { return Ok(()) };
-        let mut touched = Touched::default();
-        for (at, net) in nets.iter().enumerate() {
-            touched.add(at, net);
-        }
-        // Locked in the order of the keys; worked on in the order in which they were met.
-        let mut order: Vec<usize> = (0..touched.keys.len()).collect();
-        order.sort_unstable_by(|a, b| touched.keys[*a].0.cmp(touched.keys[*b].0));
-        let mut keys = Keys::new(self.plan.state, order.len());
-        for place in order {
+        let comes = nets.iter().all(|net| net.was.is_none());
+        let touched = Touched::of(batch, nets);
+        let mut keys = Keys::new(self.plan.state, touched.keys.len());
+        for slot in touched.by_key(batch) {
             ctx.check_cancel()?;
-            keys.lock(ctx, place, touched.keys[place].0)?;
+            keys.lock(ctx, slot, batch.keys.key(touched.keys[slot]))?;
         }
-        let mut work = Work { plan: &self.plan, nets, keys, out: Vec::new(), locals: Vec::new() };
-        for (place, (_, moves)) in touched.keys.iter().enumerate() {
-            work.key(ctx, place, side, moves)?;
+        let mut work = Work { plan: &self.plan, batch, nets, side, touched, keys, out: Vec::new(), locals: Vec::new() };
+        if comes {
+            work.enter(ctx)?
+        } else {
+            work.moves(ctx)?
         }
-        let Work { mut out, mut keys, .. } = work;
-        out.sort_by_key(|change| change.origin.cause);
-        let puts: Vec<Put> = out.iter_mut().filter_map(|change| change.put.take()).collect();
-        let ids = if puts.is_empty() { Vec::new() } else { ctx.write(self.plan.query.target.id, puts)? };
-        for (change, id) in out.into_iter().zip(ids) {
-            let refused = || SqlError::internal("a maintained row was refused");
-            let key = change.origin.key;
-            match change.then {
-                Then::Nothing => {}
-                Then::Pair(pair) => keys.add_pair(ctx, key, pair, id.ok_or_else(refused)?)?,
-                Then::Own(side, row) => keys.set_own(ctx, key, side, row, Some(id.ok_or_else(refused)?))?,
-            }
-        }
-        keys.store(ctx)
+        work.keys.store(ctx)
     }
 }
 
-/// The rows of a statement by the keys that they leave, enter or stay in.
-#[derive(Default)]
-struct Touched<'a> {
-    keys: Vec<(&'a [u8], Moves)>,
-    places: HashMap<&'a [u8], usize>,
+/// The keys that a statement's rows of a side leave, enter or stay in.
+struct Touched {
+    /// In the order in which they were met.
+    keys: Vec<u32>,
+    /// The slot of each key of the batch.
+    slots: Vec<u32>,
+}
+
+impl Touched {
+    fn of(batch: &Batch, nets: &[Net]) -> Touched {
+        let mut touched = Touched { keys: Vec::new(), slots: vec![u32::MAX; batch.keys.ends.len()] };
+        for key in nets.iter().flat_map(|net| net.was.into_iter().chain(net.now.map(|(key, _)| key))) {
+            let slot = &mut touched.slots[key as usize];
+            if *slot == u32::MAX {
+                *slot = u32::try_from(touched.keys.len()).unwrap_or(u32::MAX);
+                touched.keys.push(key);
+            }
+        }
+        touched
+    }
+
+    fn slot(&self, key: u32) -> usize {
+        self.slots[key as usize] as usize
+    }
+
+    /// The slots in the order of the keys: so they are locked.
+    fn by_key(&self, batch: &Batch) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.keys.len()).collect();
+        order.sort_unstable_by(|a, b| batch.keys.key(self.keys[*a]).cmp(batch.keys.key(self.keys[*b])));
+        order
+    }
 }
 
 /// Places of nets.
@@ -332,30 +424,6 @@ struct Moves {
     leave: Vec<usize>,
     enter: Vec<usize>,
     stay: Vec<usize>,
-}
-
-impl<'a> Touched<'a> {
-    fn of(&mut self, key: &'a [u8]) -> &mut Moves {
-        let place = *self.places.entry(key).or_insert(self.keys.len());
-        if place == self.keys.len() {
-            self.keys.push((key, Moves::default()));
-        }
-        &mut self.keys[place].1
-    }
-
-    fn add(&mut self, at: usize, net: &'a Net) {
-        match (&net.was, &net.now) {
-            (Some(was), Some((now, _))) if was == now => self.of(now).stay.push(at),
-            (was, now) => {
-                if let Some(was) = was {
-                    self.of(was).leave.push(at);
-                }
-                if let Some((now, _)) = now {
-                    self.of(now).enter.push(at);
-                }
-            }
-        }
-    }
 }
 
 /// What a change of the target comes from.
@@ -383,20 +451,139 @@ enum Then {
 
 struct Work<'a> {
     plan: &'a Plan,
+    batch: &'a Batch,
     nets: &'a [Net],
+    /// All of them are of this side.
+    side: usize,
+    touched: Touched,
     keys: Keys,
     out: Vec<Change>,
     locals: Vec<Val>,
+}
+
+/// What rows that come to a key meet there.
+struct Meeting {
+    /// Rows of the other side, if matches are kept.
+    others: Vec<(RowId, Row)>,
+    /// There are none.
+    alone: bool,
+    /// The last net that comes to it, and what goes then: the target rows of the others' own.
+    last: usize,
+    gone: Vec<Put>,
+    /// How many those were.
+    went: usize,
 }
 
 fn ordered(side: usize, this: RowId, other: RowId) -> [RowId; 2] {
     if side == 0 { [this, other] } else { [other, this] }
 }
 
+fn refused() -> SqlError {
+    SqlError::internal("a maintained row was refused")
+}
+
 impl Work<'_> {
+    /// All rows are new ones: each is looked at once before the target is written and once after.
+    fn enter(&mut self, ctx: &mut dyn HookContext) -> Result<()> {
+        let (nets, side, form) = (self.nets, self.side, self.plan.query.form);
+        let other = 1 - side;
+        let mut meetings = Vec::with_capacity(self.touched.keys.len());
+        for slot in 0..self.touched.keys.len() {
+            let others = if form.matches { self.images(ctx, slot, other)? } else { Vec::new() };
+            let alone = self.keys.count(slot, other)? == 0;
+            let mut gone = Vec::new();
+            // The rows of the other side meet their first match.
+            if form.unmatched[other] && self.keys.count(slot, side)? == 0 {
+                for (row, own) in self.keys.rows(ctx, slot, other)? {
+                    let Some(own) = own else { continue };
+                    self.keys.set_own(ctx, slot, other, row, None)?;
+                    gone.extend(ctx.fetch(self.plan.query.target.id, own, false)?.map(|old| Put::Delete(own, old)));
+                }
+            }
+            let went = gone.len();
+            meetings.push(Meeting { others, alone, last: 0, gone, went });
+        }
+        let slots: Vec<usize> =
+            nets.iter().map(|net| net.now.map_or(usize::MAX, |(key, _)| self.touched.slot(key))).collect();
+        for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| **slot != usize::MAX) {
+            meetings[*slot].last = at;
+        }
+        let mut puts = Vec::with_capacity(nets.len());
+        for (at, (net, slot)) in nets.iter().zip(&slots).enumerate() {
+            let Some((_, from)) = net.now else { continue };
+            let image = self.batch.image(&self.plan.query, side, from);
+            let meeting = &mut meetings[*slot];
+            for (_, met) in &meeting.others {
+                puts.push(Put::Insert(self.values(side, image, Some(met))?));
+            }
+            if meeting.alone && form.unmatched[side] {
+                puts.push(Put::Insert(self.values(side, image, None)?));
+            }
+            if meeting.last == at {
+                puts.append(&mut meeting.gone);
+            }
+        }
+        let mut ids = self.put(ctx, puts)?.into_iter();
+        for (at, (net, slot)) in nets.iter().zip(&slots).enumerate().filter(|(_, (net, _))| net.now.is_some()) {
+            let meeting = &meetings[*slot];
+            let mut next = || ids.next().flatten().ok_or_else(refused);
+            let mut met = Met::default();
+            for (row, _) in &meeting.others {
+                met.push((row.0, next()?));
+            }
+            let own = if meeting.alone && form.unmatched[side] { Some(next()?) } else { None };
+            self.keys.enter(ctx, *slot, side, net.row, own, met)?;
+            if meeting.last == at {
+                ids.by_ref().take(meeting.went).for_each(drop);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows come, go and change.
+    fn moves(&mut self, ctx: &mut dyn HookContext) -> Result<()> {
+        let mut moves: Vec<Moves> = Vec::new();
+        moves.resize_with(self.touched.keys.len(), Moves::default);
+        for (at, net) in self.nets.iter().enumerate() {
+            let (was, now) =
+                (net.was.map(|key| self.touched.slot(key)), net.now.map(|(key, _)| self.touched.slot(key)));
+            match (was, now) {
+                (Some(was), Some(now)) if was == now => moves[now].stay.push(at),
+                (was, now) => {
+                    if let Some(was) = was {
+                        moves[was].leave.push(at);
+                    }
+                    if let Some(now) = now {
+                        moves[now].enter.push(at);
+                    }
+                }
+            }
+        }
+        for (slot, moves) in moves.iter().enumerate() {
+            self.key(ctx, slot, moves)?;
+        }
+        let mut out = std::mem::take(&mut self.out);
+        out.sort_by_key(|change| change.origin.cause);
+        let puts: Vec<Put> = out.iter_mut().filter_map(|change| change.put.take()).collect();
+        let ids = self.put(ctx, puts)?;
+        for (change, id) in out.into_iter().zip(ids) {
+            let key = change.origin.key;
+            match change.then {
+                Then::Nothing => {}
+                Then::Pair(pair) => self.keys.add_pair(ctx, key, pair, id.ok_or_else(refused)?)?,
+                Then::Own(side, row) => self.keys.set_own(ctx, key, side, row, Some(id.ok_or_else(refused)?))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, ctx: &mut dyn HookContext, puts: Vec<Put>) -> Result<Vec<Option<RowId>>> {
+        if puts.is_empty() { Ok(Vec::new()) } else { ctx.write(self.plan.query.target.id, puts) }
+    }
+
     /// What the changes of a side do to a key.
-    fn key(&mut self, ctx: &mut dyn HookContext, place: usize, side: usize, moves: &Moves) -> Result<()> {
-        let nets = self.nets;
+    fn key(&mut self, ctx: &mut dyn HookContext, place: usize, moves: &Moves) -> Result<()> {
+        let (nets, batch, side) = (self.nets, self.batch, self.side);
         let Moves { leave, enter, stay } = moves;
         let Some(last) = leave.iter().chain(enter).chain(stay).max().copied() else { return Ok(()) };
         let form = self.plan.query.form;
@@ -415,8 +602,8 @@ impl Work<'_> {
             self.delete(ctx, origin, own)?;
         }
         for &at in stay {
-            let Some((_, image)) = &nets[at].now else { continue };
-            let row = nets[at].row;
+            let Some((_, from)) = nets[at].now else { continue };
+            let (row, image) = (nets[at].row, batch.image(&self.plan.query, side, from));
             let origin = Origin { cause: at, key: place };
             for (met, met_image) in &others {
                 let target = self.keys.pair(ctx, place, ordered(side, row, *met))?;
@@ -428,8 +615,8 @@ impl Work<'_> {
             }
         }
         for &at in enter {
-            let Some((_, image)) = &nets[at].now else { continue };
-            let row = nets[at].row;
+            let Some((_, from)) = nets[at].now else { continue };
+            let (row, image) = (nets[at].row, batch.image(&self.plan.query, side, from));
             let origin = Origin { cause: at, key: place };
             self.keys.add(place, side, row)?;
             for (met, met_image) in &others {
@@ -476,11 +663,15 @@ impl Work<'_> {
     }
 
     fn values(&mut self, side: usize, image: &[Value], met: Option<&Row>) -> Result<Row> {
-        let query = &self.plan.query;
-        let met = met.map(Vec::as_slice).unwrap_or_default();
-        let mut row = select::nulls(query.target.columns.len());
-        fill(&query.cells, if side == 0 { [image, met] } else { [met, image] }, &mut row, &mut self.locals)?;
+        let mut row = select::nulls(self.plan.query.target.columns.len());
+        self.fill(side, image, met, &mut row)?;
         Ok(row)
+    }
+
+    fn fill(&mut self, side: usize, image: &[Value], met: Option<&Row>, row: &mut Row) -> Result<()> {
+        let met = met.map(Vec::as_slice).unwrap_or_default();
+        let rows = if side == 0 { [image, met] } else { [met, image] };
+        fill(&self.plan.query.cells, rows, row, &mut self.locals)
     }
 
     fn insert(&mut self, origin: Origin, side: usize, image: &[Value], met: Option<&Row>, then: Then) -> Result<()> {
@@ -499,8 +690,10 @@ impl Work<'_> {
         met: Option<&Row>,
     ) -> Result<()> {
         let Some(id) = target else { return Ok(()) };
-        let new = self.values(side, image, met)?;
         let Some(old) = ctx.fetch(self.plan.query.target.id, id, false)? else { return Ok(()) };
+        // What the trigger does not fill stays.
+        let mut new = old.clone();
+        self.fill(side, image, met, &mut new)?;
         if new != old {
             self.out.push(Change { origin, put: Some(Put::Update(id, old, new)), then: Then::Nothing });
         }
@@ -518,7 +711,7 @@ impl Work<'_> {
 
 impl Running for Run {
     fn waiting(&self) -> usize {
-        self.nets.len()
+        self.batch.nets.len()
     }
 
     fn note(&mut self, _: &mut dyn HookContext, table: TableId, row: RowId, change: &RowChange) -> Result<()> {
@@ -529,18 +722,13 @@ impl Running for Run {
         {
             return Ok(());
         }
-        let was = change.old().map(|old| query.pair.key(side, row, old));
-        let now = change.new_row().map(|new| query.known(side, row, new));
-        self.add(Net { side, row, was, now });
+        self.add(side, row, change.old().map(Vec::as_slice), change.new_row().map(Vec::as_slice));
         Ok(())
     }
 
     fn finish(&mut self, ctx: &mut dyn HookContext) -> Result<()> {
-        if self.nets.is_empty() {
-            return Ok(());
-        }
+        let Some(side) = self.batch.nets.first().map(|net| net.side) else { return Ok(()) };
         let plan = self.plan.clone();
-        let side = self.nets[0].side;
         self.write(ctx).map_err(|error| {
             error.context(format!("AMI trigger \"{}\" on table \"{}\"", plan.name, plan.query.pair.tables[side].name))
         })

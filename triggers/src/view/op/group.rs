@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use bigdecimal::{BigDecimal, Zero};
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::{Numeric, Value, decode_row, encode_key, encode_row};
+use tripline_sql::types::{Value, decode_row, encode_key, encode_row};
 
-use super::exact::ExactSum;
+use super::exact::{DecimalSum, ExactSum};
 use crate::script::ami::{Type, convert_value};
 
 /// An aggregate function.
@@ -73,7 +72,7 @@ pub(crate) enum Fold {
     /// Sum and values.
     Floating(ExactSum, i64),
     /// Sum and values.
-    Decimal(BigDecimal, i64),
+    Decimal(DecimalSum, i64),
     /// Values, sum, sum of squares.
     Moments(i64, ExactSum, ExactSum),
     /// Values by their ordered bytes, or rows by number.
@@ -87,7 +86,7 @@ impl Fold {
             Function::CountAll | Function::Count => Fold::Count(0),
             Function::SumWhole => Fold::Whole(0, 0),
             Function::SumFloating => Fold::Floating(ExactSum::default(), 0),
-            Function::SumDecimal => Fold::Decimal(BigDecimal::from(0), 0),
+            Function::SumDecimal => Fold::Decimal(DecimalSum::default(), 0),
             Function::Var | Function::Stdev | Function::Stdevs => {
                 Fold::Moments(0, ExactSum::default(), ExactSum::default())
             }
@@ -115,10 +114,8 @@ impl Fold {
                 }
             }
             Fold::Decimal(sum, n) => {
-                if let Value::Numeric(value) = convert_value(Type::BigDecimal, value)
-                    && let Numeric::Finite(value) = *value
-                {
-                    *sum += value * BigDecimal::from(weight);
+                if let Value::Numeric(value) = convert_value(Type::BigDecimal, value) {
+                    sum.add(&value, weight);
                     *n += weight;
                 }
             }
@@ -151,7 +148,7 @@ impl Fold {
             Fold::Count(n) => *n == 0,
             Fold::Whole(sum, n) => *sum == 0 && *n == 0,
             Fold::Floating(sum, n) => *sum == ExactSum::default() && *n == 0,
-            Fold::Decimal(sum, n) => *n == 0 && sum.is_zero(),
+            Fold::Decimal(sum, n) => *n == 0 && sum.is_nothing(),
             Fold::Moments(n, sum, squares) => *n == 0 && *sum == ExactSum::default() && *squares == ExactSum::default(),
             // A first or last row may hold another value at the same place.
             Fold::Items(items) if matches!(function, Function::First | Function::Last) => items.is_empty(),
@@ -170,7 +167,7 @@ pub(crate) enum Total {
     /// See `Fold`.
     Floating(ExactSum, i64),
     /// See `Fold`.
-    Decimal(BigDecimal, i64),
+    Decimal(DecimalSum, i64),
     /// See `Fold`.
     Moments(i64, ExactSum, ExactSum),
     /// Distinct values.
@@ -221,7 +218,7 @@ impl Total {
                 *n += count;
             }
             (Total::Decimal(sum, n), Fold::Decimal(by, count)) => {
-                *sum += by;
+                sum.merge(by);
                 *n += count;
             }
             (Total::Moments(n, sum, squares), Fold::Moments(count, by, by_squares)) => {
@@ -275,7 +272,7 @@ impl Total {
                     .map_err(|_| SqlError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "sum out of range for Long"))?,
             ),
             Total::Floating(sum, _) => Value::Float8(sum.value()),
-            Total::Decimal(sum, _) => Value::Numeric(Box::new(Numeric::Finite(sum.clone()))),
+            Total::Decimal(sum, _) => Value::Numeric(Box::new(sum.value())),
             Total::Moments(n, sum, squares) => {
                 let n2 = *n as f64 * *n as f64;
                 let spread = ExactSum::spread(*n, sum, squares);
@@ -303,7 +300,7 @@ impl Total {
                 out.extend_from_slice(&n.to_le_bytes());
             }
             Total::Decimal(sum, n) => {
-                put_bytes(sum.to_string().as_bytes(), out);
+                put_bytes(sum.to_text().as_bytes(), out);
                 out.extend_from_slice(&n.to_le_bytes());
             }
             Total::Moments(n, sum, squares) => {
@@ -338,7 +335,7 @@ impl Total {
             Total::Floating(..) => Total::Floating(ExactSum::decode(bytes)?, take_i64(bytes)?),
             Total::Decimal(..) => {
                 let text = take_bytes(bytes)?;
-                Total::Decimal(std::str::from_utf8(text).ok()?.parse().ok()?, take_i64(bytes)?)
+                Total::Decimal(DecimalSum::from_text(std::str::from_utf8(text).ok()?)?, take_i64(bytes)?)
             }
             Total::Moments(..) => Total::Moments(take_i64(bytes)?, ExactSum::decode(bytes)?, ExactSum::decode(bytes)?),
             Total::Edge(_) => {

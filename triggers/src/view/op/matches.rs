@@ -94,7 +94,7 @@ pub(crate) type Target = Option<RowId>;
 
 /// Rows of the other side that a row has met, and the target rows of the pairs. Most have met one.
 #[derive(Clone, Debug, Default, PartialEq)]
-enum Met {
+pub(crate) enum Met {
     #[default]
     Nobody,
     One((u64, RowId)),
@@ -110,7 +110,7 @@ impl Met {
         }
     }
 
-    fn push(&mut self, pair: (u64, RowId)) {
+    pub(crate) fn push(&mut self, pair: (u64, RowId)) {
         *self = match std::mem::take(self) {
             Met::Nobody => Met::One(pair),
             Met::One(first) => Met::Many(vec![first, pair]),
@@ -569,6 +569,30 @@ impl Keys {
         key.changed = true;
         key.sides[side].push(Member::of(row.0, Data::default()));
         Ok(())
+    }
+
+    /// A row that the key does not know comes to a side with the target row of its own, and those of its pairs.
+    pub(crate) fn enter(
+        &mut self,
+        ctx: &mut dyn HookContext,
+        at: usize,
+        side: usize,
+        row: RowId,
+        own: Target,
+        met: Met,
+    ) -> Result<()> {
+        if met.pairs().len() <= MET_MAX {
+            let key = self.key_mut(at)?;
+            key.changed = true;
+            key.sides[side].push(Member::of(row.0, Data { own, met, turn: 0 }));
+            return Ok(());
+        }
+        self.add(at, side, row)?;
+        let pairs = met.pairs().iter();
+        pairs.copied().try_for_each(|(other, target)| {
+            let pair = if side == 0 { [row, RowId(other)] } else { [RowId(other), row] };
+            self.add_pair(ctx, at, pair, target)
+        })
     }
 
     /// A row leaves a side, after its pairs: the target row of its own.

@@ -13,14 +13,15 @@ use tripline_sql::change::{HookContext, Put, RowChange, RowId};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Oid, Row, Value};
 
-use super::select::{self, Named, Place};
+use super::pair::Cell;
+use super::select::{self, Cast, Named, Place};
 use super::state::StateTable;
 use super::target::{
     check_cycle, check_distinct, check_free, check_shape, check_undecorated, known_table, managed, progress,
     remember_names,
 };
 use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, boolean, table_of};
-use crate::script::ami::{Code, Expr, Type, Val, expressions, find_column, to_column};
+use crate::script::ami::{Code, Expr, Type, Val, expressions, find_column};
 
 /// The kind.
 pub struct Projection;
@@ -54,7 +55,7 @@ impl Kind for Projection {
         check_distinct(&catalog, &def)?;
         check_free(&catalog, &def, &target, true)?;
         check_undecorated(&catalog, &def, &target)?;
-        let query = Query::compile(&def, &sources, &target)?;
+        let query = Query::compile(&catalog, &def, &sources, &target)?;
         for source in &query.sources {
             let filled: Vec<usize> = source.selects.iter().map(|(place, ..)| *place).collect();
             check_shape(&target, &filled)?;
@@ -136,8 +137,8 @@ fn number(id: RowId) -> Value {
 struct Source {
     table: Arc<TableDef>,
     wheres: Vec<Code>,
-    /// Target column, its type, expression.
-    selects: Vec<(usize, DataType, Code)>,
+    /// Target column, how it takes a value, expression.
+    selects: Vec<Cell>,
     /// Columns that any of them names.
     used: Vec<usize>,
 }
@@ -157,7 +158,7 @@ enum Applies {
 }
 
 impl Query {
-    fn compile(def: &TriggerDef, tables: &[Arc<TableDef>], target: &Arc<TableDef>) -> Result<Query> {
+    fn compile(catalog: &Catalog, def: &TriggerDef, tables: &[Arc<TableDef>], target: &Arc<TableDef>) -> Result<Query> {
         let source = |table: &Arc<TableDef>| Source {
             table: table.clone(),
             wheres: Vec::new(),
@@ -189,7 +190,9 @@ impl Query {
             seen.push((column, tied));
             for (place, source) in sources.iter_mut().enumerate().filter(|(place, _)| applies.to(*place)) {
                 let code = over_source(&expr, &tables[place], &mut source.used).map_err(in_option)?;
-                source.selects.push((column, target.columns[column].ty, code));
+                let own = Named::of(&expr).and_then(|named| find_column(&tables[place], &named.column));
+                let from = own.map(|own| tables[place].columns[own].ty);
+                source.selects.push((column, Cast::new(catalog, from, target.columns[column].ty), code));
             }
         }
         for source in &mut sources {
@@ -273,7 +276,7 @@ impl Plan {
             id: def.id,
             name: def.name.clone(),
             external: boolean(def, "allowExternalUpdates")?,
-            query: Query::compile(def, &sources, &target)?,
+            query: Query::compile(catalog, def, &sources, &target)?,
             state,
             by_target: state.other_index(catalog, TARGET_COLUMN)?,
         })
@@ -294,8 +297,8 @@ impl Plan {
             }
         }
         let mut out = select::nulls(self.query.target.columns.len());
-        for (place, ty, code) in &source.selects {
-            out[*place] = to_column(select::value(code, &[], row, locals)?, *ty)?;
+        for (place, cast, code) in &source.selects {
+            out[*place] = cast.apply(select::value(code, &[], row, locals)?)?;
         }
         Ok(Some(out))
     }

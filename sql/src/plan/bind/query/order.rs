@@ -52,6 +52,10 @@ impl Binder<'_> {
         }
         // The same text as a result is the same value, volatile or not.
         if let Some(target) = targets.iter().find(|target| target.ast == Some(ast)) {
+            if self.uses.is_some() {
+                // Bound for its names alone.
+                let _ = self.expr(ast);
+            }
             return Ok(target.expr.clone());
         }
         let expr = self.expr(ast)?;

@@ -26,7 +26,11 @@ impl Binder<'_> {
                         targets.extend(expanded);
                         continue;
                     }
+                    let noted = self.noted();
                     let expr = self.target_expr(ast, settle)?;
+                    if self.uses.is_some() {
+                        self.note_item(ast, &self.result_name(ast), noted);
+                    }
                     let origin = self.origin(&expr);
                     let name = if origin.0 == 0 { None } else { self.ami_name(origin) };
                     let name = name.unwrap_or_else(|| self.result_name(ast));
@@ -47,6 +51,9 @@ impl Binder<'_> {
                     }
                     let columns: Vec<_> =
                         frame.items.iter().filter(|item| item.by_column).flat_map(Item::all).collect();
+                    let named: Vec<_> = columns.iter().map(|one| (one.name.clone(), one.expr.clone())).collect();
+                    let span = options.wildcard_token.0.span;
+                    self.note_star(span, span, &named, None);
                     targets.extend(columns.into_iter().map(|column| Target {
                         name: column.name,
                         expr: column.expr,
@@ -54,7 +61,9 @@ impl Binder<'_> {
                         ast: None,
                     }));
                 }
-                SelectItem::QualifiedWildcard(kind, _) => targets.extend(self.qualified_star(kind)?),
+                SelectItem::QualifiedWildcard(kind, options) => {
+                    targets.extend(self.qualified_star(kind, options.wildcard_token.0.span)?);
+                }
             }
         }
         if targets.len() > TARGETS_MAX {
@@ -168,7 +177,11 @@ impl Binder<'_> {
             .collect())
     }
 
-    fn qualified_star<'t>(&mut self, kind: &ast::SelectItemQualifiedWildcardKind) -> Result<Vec<Target<'t>>> {
+    fn qualified_star<'t>(
+        &mut self,
+        kind: &ast::SelectItemQualifiedWildcardKind,
+        star: sqlparser::tokenizer::Span,
+    ) -> Result<Vec<Target<'t>>> {
         let name = match kind {
             ast::SelectItemQualifiedWildcardKind::ObjectName(name) => name,
             ast::SelectItemQualifiedWildcardKind::Expr(ast) => {
@@ -181,6 +194,10 @@ impl Binder<'_> {
         };
         let wanted = Name::new(ident, self.ami);
         if let Some((item, depth)) = self.row_item(&wanted, None) {
+            if let Some(ast::ObjectNamePart::Identifier(first)) = name.0.first() {
+                let named: Vec<_> = item.all().into_iter().map(|one| (one.name, one.expr)).collect();
+                self.note_star(first.span, star, &named, Some(&item));
+            }
             let columns = item.all().into_iter().map(|mut column| {
                 crate::plan::bind::scope::to_outer(&mut column.expr, depth);
                 Target { name: column.name, expr: column.expr, origin: column.origin, ast: None }

@@ -18,13 +18,13 @@ use parking_lot::Mutex;
 use tripline_sql::catalog::{Catalog, TableDef};
 use tripline_sql::change::Prepared;
 use tripline_sql::error::{Result, Severity, SqlError, SqlState};
-use tripline_sql::types::{DataType, Oid, Value};
+use tripline_sql::types::{DataType, Oid, Value, is_enum};
 
 use crate::script::ami::ast::{Sql, TableName, Type};
 use crate::script::ami::compile::{Code, find_column};
 use crate::script::ami::interp::Frame;
 use crate::script::ami::methods::{DIALECT, Methods};
-use crate::script::ami::value::{Rows, text_of, to_column, type_of};
+use crate::script::ami::value::{Rows, as_label, text_of, to_column, type_of};
 
 /// OID of schema public.
 pub(crate) const PUBLIC: Oid = 2200;
@@ -251,7 +251,11 @@ fn insert(
         let mut image =
             if plan.direct { vec![Value::Null; plan.table.columns.len()] } else { Vec::with_capacity(row.len()) };
         for (code, (place, ty)) in row.iter().zip(&plan.targets) {
-            let value = to_column(frame.eval(code)?.into_sql(), *ty)?;
+            let value = frame.eval(code)?.into_sql();
+            let value = match catalog.user_type(ty.oid).filter(|_| is_enum(ty.oid)) {
+                Some(def) => as_label(def, &value),
+                None => to_column(value, *ty)?,
+            };
             if plan.direct {
                 image[*place] = value;
             } else {
