@@ -547,7 +547,7 @@ mod tests {
             "loadstring",
             "load",
             "dofile",
-            "debug",
+            "bit",
             "ffi",
             "package",
             "jit",
