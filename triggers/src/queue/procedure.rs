@@ -219,6 +219,7 @@ impl Execution {
     /// Its rows so far are delivered before the error.
     fn fail(&mut self, error: SqlError) -> Result<()> {
         self.host(|host| {
+            host.close_cursors();
             host.undo();
             host.consumer = None;
         })?;
@@ -240,6 +241,7 @@ impl Execution {
         }
         let in_block = self.in_block;
         self.host(|host| {
+            host.close_cursors();
             if host.explicit {
                 return Err(SqlError::new(SqlState::new("2D000"), "unterminated transaction (no commit or rollback)")
                     .detail("procedure return code: -222"));

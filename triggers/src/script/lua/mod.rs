@@ -51,7 +51,10 @@ const LOG_LINE_MAX: usize = 8 << 10;
 
 /// Writes a script's text to the server's log; the end of a long one is left out.
 pub(crate) fn log(text: &str) {
-    let end = text.floor_char_boundary(LOG_LINE_MAX);
+    let mut end = text.len().min(LOG_LINE_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
     let more = if end < text.len() { " ..." } else { "" };
     tracing::info!(target: "lua", "{}{more}", &text[..end]);
 }
@@ -385,7 +388,7 @@ fn getinfo(lua: &Lua, args: MultiValue) -> mlua::Result<Option<Table>> {
             let info = function.info();
             put(info.what, info.source.as_deref(), info.short_src.as_deref(), info.line_defined)?;
             table.raw_set("currentline", -1)?;
-            return Ok(Some(table));
+            Ok(Some(table))
         }
         level => {
             let level = level.and_then(|level| level.as_usize());

@@ -134,6 +134,16 @@ impl Host {
         });
     }
 
+    /// The script is at its end: nobody asks for the rest of its queries.
+    pub(crate) fn close_cursors(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        for cursor in std::mem::take(&mut self.cursors.0) {
+            if let Some(reading) = cursor.lock().reading.take() {
+                session.end_reading(reading);
+            }
+        }
+    }
+
     /// Before the transaction ends: what scripts may still ask of their queries is read.
     pub(crate) fn settle(&mut self) {
         if self.cursors.0.is_empty() {
