@@ -137,10 +137,15 @@ fn set_role(backend: &Backend, name: &str, local: bool) -> Result<String> {
 
 fn set_session_authorization(backend: &Backend, name: &str, local: bool) -> Result<String> {
     let (oid, _) = role_named(backend, name)?;
-    if oid != backend.session_user.get() && !backend.superuser.get() {
+    // Who logged in decides, whatever role is taken on now.
+    let login = backend.control.info.lock().user.clone();
+    let login = backend.catalogs().shared.role_by_name(&login).map(|role| (role.oid, role.superuser));
+    if !backend.internal && !login.is_some_and(|(own, superuser)| superuser || own == oid) {
         return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "permission denied to set session authorization"));
     }
     backend.settings.borrow_mut().set("session_authorization", Some(name), local)?;
+    // A role that was taken on before is laid down.
+    backend.settings.borrow_mut().set("role", Some("none"), local)?;
     refresh_user(backend);
     Ok(name.to_owned())
 }

@@ -43,6 +43,28 @@ const OF_EXTENSIONS: &[&str] = &[
     "uuid_nil",
 ];
 
+/// Functions of large objects (PG-46).
+const LARGE_OBJECTS: &[&str] = &[
+    "lo_close",
+    "lo_creat",
+    "lo_create",
+    "lo_export",
+    "lo_from_bytea",
+    "lo_get",
+    "lo_import",
+    "lo_lseek",
+    "lo_lseek64",
+    "lo_open",
+    "lo_put",
+    "lo_tell",
+    "lo_tell64",
+    "lo_truncate",
+    "lo_truncate64",
+    "lo_unlink",
+    "loread",
+    "lowrite",
+];
+
 /// Whether a built-in function of this name may be meant in this schema (PG-80).
 pub(super) fn has_built_in(schema: &str, name: &str) -> bool {
     match schema {
@@ -103,6 +125,9 @@ impl Binder<'_> {
         let args = self.call_args(name, call)?;
         if let Some(def) = self.lua_function(name) {
             return self.lua_call(&def, call, &args, position);
+        }
+        if LARGE_OBJECTS.contains(&name) && schema.is_none_or(|schema| schema == "pg_catalog") {
+            return Err(SqlError::unsupported(format!("the large object function {name}")).at(position));
         }
         let foreign = schema.filter(|schema| !has_built_in(schema, name)).map(|schema| format!("{schema}.{name}"));
         let name = foreign.as_deref().unwrap_or(name);
