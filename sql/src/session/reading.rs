@@ -26,6 +26,8 @@ impl std::fmt::Debug for Reading {
 pub enum Begun {
     /// It ran to its end.
     Result(QueryResult),
+    /// It is no query and no write, though it begins as one: SELECT INTO. Nothing was run.
+    Refused,
     /// Its columns, and its rows when they are asked for.
     Reading(Vec<(String, DataType)>, Reading),
 }
@@ -38,6 +40,10 @@ impl Session {
         }
         self.backend.statement_time.set(self.backend.now());
         let statement = prepare_text(&self.backend, sql, types)?;
+        let word = sql.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).get(..4).unwrap_or_default();
+        if statement.plan.is_none() && !["show", "expl"].iter().any(|first| word.eq_ignore_ascii_case(first)) {
+            return Ok(Begun::Refused);
+        }
         let query = statement
             .plan
             .as_ref()

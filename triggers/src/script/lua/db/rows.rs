@@ -85,14 +85,15 @@ impl Cursor {
 
 impl Host {
     /// Takes what a statement gave; of a query the first rows.
-    pub(super) fn found(&mut self, begun: Begun) -> Result<Found> {
-        match begun {
+    pub(super) fn found(&mut self, begun: Begun) -> Result<Option<Found>> {
+        Ok(Some(match begun {
+            Begun::Refused => return Ok(None),
             Begun::Result(result) => {
                 self.count(&result);
                 let QueryResult { columns, rows, count, .. } = result;
                 let cursor = Cursor { ready: rows.into(), ..Cursor::default() };
                 let source = Source { columns: columns.into(), cursor: Arc::new(Mutex::new(cursor)) };
-                Ok(Found { source, count })
+                Found { source, count }
             }
             Begun::Reading(columns, reading) => {
                 let mut cursor = Cursor { reading: Some(reading), ..Cursor::default() };
@@ -103,9 +104,9 @@ impl Host {
                     self.forget_cursors();
                     self.cursors.0.push(cursor.clone());
                 }
-                Ok(Found { source: Source { columns: columns.into(), cursor }, count: 0 })
+                Found { source: Source { columns: columns.into(), cursor }, count: 0 }
             }
-        }
+        }))
     }
 
     /// The next row.

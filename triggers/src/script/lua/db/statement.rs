@@ -538,7 +538,8 @@ fn execute(lua: &Lua, prepared: &Prepared) -> mlua::Result<(Option<Found>, i64)>
         });
         let result = result.and_then(|begun| host.found(begun));
         Ok(match result {
-            Ok(found) => Ok((Some(found), 0)),
+            Ok(Some(found)) => Ok((Some(found), 0)),
+            Ok(None) => Ok((None, refuse(host, &prepared.sql, 23))),
             Err(error) if is_final(&error) => Err(error),
             Err(error) => {
                 let code = host.fail(&error, write && dooms(&error));
