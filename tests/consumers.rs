@@ -260,6 +260,34 @@ fn set_up_mortal(sql: &str) -> (Server, tokio::runtime::Runtime) {
     (server, runtime)
 }
 
+// CDB-213: more procedures that never wait than there are threads of the network leave room for others, and end with their time.
+#[test]
+fn endless_procedures_leave_room() {
+    let (server, runtime) = set_up_mortal(
+        "CREATE PROCEDURE l VERSION 'a' { local function main() while true do pcall(function() while true do end end) end end }",
+    );
+    runtime.block_on(async {
+        let mut running = Vec::new();
+        for _ in 0..8 {
+            let client = connect(&server).await;
+            let settings = "SET statement_timeout = 4000; SET max_lua_instructions = 1000000000";
+            client.batch_execute(settings).await.expect("sets");
+            running.push(tokio::spawn(async move { client.batch_execute("EXEC PROCEDURE l()").await }));
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let began = Instant::now();
+        for _ in 0..5 {
+            let client = connect(&server).await;
+            assert_eq!(column(&client, "SELECT 1").await.expect("answers"), ["1"]);
+        }
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        for run in running {
+            let error = run.await.expect("runs").expect_err("an end");
+            assert_eq!(error.code().map(|code| code.code().to_owned()).as_deref(), Some("57014"));
+        }
+    });
+}
+
 /// Values of the first column of a simple query; none when the connection is gone.
 async fn column(client: &Client, sql: &str) -> Option<Vec<String>> {
     let messages = client.simple_query(sql).await.ok()?;

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -104,7 +104,20 @@ type Wanted<'a> = (Arc<TriggerDef>, Arc<dyn Subscriber>, &'a Arc<Catalog>);
 struct Running {
     def: Arc<TriggerDef>,
     stop: Arc<AtomicBool>,
+    /// Process of its session, where that has to be ended for it to stop (CDB-515); 0: none.
+    pid: Arc<AtomicI32>,
     thread: JoinHandle<()>,
+}
+
+impl Running {
+    /// Tells it to stop, whatever it is doing.
+    fn stop(&self, engine: &Engine) {
+        self.stop.store(true, Ordering::Release);
+        let pid = self.pid.load(Ordering::Acquire);
+        if pid != 0 {
+            let _ = engine.terminate(pid);
+        }
+    }
 }
 
 /// The option with what a trigger, timer or procedure does first.
@@ -215,7 +228,7 @@ impl Shared {
             self.fire.signal().wait_rare(ticks, NAP);
         }
         for subscriber in running.values() {
-            subscriber.stop.store(true, Ordering::Release);
+            subscriber.stop(&self.engine);
         }
         self.fire.signal().wake();
         for (_, subscriber) in running {
@@ -253,7 +266,7 @@ impl Shared {
             .collect();
         for id in gone {
             let Some(old) = running.remove(&id) else { continue };
-            old.stop.store(true, Ordering::Release);
+            old.stop(&self.engine);
             self.fire.signal().wake();
             if old.thread.join().is_err() {
                 tracing::error!(trigger = %old.def.name, "a subscriber's thread panicked");
@@ -266,13 +279,14 @@ impl Shared {
             if running.contains_key(&id) {
                 continue;
             }
-            let stop = Arc::new(AtomicBool::new(false));
+            let (stop, pid) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI32::new(0)));
             let mut task = Task {
                 shared: self.clone(),
                 def: def.clone(),
                 subscriber,
                 catalog: catalog.clone(),
                 stop: stop.clone(),
+                pid: pid.clone(),
                 position: Position::START,
                 moved: 0,
                 flushed: None,
@@ -281,7 +295,7 @@ impl Shared {
             let thread = builder.spawn(move || task.run());
             match thread {
                 Ok(thread) => {
-                    running.insert(id, Running { def, stop, thread });
+                    running.insert(id, Running { def, stop, pid, thread });
                 }
                 Err(error) => tracing::error!(trigger = %def.name, %error, "no thread for a subscriber"),
             }
@@ -296,6 +310,7 @@ struct Task {
     subscriber: Arc<dyn Subscriber>,
     catalog: Arc<Catalog>,
     stop: Arc<AtomicBool>,
+    pid: Arc<AtomicI32>,
     /// Consumed up to here.
     position: Position,
     /// Commit at which the durable cursor stands.
@@ -325,10 +340,12 @@ impl Task {
     }
 
     fn run(&mut self) {
-        let result = self
-            .shared
-            .session(&self.catalog)
-            .and_then(|session| self.subscriber.clone().worker(&self.shared.engine, session));
+        let result = self.shared.session(&self.catalog).and_then(|session| {
+            if self.subscriber.may_linger() {
+                self.pid.store(session.pid(), Ordering::Release);
+            }
+            self.subscriber.clone().worker(&self.shared.engine, session)
+        });
         let result = result.and_then(|mut worker| self.follow(&mut *worker));
         match result {
             Ok(End::Stopped) => self.state("stopped"),

@@ -193,6 +193,11 @@ pub trait Subscriber: Send + Sync {
     fn backoff(&self) -> Backoff {
         Backoff::LUA_TRIGGER
     }
+    /// Whether an event may take any time: then its session is ended when the subscriber has to stop, and the event with it,
+    /// which leaves nothing.
+    fn may_linger(&self) -> bool {
+        false
+    }
     /// What runs it on its thread, with a session of its own.
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>>;
 }

@@ -8,6 +8,7 @@ mod copy;
 mod portal;
 mod prepared;
 mod procedure;
+mod reading;
 mod transaction;
 mod utility;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use self::portal::{Fetched, Step};
 pub use self::prepared::StatementDescription;
 pub use self::procedure::{Described, Pause, ResultColumn, RowSink};
+pub use self::reading::{Begun, Reading};
 pub use self::transaction::TransactionStatus;
 pub use crate::exec::Notification;
 

@@ -681,7 +681,8 @@ fn shifted(mut error: SqlError, offset: u32) -> SqlError {
     error
 }
 
-fn weight(value: &Value) -> usize {
+/// About how many bytes a value takes.
+pub(super) fn weight(value: &Value) -> usize {
     match value {
         Value::Text(text) | Value::Json(text) => text.len(),
         Value::Bytea(bytes) => bytes.len(),

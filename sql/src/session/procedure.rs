@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sqlparser::ast;
 
-use super::portal::{Portal, Source, Step, plain_columns};
+use super::portal::{Portal, Source, Step, plain_columns, weight};
 use super::{Block, Current, Session};
 use crate::catalog::TriggerId;
 use crate::change::{Position, ProcedureCall, ProcedureShape, Progress, QueryResult, RunningProcedure};
@@ -75,8 +75,9 @@ pub(super) struct FetchFrom {
     finished: bool,
 }
 
-/// Rows pulled at a time.
+/// Rows pulled at a time, and bytes after which no more are.
 const BATCH: u64 = 256;
+const BATCH_BYTES: usize = 256 << 10;
 
 /// A column of a statement's result.
 #[derive(Clone, Debug)]
@@ -297,8 +298,8 @@ impl Session {
         sink: &mut RowSink<'_>,
     ) -> Result<(u64, Pause)> {
         let limit = if max == 0 { BATCH } else { max.min(BATCH) };
-        let mut rows = 0;
-        while rows < limit {
+        let (mut rows, mut bytes) = (0, 0);
+        while rows < limit && bytes < BATCH_BYTES {
             let waits = match call.held.take() {
                 None if call.columns.is_some() && !call.ended => call.run.ready(),
                 held => held,
@@ -312,6 +313,7 @@ impl Session {
                     if undescribed {
                         return Err(undeclared());
                     }
+                    bytes += row.iter().map(weight).sum::<usize>();
                     match &call.columns {
                         Some(columns) => sink(columns, formats, &row)?,
                         None => sink(&Arc::default(), formats, &row)?,
@@ -621,6 +623,12 @@ fn literal(arg: &ast::Expr, bound: &(Vec<Oid>, Vec<Value>)) -> Result<(Value, Da
     let refused = || SqlError::syntax("arguments of a procedure must be literals or parameters");
     match arg {
         ast::Expr::UnaryOp { op, expr } => {
+            if let (ast::UnaryOperator::Minus, ast::Expr::Value(value)) = (op, &**expr)
+                && let ast::Value::Number(text, _) = &value.value
+                && let Ok(n) = format!("-{text}").parse::<i64>()
+            {
+                return Ok((Value::Int8(n), DataType::INT8));
+            }
             let (value, ty) = literal(expr, bound)?;
             match (op, value) {
                 (ast::UnaryOperator::Plus, value) => Ok((value, ty)),

@@ -8,7 +8,7 @@ use mlua::{Lua, LuaString, Table};
 use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{LoggedChange, Position, RowChange};
 use tripline_sql::error::Result;
-use tripline_sql::types::{DataType, Value};
+use tripline_sql::types::{DataType, TextStyle, Value, to_text};
 
 use crate::kind::{Delivery, Operation};
 use crate::script::lua::convert::{blob, to_lua};
@@ -110,7 +110,15 @@ impl Tables {
 fn row(lua: &Lua, shown: &[(LuaString, usize, DataType)], values: &[Value]) -> mlua::Result<Table> {
     let table = lua.create_table_with_capacity(0, shown.len())?;
     for (name, place, ty) in shown {
-        table.raw_set(name, to_lua(lua, values.get(*place).unwrap_or(&Value::Null), *ty)?)?;
+        match values.get(*place).unwrap_or(&Value::Null) {
+            // Comdb2 has no such type: its text (CDB-403).
+            array @ Value::Array(_) => {
+                let mut text = String::new();
+                to_text(array, *ty, &TextStyle::default(), &mut text);
+                table.raw_set(name, text)?;
+            }
+            value => table.raw_set(name, to_lua(lua, value, *ty)?)?,
+        }
     }
     Ok(table)
 }

@@ -222,6 +222,10 @@ impl Subscriber for Queue {
         event::columns(&self.def, change).is_some()
     }
 
+    fn may_linger(&self) -> bool {
+        true
+    }
+
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>> {
         Ok(Box::new(Runner {
             machine: self.machine(engine, Some(session))?,
@@ -337,6 +341,9 @@ impl Runner {
         let (event, info) = self.tables.event(lua, delivery, number)?;
         remember_event(lua, &event, info).map_err(|error| sql_error(&error))?;
         let result = self.machine.call(&main, event);
+        if let Some(mut host) = lua.app_data_mut::<Host>() {
+            host.settle();
+        }
         let doomed = lua.app_data_ref::<Host>().and_then(|host| host.doomed.clone());
         let value = result.map_err(|error| doomed.clone().unwrap_or(error))?;
         if let Some(error) = doomed {

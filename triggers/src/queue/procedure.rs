@@ -5,6 +5,7 @@
 //! that it held.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use mlua::{Lua, MultiValue, Table, Thread, Value as LuaValue};
 use tripline_sql::catalog::{Catalog, TriggerDef};
 use tripline_sql::change::{ProcedureCall, ProcedureShape, Progress, RunningProcedure};
 use tripline_sql::engine::Engine;
+use tripline_sql::env::Env;
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::session::Session;
 use tripline_sql::types::{DataType, Row, Value};
@@ -19,8 +21,10 @@ use tripline_sql::types::{DataType, Row, Value};
 use super::consumer::{self, Consumer, Consumers, Party};
 use crate::script::Limits;
 use crate::script::lua::convert::to_lua;
-use crate::script::lua::db::{Emitter, Host, block_world, emit_returned, interrupt, procedure, procedure_world};
-use crate::script::lua::{Budget, Interrupt, Machine};
+use crate::script::lua::db::{
+    Emitter, Host, Source, block_world, emit_source, interrupt, procedure, procedure_world, rows_of,
+};
+use crate::script::lua::{Budget, Interrupt, Machine, Turn};
 
 /// The consumer whose queue a procedure owns.
 fn consumer_of(catalog: &Catalog, name: &str) -> Option<Arc<TriggerDef>> {
@@ -95,15 +99,29 @@ pub(crate) fn start(
         Ok((lua.create_thread(entry)?, MultiValue::from_vec(arguments)))
     };
     let (thread, arguments) = started().map_err(|error| machine.ended(&error))?;
-    Ok(Box::new(Execution { machine, thread, arguments: Some(arguments), end: None, in_block: call.in_block }))
+    Ok(Box::new(Execution {
+        machine,
+        env: engine.env().clone(),
+        thread,
+        arguments: Some(arguments),
+        waited: false,
+        returned: None,
+        end: None,
+        in_block: call.in_block,
+    }))
 }
 
 /// A procedure that runs.
 struct Execution {
     machine: Machine,
+    env: Env,
     thread: Thread,
     /// Until it is resumed for the first time.
     arguments: Option<MultiValue>,
+    /// It has waited since it was resumed last.
+    waited: bool,
+    /// What `main` returned, and the tables in it whose rows are not sent yet.
+    returned: Option<(MultiValue, VecDeque<Source>)>,
     /// How it ended; rows may still wait.
     end: Option<Result<()>>,
     in_block: bool,
@@ -118,7 +136,7 @@ impl Execution {
     }
 
     fn row(&self) -> Result<Option<(Row, bool)>> {
-        self.host(|host| host.emitter.out.pop_front())
+        self.host(|host| host.emitter.take())
     }
 
     fn take_wait(&self) -> Result<Option<Option<Duration>>> {
@@ -127,8 +145,19 @@ impl Execution {
 
     /// Lets it run on. None: it has more to do, or rows.
     fn resume(&mut self) -> Result<Option<Option<Duration>>> {
+        if let Some((_, sources)) = &self.returned {
+            let source = sources.front().cloned();
+            if let Err(error) = self.give(source.as_ref()) {
+                self.fail(error)?;
+            }
+            return Ok(None);
+        }
         let arguments = self.arguments.take().unwrap_or_default();
-        Budget::restart(self.machine.lua());
+        // The count is of what it executes without blocking (CDB-213).
+        if std::mem::take(&mut self.waited) {
+            Budget::restart(self.machine.lua());
+        }
+        Turn::begin(self.machine.lua(), &self.env);
         let result = self.thread.resume::<MultiValue>(arguments);
         if let Some(error) = Budget::killed(self.machine.lua()) {
             self.fail(error)?;
@@ -144,22 +173,53 @@ impl Execution {
                 };
                 self.fail(error)?;
             }
-            Ok(_) if self.thread.is_resumable() => return self.take_wait(),
+            Ok(_) if self.thread.is_resumable() => {
+                let wait = self.take_wait()?;
+                // One that is over already is no wait: it only lets the client have what there is.
+                self.waited = wait.is_some_and(|until| until.is_none_or(|until| until > self.env.clock.elapsed()));
+                return Ok(wait);
+            }
             Ok(values) => {
-                let outcome = self.finish(&values);
-                self.host(|host| {
-                    host.undo();
-                    host.consumer = None;
-                })?;
-                self.end = Some(outcome);
+                let mut sources = VecDeque::new();
+                for value in &values {
+                    let LuaValue::UserData(data) = value else { continue };
+                    match rows_of(self.machine.lua(), data).map_err(|error| self.machine.ended(&error)) {
+                        Ok(found) => sources.extend(found),
+                        Err(error) => {
+                            self.fail(error)?;
+                            return Ok(None);
+                        }
+                    }
+                }
+                self.returned = Some((values, sources));
             }
         }
         Ok(None)
     }
 
+    /// `main` has returned: the rows of the tables that it gave back, then the end.
+    fn give(&mut self, source: Option<&Source>) -> Result<()> {
+        if let Some(source) = source {
+            let more = emit_source(self.machine.lua(), source, false).map_err(|error| self.machine.ended(&error))?;
+            if let (false, Some((_, sources))) = (more, &mut self.returned) {
+                sources.pop_front();
+            }
+            return Ok(());
+        }
+        let (values, _) = self.returned.take().unwrap_or_default();
+        let outcome = self.finish(&values);
+        self.host(|host| {
+            host.undo();
+            host.consumer = None;
+        })?;
+        self.end = Some(outcome);
+        Ok(())
+    }
+
     /// Its rows so far are delivered before the error.
     fn fail(&mut self, error: SqlError) -> Result<()> {
         self.host(|host| {
+            host.close_cursors();
             host.undo();
             host.consumer = None;
         })?;
@@ -169,7 +229,6 @@ impl Execution {
 
     /// `main` has returned (CDB-206, CDB-207, CDB-209).
     fn finish(&mut self, values: &MultiValue) -> Result<()> {
-        let lua = self.machine.lua().clone();
         let (mut code, mut text) = (0, None);
         for value in values {
             match value {
@@ -177,13 +236,12 @@ impl Execution {
                 #[allow(clippy::cast_possible_truncation, reason = "a code; truncation saturates")]
                 LuaValue::Number(n) => code = *n as i64,
                 LuaValue::String(string) => text = Some(string.to_string_lossy()),
-                other => {
-                    emit_returned(&lua, other).map_err(|error| self.machine.ended(&error))?;
-                }
+                _ => {}
             }
         }
         let in_block = self.in_block;
         self.host(|host| {
+            host.close_cursors();
             if host.explicit {
                 return Err(SqlError::new(SqlState::new("2D000"), "unterminated transaction (no commit or rollback)")
                     .detail("procedure return code: -222"));

@@ -425,11 +425,15 @@ const DAY_TO_SECOND: i32 = 7176;
 pub(super) fn comdb2_check(ty: &ast::DataType, column: &str) -> Option<String> {
     let text = ty.to_string().to_ascii_lowercase();
     let name = crate::system::quote_identifier(column);
-    let size = || text.strip_prefix("byte(")?.trim_end_matches(')').trim().parse::<u32>().ok();
+    let sized = |name: &str| text.strip_prefix(name)?.trim_end_matches(')').trim().parse::<u32>().ok();
+    if let Some(size) = sized("cstring(") {
+        // Its type counts characters.
+        return Some(format!("octet_length({name}) <= {size}"));
+    }
     Some(match text.as_str() {
         "u_short" => format!("{name} BETWEEN 0 AND 65535"),
         "u_int" => format!("{name} BETWEEN 0 AND 4294967295"),
         "u_longlong" => format!("{name} BETWEEN 0 AND 18446744073709551615"),
-        _ => format!("octet_length({name}) = {}", size()?),
+        _ => format!("octet_length({name}) = {}", sized("byte(")?),
     })
 }

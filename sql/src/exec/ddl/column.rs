@@ -46,7 +46,12 @@ impl Ddl<'_> {
         let serial = serial_type(&def.data_type);
         let ty = match serial {
             Some(oid) => DataType::new(oid),
-            None => self.resolve_type(&def.data_type)?,
+            None => {
+                if def.data_type.to_string().eq_ignore_ascii_case("cstring") {
+                    return Err(SqlError::syntax("cstring needs a size in a column definition: cstring(n)"));
+                }
+                self.resolve_type(&def.data_type)?
+            }
         };
         let (ty, domain) = self.below_domain(ty)?;
         let mut column = Column {

@@ -36,7 +36,13 @@ impl Ddl<'_> {
         }
         let mut tables = Vec::new();
         for name in &spec.tables {
-            let table = self.table(name)?;
+            let table = self.table(name).map_err(|error| match error.state() {
+                SqlState::UNDEFINED_TABLE if spec.dialect == COMDB2 => {
+                    let name = name.parts.last().map_or("", String::as_str);
+                    SqlError::new(SqlState::UNDEFINED_TABLE, format!("no such table:{name}"))
+                }
+                _ => error,
+            })?;
             self.must_own(table.owner, "table", &table.name)?;
             if table.is_materialized() {
                 return Err(SqlError::new(
@@ -216,8 +222,16 @@ impl Ddl<'_> {
     }
 
     /// CDB-102, 103: a version is stored under its name; the first one is the default.
+    /// The name is its owner's: a trigger runs its default version with all rights. Errors: 42501 it is another's, 42602 an
+    /// illegal name (CDB-108).
     pub(super) fn create_procedure(&self, spec: &ProcedureSpec) -> Result<String> {
+        if spec.dialect == COMDB2 && !spec.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(SqlError::new(SqlState::INVALID_NAME, format!("illegal procedure name: {}", spec.name)));
+        }
         let versions = self.versions_of(&spec.name, spec.dialect)?;
+        for def in &versions {
+            self.must_own(def.owner, "procedure", &spec.name)?;
+        }
         let (version, announced) = match &spec.version {
             Some(version) => (version.clone(), false),
             None => {
@@ -328,6 +342,7 @@ impl Ddl<'_> {
             return Err(SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("no such procedure {name}:{version}")));
         }
         for def in &versions {
+            self.must_own(def.owner, "procedure", name)?;
             let default = def.version.as_deref() == Some(version);
             if def.default_version != default {
                 let mut changed = (**def).clone();

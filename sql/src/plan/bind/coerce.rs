@@ -216,6 +216,10 @@ impl Binder<'_> {
             });
         }
         let from = expr.data_type();
+        if let (oid::BIT, oid::BYTEA, Expr::Const(..)) = (from.oid, to.oid, &expr) {
+            let bytes = self.comdb2_value(expr, to)?;
+            return if bytes.data_type().oid == to.oid { Ok(bytes) } else { Err(cannot_cast(from, to)) };
+        }
         if let Expr::Const(Value::Text(text), _) = &expr {
             if is_reg_type(to.oid) && matches!(from.oid, oid::TEXT | oid::VARCHAR | oid::NAME) {
                 return self.reg_oid(text, to.oid).map(|oid| Expr::Const(Value::Oid(oid), to));
@@ -224,9 +228,9 @@ impl Binder<'_> {
         self.try_coerce(expr, to, CastContext::Explicit)?.ok_or_else(|| cannot_cast(from, to))
     }
 
-    /// What Comdb2 stores where PostgreSQL has no assignment: `x'…'` in a bytea column (CDB-406); a number of months or seconds
+    /// What Comdb2 stores where PostgreSQL has no assignment: `x'…'` as a bytea, where one is wanted (CDB-406); a number of months or seconds
     /// in an interval column of fixed fields, of seconds since 1970 in a timestamp column of fixed precision (CDB-404).
-    fn comdb2_value(&mut self, expr: Expr, to: DataType) -> Result<Expr> {
+    pub(super) fn comdb2_value(&mut self, expr: Expr, to: DataType) -> Result<Expr> {
         let from = expr.data_type();
         match (&expr, to.oid) {
             (Expr::Const(value, _), oid::BYTEA) if from.oid == oid::BIT => {

@@ -255,7 +255,12 @@ impl Binder<'_> {
     }
 
     /// Brings expressions to their common type. Errors: 42804 naming `what`.
-    pub(super) fn unify(&mut self, exprs: Vec<(Expr, Option<&Ast>)>, what: &str) -> Result<(Vec<Expr>, DataType)> {
+    pub(super) fn unify(&mut self, mut exprs: Vec<(Expr, Option<&Ast>)>, what: &str) -> Result<(Vec<Expr>, DataType)> {
+        if exprs.iter().any(|(expr, _)| type_of(expr) == oid::BYTEA) {
+            for (expr, _) in &mut exprs {
+                *expr = self.comdb2_value(expr.clone(), DataType::BYTEA)?;
+            }
+        }
         let ty = self.common(exprs.iter().map(|(expr, _)| expr.data_type()), what).map_err(|error| {
             let first = exprs.first().map(|(expr, _)| type_of(expr));
             let odd = exprs.iter().find(|(expr, _)| Some(type_of(expr)) != first);

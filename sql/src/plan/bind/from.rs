@@ -492,7 +492,18 @@ impl Binder<'_> {
                 }
             }
         }
-        match self.find_relation(name)? {
+        let found = match self.find_relation(name) {
+            Err(error) if error.state() == SqlState::UNDEFINED_TABLE && self.is_endless_series(name) => {
+                let number = |text: &str| {
+                    let value = ast::Value::Number(text.to_owned(), false).with_empty_span();
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Value(value)))
+                };
+                let args = [number("0"), number("9223372036854775807")];
+                return self.function_item(name, &args, false, alias);
+            }
+            found => found?,
+        };
+        match found {
             Found::Table(def) => {
                 if matches!(def.shape, TableShape::Materialized { populated: false, .. }) {
                     return Err(SqlError::new(
@@ -517,6 +528,16 @@ impl Binder<'_> {
                 self.note_relation(name, def.oid, alias.is_some());
                 self.sequence_source(&def, alias)
             }
+        }
+    }
+
+    /// Comdb2's generate_series without arguments: 0, 1, 2 and so on (CDB-408).
+    fn is_endless_series(&self, name: &ast::ObjectName) -> bool {
+        match name.0.as_slice() {
+            [ast::ObjectNamePart::Identifier(ident)] => {
+                ident.quote_style.is_none() && self.fold(ident) == "generate_series"
+            }
+            _ => false,
         }
     }
 

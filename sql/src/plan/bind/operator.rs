@@ -122,6 +122,13 @@ impl Binder<'_> {
         right_ast: Option<&Ast>,
         position: Option<Span>,
     ) -> Result<Expr> {
+        let (left, right) = match left.as_ref().map(type_of) {
+            Some(oid::BYTEA) if type_of(&right) == oid::BIT => (left, self.comdb2_value(right, DataType::BYTEA)?),
+            Some(oid::BIT) if type_of(&right) == oid::BYTEA => {
+                (left.map(|left| self.comdb2_value(left, DataType::BYTEA)).transpose()?, right)
+            }
+            _ => (left, right),
+        };
         let compare = compare_op(name);
         if let (Some(op), Some(left)) = (compare, &left) {
             if let (Expr::Row { .. }, Expr::Row { .. }) = (left, &right) {

@@ -9,12 +9,14 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use mlua::{AnyUserData, Function, Lua, MetaMethod, UserData, UserDataMethods, Value as LuaValue};
+use mlua::{AnyUserData, Function, Lua, LuaString, MetaMethod, UserData, UserDataMethods, Value as LuaValue};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{
     CastContext, DataType, Interval, Numeric, TextStyle, TimeZone, Value, cast, compare, equal, find_cast, from_text,
     oid, to_text,
 };
+
+use super::budget::{Held, Outside};
 
 /// Microseconds from 1970-01-01 to 2000-01-01.
 pub(crate) const EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -170,11 +172,24 @@ pub(crate) struct Typed {
     pub(crate) ty: DataType,
     /// Zone of a datetime; UTC if none.
     pub(crate) zone: Option<Arc<str>>,
+    /// What it takes outside of the interpreter's heap.
+    held: Option<Arc<Held>>,
 }
 
 impl Typed {
     pub(crate) fn new(value: Value, ty: DataType) -> Typed {
-        Typed { value, ty, zone: None }
+        Typed { value, ty, zone: None, held: None }
+    }
+
+    /// The same in a zone.
+    pub(crate) fn in_zone(self, zone: Option<Arc<str>>) -> Typed {
+        Typed { zone, ..self }
+    }
+
+    /// As a script's value. Errors: 53200.
+    pub(crate) fn into_value(mut self, lua: &Lua) -> mlua::Result<LuaValue> {
+        self.held = Outside::hold(lua, weight(&self.value))?;
+        lua.create_userdata(self).map(LuaValue::UserData)
     }
 
     fn kind(&self) -> Kind {
@@ -344,6 +359,20 @@ impl UserData for Typed {
     }
 }
 
+/// About how many bytes a value takes beside its own place.
+pub(crate) fn weight(value: &Value) -> usize {
+    match value {
+        Value::Text(text) | Value::Json(text) => text.len(),
+        Value::Bytea(bytes) => bytes.len(),
+        Value::Array(array) => array.items.iter().map(|item| 16 + weight(item)).sum(),
+        Value::Numeric(n) => match &**n {
+            Numeric::Finite(n) => usize::try_from(n.as_bigint_and_scale().0.bits() / 8).unwrap_or(usize::MAX),
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
+
 pub(crate) fn typed(value: &LuaValue) -> Option<Typed> {
     match value {
         LuaValue::UserData(data) => data.borrow::<Typed>().ok().map(|typed| typed.clone()),
@@ -389,9 +418,7 @@ fn arithmetic(lua: &Lua, op: char, a: &LuaValue, b: &LuaValue) -> mlua::Result<L
     let ((left, left_type), (right, right_type)) = (from_lua(lua, a)?, from_lua(lua, b)?);
     let external = mlua::Error::external;
     let zone = typed(a).and_then(|typed| typed.zone).or_else(|| typed(b).and_then(|typed| typed.zone));
-    let give = |value: Value, ty: DataType| {
-        lua.create_userdata(Typed { value, ty, zone: zone.clone() }).map(LuaValue::UserData)
-    };
+    let give = |value: Value, ty: DataType| Typed { zone: zone.clone(), ..Typed::new(value, ty) }.into_value(lua);
     let interval = |value: tripline_sql::types::Interval| give(Value::Interval(value), DataType::new(oid::INTERVAL));
     match (op, &left, &right) {
         ('-', Value::TimestampTz(x) | Value::Timestamp(x), Value::TimestampTz(y) | Value::Timestamp(y)) => {
@@ -494,7 +521,7 @@ pub(crate) fn to_lua(lua: &Lua, value: &Value, ty: DataType) -> mlua::Result<Lua
         | Value::Date(_)
         | Value::Timestamp(_)
         | Value::TimestampTz(_)
-        | Value::Interval(_) => LuaValue::UserData(lua.create_userdata(Typed::new(value.clone(), ty))?),
+        | Value::Interval(_) => Typed::new(value.clone(), ty).into_value(lua)?,
         other => {
             let mut out = String::new();
             to_text(other, ty, &TextStyle::default(), &mut out);
@@ -510,15 +537,7 @@ pub(crate) fn from_lua(lua: &Lua, value: &LuaValue) -> mlua::Result<(Value, Data
         LuaValue::Boolean(b) => (Value::Bool(*b), DataType::BOOL),
         LuaValue::Integer(n) => (Value::Int8(*n), DataType::INT8),
         LuaValue::Number(n) => number(*n),
-        LuaValue::String(text) => match text.to_str() {
-            Ok(text) => (Value::text(&*text), DataType::TEXT),
-            Err(_) => {
-                return Err(mlua::Error::external(SqlError::new(
-                    SqlState::CHARACTER_NOT_IN_REPERTOIRE,
-                    "invalid byte sequence for encoding \"UTF8\"",
-                )));
-            }
-        },
+        LuaValue::String(text) => (Value::text(sql_text(text).map_err(mlua::Error::external)?), DataType::TEXT),
         LuaValue::UserData(_) => match typed(value) {
             Some(typed) => (typed.value, typed.ty),
             None => return Err(mlua::Error::runtime("this value cannot be used in SQL")),
@@ -533,6 +552,19 @@ pub(crate) fn from_lua(lua: &Lua, value: &LuaValue) -> mlua::Result<(Value, Data
         }
         other => return Err(mlua::Error::runtime(format!("a {} cannot be used in SQL", other.type_name()))),
     })
+}
+
+/// A script's string as text of SQL. Errors: 22021.
+pub(crate) fn sql_text(text: &LuaString) -> Result<String> {
+    let invalid = |what: &str| {
+        let text = format!("invalid byte sequence for encoding \"UTF8\"{what}");
+        SqlError::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, text)
+    };
+    match std::str::from_utf8(&text.as_bytes()) {
+        Ok(text) if text.contains('\0') => Err(invalid(": 0x00")),
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => Err(invalid("")),
+    }
 }
 
 /// Comdb2's conversion to a Lua type, as `:=`, typed parameters, `db:cast` and emitted rows do it: numbers to int truncate,
@@ -560,8 +592,13 @@ pub(crate) fn convert(lua: &Lua, value: &LuaValue, to: DataType) -> mlua::Result
     if matches!(value, LuaValue::Table(_) | LuaValue::Function(_) | LuaValue::Thread(_)) {
         return Err(refused());
     }
-    let (plain, ty) = from_lua(lua, value)?;
     let kind = Kind::of(to);
+    // A string of Lua may hold any bytes.
+    if let (Kind::Blob, LuaValue::String(bytes)) = (kind, value) {
+        Outside::allows(lua, bytes.as_bytes().len())?;
+        return Ok(Value::Bytea(Arc::from(&*bytes.as_bytes())));
+    }
+    let (plain, ty) = from_lua(lua, value)?;
     #[allow(clippy::cast_possible_truncation, reason = "truncation is what is asked for, and checked")]
     let whole = |n: f64| (n.abs() < 9.3e18).then(|| n.trunc() as i64);
     let converted = match (kind, &plain) {
@@ -583,7 +620,6 @@ pub(crate) fn convert(lua: &Lua, value: &LuaValue, to: DataType) -> mlua::Result
         (Kind::Cstring, Value::Bool(b)) => Some(Value::text(if *b { "true" } else { "false" })),
         (Kind::Cstring, Value::Text(_)) => Some(plain.clone()),
         (Kind::Cstring, _) => Some(Value::from(text(lua, value)?)),
-        (Kind::Blob, Value::Text(text)) => Some(Value::Bytea(Arc::from(text.as_bytes()))),
         (Kind::Decimal, Value::Int8(_) | Value::Float8(_)) => Some(Value::Numeric(Box::new(decimal(&plain)?))),
         (Kind::Bool, Value::Int8(n)) => Some(Value::Bool(*n != 0)),
         _ if ty.oid == to.oid => Some(plain.clone()),

@@ -9,6 +9,7 @@
 //! the run is killed, and `pcall`, `xpcall`, `coroutine.resume` and `coroutine.wrap` cannot swallow that: they look at
 //! the budget before they give anything back.
 
+mod budget;
 pub(crate) mod convert;
 pub(crate) mod db;
 mod dialect;
@@ -17,7 +18,10 @@ mod pattern;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, VmState};
 use tripline_sql::error::{Result, SqlError, SqlState};
 
+use self::budget::{HOOK_EVERY, Outside};
 use super::{Language, Limits};
+
+pub(crate) use self::budget::{Budget, Interrupt, Turn};
 
 /// The language.
 pub struct Lua51;
@@ -42,72 +46,24 @@ impl Language for Lua51 {
     }
 }
 
-/// Instructions between two looks at the budget.
-const HOOK_EVERY: u32 = 500;
+/// Most bytes of a line that a script writes to the server's log.
+const LOG_LINE_MAX: usize = 8 << 10;
 
-/// What a run may still use.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    /// Instructions so far.
-    pub(crate) used: u64,
-    /// Instructions allowed.
-    pub(crate) limit: u64,
-    /// Why it was ended.
-    killed: Option<SqlError>,
-}
-
-/// Asked at every look at the budget whether the run has to end for another reason.
-#[derive(Clone, Copy)]
-pub(crate) struct Interrupt(pub(crate) fn(&Lua) -> Result<()>);
-
-impl Budget {
-    /// Takes from the running script's budget. Errors: 54000 when it is spent, or why the run has to end; no `pcall` can
-    /// hold that back.
-    pub(crate) fn spend(lua: &Lua, instructions: u64) -> mlua::Result<()> {
-        let interrupt = lua.app_data_ref::<Interrupt>().map(|interrupt| interrupt.0);
-        let interrupted = interrupt.and_then(|check| check(lua).err());
-        let Some(mut budget) = lua.app_data_mut::<Budget>() else { return Ok(()) };
-        budget.used += instructions;
-        if budget.killed.is_none() {
-            budget.killed = interrupted;
-        }
-        if budget.used > budget.limit && budget.killed.is_none() {
-            budget.killed = Some(SqlError::new(
-                SqlState::PROGRAM_LIMIT_EXCEEDED,
-                format!("Exceeded instruction quota ({}). Set db:setmaxinstructions()", budget.limit),
-            ));
-        }
-        match &budget.killed {
-            Some(error) => Err(mlua::Error::external(error.clone())),
-            None => Ok(()),
-        }
+/// Writes a script's text to the server's log; the end of a long one is left out.
+pub(crate) fn log(text: &str) {
+    let mut end = text.len().min(LOG_LINE_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
-
-    /// Ends the run with an error that `pcall` cannot hold back.
-    pub(crate) fn kill(lua: &Lua, error: SqlError) -> mlua::Error {
-        if let Some(mut budget) = lua.app_data_mut::<Budget>() {
-            budget.killed.get_or_insert_with(|| error.clone());
-        }
-        mlua::Error::external(error)
-    }
-
-    /// Why the run was ended, if it was.
-    pub(crate) fn killed(lua: &Lua) -> Option<SqlError> {
-        lua.app_data_ref::<Budget>().and_then(|budget| budget.killed.clone())
-    }
-
-    /// The count starts again (CDB-213).
-    pub(crate) fn restart(lua: &Lua) {
-        if let Some(mut budget) = lua.app_data_mut::<Budget>() {
-            budget.used = 0;
-        }
-    }
+    let more = if end < text.len() { " ..." } else { "" };
+    tracing::info!(target: "lua", "{}{more}", &text[..end]);
 }
 
 /// Puts an API into a script's world.
 pub(crate) type World<'a> = dyn Fn(&Lua, &Table) -> mlua::Result<()> + 'a;
 
-/// What coroutines that the host resumes yield to it; a script's own `resume` passes it on.
+/// What coroutines that the host resumes yield to it; a script's own `resume` passes it on. Its keys are the coroutines
+/// that scripts made: they alone may yield to a script.
 struct Token(Table);
 
 /// The function of the host's API to yield with: `yield(token)`.
@@ -128,8 +84,25 @@ pub(crate) struct Machine {
     limits: Limits,
 }
 
+/// What the libraries of all scripts of a state have in common. A script can reach the strings' metatable by no function, so
+/// that a procedure cannot change another one's strings; sorting pays for what it takes.
+const LIBRARIES: &str = "
+local token, sorts = ...
+local sort, type, setmetatable = table.sort, type, setmetatable
+setmetatable(token, { __mode = 'k' })
+string.dump = nil
+local methods = {}
+for name, method in pairs(string) do methods[name] = method end
+local meta = getmetatable('')
+meta.__index, meta.__metatable = methods, false
+function table.sort(t, f)
+  if type(t) == 'table' and #t > 64 then sorts(#t) end
+  return sort(t, f)
+end
+";
+
 const PRELUDE: &str = r#"
-local env, check, typename, token, said = ...
+local env, check, typename, token, said, traceback, getinfo = ...
 local pcall, xpcall, error, type, tostring, setmetatable, select = pcall, xpcall, error, type, tostring, setmetatable, select
 local co, gsub = coroutine, string.gsub
 local function done(...) check() return ... end
@@ -145,7 +118,12 @@ local function finish(ok, ...)
   if ok then return ... end
   error((...), 0)
 end
-local resume, yield = co.resume, co.yield
+local create, resume, yield, running = co.create, co.resume, co.yield, co.running
+local function made(f)
+  local c = create(f)
+  token[c] = true
+  return c
+end
 -- What is meant for the host goes on to it.
 local function pass(c, ok, first, ...)
   if ok and first == token then
@@ -155,10 +133,14 @@ local function pass(c, ok, first, ...)
   return ok, first, ...
 end
 env.coroutine = {
-  create = co.create, status = co.status, running = co.running, yield = co.yield,
+  create = made, status = co.status, running = running,
+  yield = function(...)
+    if not token[running() or 0] then error('attempt to yield from outside a coroutine', 2) end
+    return yield(...)
+  end,
   resume = function(c, ...) return done(caught(pass(c, resume(c, ...)))) end,
   wrap = function(f)
-    local c = co.create(f)
+    local c = made(f)
     return function(...) return finish(pass(c, resume(c, ...))) end
   end,
 }
@@ -175,13 +157,11 @@ env.tostring = function(v)
   if type(v) == 'cdata' then return (gsub(text, 'U?LL$', '')) end
   return text
 end
-for name, from in pairs({ string = string, table = table, math = math, bit = bit }) do
+for name, from in pairs({ string = string, table = table, math = math }) do
   local to = {}
   for k, v in pairs(from) do to[k] = v end
   env[name] = to
 end
-env.string.dump = nil
-string.dump = nil
 for _, name in ipairs({ 'assert', 'error', 'ipairs', 'next', 'pairs', 'rawequal', 'rawget', 'rawset', 'rawlen',
   'select', 'setmetatable', 'getmetatable', 'tonumber', 'unpack' }) do
   env[name] = _G[name]
@@ -193,6 +173,7 @@ env.ipairs = function(t)
   return ipairs(type(meta) == 'table' and rawget(meta, '__places') or t)
 end
 env._VERSION = _VERSION
+env.debug = { traceback = traceback, getinfo = getinfo }
 env.os = { clock = os.clock, date = os.date, difftime = os.difftime, time = os.time }
 local function forbidden(_, name) error('Global variables not allowed (' .. tostring(name) .. ').', 2) end
 setmetatable(env, { __index = forbidden, __newindex = forbidden, __metatable = false })
@@ -210,8 +191,12 @@ impl Machine {
         lua.load("jit.off()").exec()?;
         lua.set_app_data(Budget { used: 0, limit: limits.steps, killed: None });
         lua.set_memory_limit(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX))?;
+        lua.set_app_data(Outside::new(limits.memory_bytes));
         lua.set_app_data(Token(lua.create_table()?));
         pattern::install(&lua, &lua.globals().get::<Table>("string")?)?;
+        let sorts =
+            lua.create_function(|lua, count: u64| Budget::spend(lua, count * u64::from(count.max(1).ilog2()) / 8))?;
+        lua.load(LIBRARIES).set_name("=api").call::<()>((token(&lua)?, sorts))?;
         let hook = |lua: &Lua, _: &mlua::debug::Debug<'_>| -> mlua::Result<VmState> {
             Budget::spend(lua, u64::from(HOOK_EVERY)).map(|()| VmState::Continue)
         };
@@ -348,7 +333,7 @@ fn environment(lua: &Lua, world: &World<'_>) -> mlua::Result<Table> {
             }
             line.push_str(&convert::text(lua, value)?);
         }
-        tracing::info!(target: "lua", "{line}");
+        log(&line);
         Ok(())
     })?;
     env.set("print", print)?;
@@ -362,8 +347,61 @@ fn environment(lua: &Lua, world: &World<'_>) -> mlua::Result<Table> {
         lua.set_app_data(Caught(text, sql_error(error)));
         Ok(said)
     })?;
-    lua.load(PRELUDE).set_name("=prelude").call::<()>((env.clone(), check, typename, token(lua)?, said))?;
+    lua.load(PRELUDE).set_name("=prelude").call::<()>((
+        env.clone(),
+        check,
+        typename,
+        token(lua)?,
+        said,
+        lua.create_function(traceback)?,
+        lua.create_function(getinfo)?,
+    ))?;
     Ok(env)
+}
+
+/// `debug.traceback([thread,] [text [, level]])`.
+fn traceback(lua: &Lua, args: MultiValue) -> mlua::Result<mlua::Value> {
+    let mut args = args.into_iter().skip_while(|value| matches!(value, mlua::Value::Thread(_)));
+    let text = match args.next() {
+        None | Some(mlua::Value::Nil) => None,
+        Some(mlua::Value::String(text)) => Some(text.to_string_lossy()),
+        Some(mlua::Value::Integer(n)) => Some(n.to_string()),
+        Some(mlua::Value::Number(n)) => Some(n.to_string()),
+        Some(other) => return Ok(other),
+    };
+    let level = args.next().and_then(|level| level.as_usize()).unwrap_or(1);
+    lua.traceback(text.as_deref(), level).map(mlua::Value::String)
+}
+
+/// `debug.getinfo(level or function)`: what there is to know of it, but nothing that can be called or changed.
+fn getinfo(lua: &Lua, args: MultiValue) -> mlua::Result<Option<Table>> {
+    let mut args = args.into_iter().skip_while(|value| matches!(value, mlua::Value::Thread(_)));
+    let table = lua.create_table()?;
+    let put = |what: &str, source: Option<&str>, short: Option<&str>, line: Option<usize>| -> mlua::Result<()> {
+        table.raw_set("what", what)?;
+        table.raw_set("source", source)?;
+        table.raw_set("short_src", short)?;
+        table.raw_set("linedefined", line)
+    };
+    match args.next() {
+        Some(mlua::Value::Function(function)) => {
+            let info = function.info();
+            put(info.what, info.source.as_deref(), info.short_src.as_deref(), info.line_defined)?;
+            table.raw_set("currentline", -1)?;
+            Ok(Some(table))
+        }
+        level => {
+            let level = level.and_then(|level| level.as_usize());
+            let Some(level) = level else { return Err(mlua::Error::runtime("bad argument #1 to 'getinfo'")) };
+            let found = lua.inspect_stack(level, |debug| -> mlua::Result<()> {
+                let source = debug.source();
+                put(source.what, source.source.as_deref(), source.short_src.as_deref(), source.line_defined)?;
+                table.raw_set("name", debug.names().name.as_deref())?;
+                table.raw_set("currentline", debug.current_line())
+            });
+            found.transpose()?.map_or(Ok(None), |()| Ok(Some(table)))
+        }
+    }
 }
 
 /// Runs the chunk, then `main`; both may yield to the host.
@@ -424,13 +462,13 @@ fn forms(lua: &Lua, env: &Table) -> mlua::Result<()> {
     )?;
     env.raw_set(
         "__blob",
-        lua.create_function(|_, digits: mlua::LuaString| {
+        lua.create_function(|lua, digits: mlua::LuaString| {
             let digits = digits.to_string_lossy();
             let pair = |at: usize| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
             let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(pair).collect();
             match bytes {
-                Some(bytes) => Ok(convert::blob(&bytes)),
-                None => Err(mlua::Error::runtime(format!("invalid blob literal: x'{digits}'"))),
+                Some(bytes) => convert::blob(&bytes).into_value(lua),
+                None => Err(mlua::Error::runtime("invalid blob literal")),
             }
         })?,
     )
@@ -512,7 +550,7 @@ mod tests {
             "loadstring",
             "load",
             "dofile",
-            "debug",
+            "bit",
             "ffi",
             "package",
             "jit",

@@ -4,11 +4,14 @@
 use mlua::{Function, Lua, LuaString, MultiValue, Table, Value as LuaValue};
 
 use super::Budget;
+use super::budget::Outside;
 
 const CAPTURES_MAX: usize = 32;
 const DEPTH_MAX: usize = 200;
 /// Steps of matching that count as one instruction.
 const STEPS_PER_INSTRUCTION: u64 = 8;
+/// Steps that are paid for at once.
+const STEPS_UNPAID: u64 = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Capture {
@@ -50,12 +53,28 @@ fn class(c: u8, class: u8) -> bool {
 
 impl Matcher<'_> {
     fn step(&mut self) -> mlua::Result<()> {
-        self.steps += 1;
-        if self.steps.is_multiple_of(4096) { Budget::spend(self.lua, 4096 / STEPS_PER_INSTRUCTION) } else { Ok(()) }
+        self.cost(1)
+    }
+
+    /// Pays for so many steps: bytes compared, or bytes of a set looked through.
+    fn cost(&mut self, steps: usize) -> mlua::Result<()> {
+        self.steps += steps as u64;
+        if self.steps < STEPS_UNPAID {
+            return Ok(());
+        }
+        let steps = std::mem::take(&mut self.steps);
+        Budget::spend(self.lua, steps / STEPS_PER_INSTRUCTION)
     }
 
     /// The end of the single-character class at `p`.
-    fn class_end(&self, mut p: usize) -> mlua::Result<usize> {
+    fn class_end(&mut self, p: usize) -> mlua::Result<usize> {
+        let end = self.find_class_end(p)?;
+        // A set is looked through here, and once more for a byte of the text.
+        self.cost((end - p) / 4)?;
+        Ok(end)
+    }
+
+    fn find_class_end(&self, mut p: usize) -> mlua::Result<usize> {
         let Some(first) = self.pattern.get(p) else { return bad("malformed pattern") };
         p += 1;
         match first {
@@ -205,6 +224,7 @@ impl Matcher<'_> {
                     let Some((from, Capture::Len(len))) = self.captures.get(at).copied() else {
                         return bad("invalid capture index");
                     };
+                    self.cost(len / 16)?;
                     if !self.text[s..].starts_with(&self.text[from..from + len]) {
                         return Ok(None);
                     }
@@ -230,7 +250,7 @@ impl Matcher<'_> {
                     if let Some(found) = self.run(s, end + 1)? {
                         return Ok(Some(found));
                     }
-                    self.step()?;
+                    self.cost(1 + (end - p) / 4)?;
                     if !self.single(s, p, end) {
                         return Ok(None);
                     }
@@ -250,7 +270,7 @@ impl Matcher<'_> {
     fn greedy(&mut self, s: usize, p: usize, end: usize, least: usize) -> mlua::Result<Option<usize>> {
         let mut count = 0;
         while self.single(s + count, p, end) {
-            self.step()?;
+            self.cost(1 + (end - p) / 4)?;
             count += 1;
         }
         loop {
@@ -314,6 +334,22 @@ fn start(init: Option<i64>, len: usize) -> usize {
     usize::try_from(from.max(0)).unwrap_or(usize::MAX)
 }
 
+/// Where a text stands in another.
+fn plain(lua: &Lua, text: &[u8], wanted: &[u8]) -> mlua::Result<Option<usize>> {
+    let Some(first) = wanted.first() else { return Ok(Some(0)) };
+    let mut payer = matcher(lua, text, wanted);
+    let mut at = 0;
+    while let Some(step) = text[at..].iter().position(|byte| byte == first) {
+        at += step;
+        payer.cost(1 + step / 16 + wanted.len() / 16)?;
+        if text[at..].starts_with(wanted) {
+            return Ok(Some(at));
+        }
+        at += 1;
+    }
+    Ok(None)
+}
+
 fn find(
     lua: &Lua,
     (text, pattern, init, raw): (LuaString, LuaString, Option<i64>, Option<bool>),
@@ -328,12 +364,7 @@ fn find(
     let number = |n: usize| LuaValue::Integer(i64::try_from(n).unwrap_or(i64::MAX));
     let special = pattern.iter().any(|b| b"^$*+?.([%-".contains(b));
     if positions && (raw == Some(true) || !special) {
-        Budget::spend(lua, text.len() as u64 / 64)?;
-        let found = if pattern.is_empty() {
-            Some(0)
-        } else {
-            text[from..].windows(pattern.len()).position(|window| window == &pattern[..])
-        };
+        let found = plain(lua, &text[from..], &pattern)?;
         return match found {
             Some(at) => Ok(MultiValue::from_vec(vec![number(from + at + 1), number(from + at + pattern.len())])),
             None => nothing(),
@@ -358,11 +389,11 @@ fn gsub(
     lua: &Lua,
     (text, pattern, with, limit): (LuaString, LuaString, LuaValue, Option<i64>),
 ) -> mlua::Result<(LuaString, i64)> {
-    let (text, pattern) = (text.as_bytes().to_vec(), pattern.as_bytes().to_vec());
+    let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
     let anchor = pattern.first() == Some(&b'^');
     let limit = limit.unwrap_or(i64::MAX);
     let mut matcher = matcher(lua, &text, &pattern);
-    let (mut out, mut s, mut count) = (Vec::with_capacity(text.len()), 0, 0);
+    let (mut out, mut s, mut count) = (Vec::new(), 0, 0);
     while count < limit {
         matcher.captures.clear();
         matcher.depth = 0;
@@ -377,14 +408,24 @@ fn gsub(
                 }
                 LuaValue::Table(table) => table.get(matcher.capture(0, s, e)?)?,
                 LuaValue::String(_) | LuaValue::Integer(_) | LuaValue::Number(_) => {
-                    let template = with.to_string()?;
-                    let mut bytes = template.bytes();
+                    let template = match &with {
+                        LuaValue::String(template) => template.as_bytes().to_vec(),
+                        number => number.to_string()?.into_bytes(),
+                    };
+                    matcher.cost(template.len() / 16)?;
+                    let mut bytes = template.iter().copied();
                     while let Some(b) = bytes.next() {
                         match (b, if b == b'%' { bytes.next() } else { None }) {
-                            (b'%', Some(b'0')) => out.extend_from_slice(&text[s..e]),
+                            (b'%', Some(b'0')) => {
+                                out.extend_from_slice(&text[s..e]);
+                                Outside::allows(lua, out.len())?;
+                            }
                             (b'%', Some(digit @ b'1'..=b'9')) => {
-                                let value = matcher.capture(usize::from(digit - b'1'), s, e)?;
-                                out.extend_from_slice(value.to_string()?.as_bytes());
+                                match matcher.capture(usize::from(digit - b'1'), s, e)? {
+                                    LuaValue::String(piece) => out.extend_from_slice(&piece.as_bytes()),
+                                    place => out.extend_from_slice(place.to_string()?.as_bytes()),
+                                }
+                                Outside::allows(lua, out.len())?;
                             }
                             (b'%', Some(other)) => out.push(other),
                             (b'%', None) => return bad("invalid use of '%' in replacement string"),
@@ -404,6 +445,7 @@ fn gsub(
                 other => return bad(&format!("invalid replacement value (a {})", other.type_name())),
             }
         }
+        Outside::allows(lua, out.len())?;
         match found {
             Some(e) if e > s => s = e,
             _ if s < text.len() => {
@@ -421,9 +463,9 @@ fn gsub(
 }
 
 fn gmatch(lua: &Lua, (text, pattern): (LuaString, LuaString)) -> mlua::Result<Function> {
-    let (text, pattern) = (text.as_bytes().to_vec(), pattern.as_bytes().to_vec());
     let mut at = 0;
     lua.create_function_mut(move |lua, ()| {
+        let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
         let mut matcher = matcher(lua, &text, &pattern);
         if at > text.len() {
             return Ok(MultiValue::from_vec(vec![LuaValue::Nil]));

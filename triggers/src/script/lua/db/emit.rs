@@ -4,24 +4,29 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mlua::{AnyUserData, Lua, MultiValue, Table, Value as LuaValue};
-use tripline_sql::change::QueryResult;
-use tripline_sql::error::{SqlError, SqlState};
+use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Row, oid};
 
+use super::super::budget::Outside;
 use super::super::convert::{self, Kind, assign, convert, from_lua};
 use super::super::token;
-use super::statement::{RowShape, rows_of};
-use super::{with_host, yielder};
+use super::rows::{EmitAll, RowShape, Source, row_weight};
+use super::statement::rows_of;
+use super::{raise, with_host, yielder};
 
 /// Rows that may wait before `db:emit` lets the client have them.
 const WAITING_MAX: usize = 256;
+/// Bytes of them.
+const WAITING_BYTES: usize = 1 << 20;
 const COLUMNS_MAX: usize = 1600;
 
 /// The rows that a run gives.
 #[derive(Default)]
 pub(crate) struct Emitter {
     /// Rows not taken yet; with true, the script waits for the client's request after the row.
-    pub(crate) out: VecDeque<(Row, bool)>,
+    out: VecDeque<(Row, bool)>,
+    /// Bytes of these.
+    bytes: usize,
     count: Option<usize>,
     names: Vec<Option<String>>,
     types: Vec<Option<DataType>>,
@@ -44,6 +49,23 @@ impl Emitter {
             made.types = columns.iter().map(|(_, ty)| Some(*ty)).collect();
         }
         made
+    }
+
+    fn push(&mut self, row: Row, blocking: bool) {
+        self.bytes += row_weight(&row);
+        self.out.push_back((row, blocking));
+    }
+
+    /// The next row for the client.
+    pub(crate) fn take(&mut self) -> Option<(Row, bool)> {
+        let (row, blocking) = self.out.pop_front()?;
+        self.bytes = if self.out.is_empty() { 0 } else { self.bytes.saturating_sub(row_weight(&row)) };
+        Some((row, blocking))
+    }
+
+    /// Whether the client should have what waits.
+    fn is_full(&self) -> bool {
+        self.out.len() >= WAITING_MAX || self.bytes >= WAITING_BYTES
     }
 
     /// The columns, once they are known: from the first row, or when all are declared.
@@ -142,11 +164,17 @@ fn emit_values(lua: &Lua, values: &[LuaValue], blocking: bool) -> mlua::Result<(
         Ok(fixed.get_or_insert_with(|| shape.iter().flatten().map(|(_, ty)| *ty).collect()).clone())
     })?;
     let mut row = Vec::with_capacity(values.len());
+    let mut bytes = 0_usize;
     for (value, ty) in values.iter().zip(types.iter()) {
-        row.push(convert(lua, value, *ty)?);
+        let value = convert(lua, value, *ty)?;
+        bytes = bytes.saturating_add(convert::weight(&value));
+        Outside::allows(lua, bytes)?;
+        row.push(value);
     }
     with_host(lua, |host| {
-        host.emitter.out.push_back((row, blocking));
+        // Where a script cannot be left, rows wait for it to end.
+        Outside::allows(lua, host.emitter.bytes.saturating_add(bytes))?;
+        host.emitter.push(row, blocking);
         Ok(())
     })
 }
@@ -179,60 +207,67 @@ fn emit_table(lua: &Lua, table: &Table, blocking: bool) -> mlua::Result<()> {
     emit_values(lua, &values, blocking)
 }
 
-/// Sends all rows of a result; the last blocks if asked.
-pub(super) fn emit_result(lua: &Lua, result: &QueryResult, blocking: bool) -> mlua::Result<()> {
-    with_host(lua, |host| {
+/// Sends rows of a result until the client should have them: true when there are more. The last one blocks if asked.
+pub(crate) fn emit_source(lua: &Lua, source: &Source, blocking: bool) -> mlua::Result<bool> {
+    let result = with_host(lua, |host| {
         let emitter = &mut host.emitter;
         let needed = emitter.width();
-        if needed != 0 && needed != result.columns.len() {
-            return Err(mismatch(format!("bad number of emit columns:{} (need:{needed})", result.columns.len())));
+        if needed != 0 && needed != source.columns.len() {
+            return Err(mismatch(format!("bad number of emit columns:{} (need:{needed})", source.columns.len())));
         }
         if emitter.shape.is_none() {
-            let columns = result.columns.iter().enumerate().map(|(at, (name, ty))| {
+            let columns = source.columns.iter().enumerate().map(|(at, (name, ty))| {
                 let name = emitter.names.get(at).cloned().flatten().unwrap_or_else(|| name.clone());
                 (name, emitter.types.get(at).copied().flatten().unwrap_or(*ty))
             });
             emitter.shape = Some(columns.collect());
         }
         let types: Vec<DataType> = emitter.shape.iter().flatten().map(|(_, ty)| *ty).collect();
-        let last = result.rows.len();
-        for (at, row) in result.rows.iter().enumerate() {
-            let mut out = Vec::with_capacity(row.len());
-            for ((value, (_, from)), to) in row.iter().zip(&result.columns).zip(&types) {
-                out.push(assign(value.clone(), *from, *to).map_err(mlua::Error::external)?);
+        let mut send = || -> Result<bool> {
+            let mut next = host.next_row(source)?;
+            while let Some(row) = next {
+                next = host.next_row(source)?;
+                let mut out = Vec::with_capacity(row.len());
+                for ((value, (_, from)), to) in row.into_iter().zip(source.columns.iter()).zip(&types) {
+                    out.push(assign(value, *from, *to)?);
+                }
+                host.emitter.push(out, blocking && next.is_none());
+                if host.emitter.is_full()
+                    && let Some(row) = next
+                {
+                    source.put_back(row);
+                    return Ok(true);
+                }
             }
-            emitter.out.push_back((out, blocking && at + 1 == last));
-        }
-        Ok(())
-    })
+            Ok(false)
+        };
+        Ok(send())
+    })?;
+    result.map_err(|error| raise(lua, error))
 }
 
-/// `emit(...)`: true when the script should let the client have what waits.
-fn emit(lua: &Lua, blocking: bool, args: &[LuaValue]) -> mlua::Result<bool> {
+/// `emit(...)`: whether the script should let the client have what waits, and what is left to be sent then.
+fn emit(lua: &Lua, blocking: bool, args: &[LuaValue]) -> mlua::Result<(bool, Option<AnyUserData>)> {
+    let mut rest = None;
     match args {
         [] => return Err(mlua::Error::runtime("no row to send back")),
         [LuaValue::Table(table)] => emit_table(lua, table, blocking)?,
         [LuaValue::UserData(data)] => match rows_of(lua, data)? {
-            Some(result) => emit_result(lua, &result, blocking)?,
+            Some(source) => {
+                if emit_source(lua, &source, blocking)? {
+                    rest = Some(lua.create_userdata(source)?);
+                }
+            }
             None => emit_values(lua, args, blocking)?,
         },
         values => emit_values(lua, values, blocking)?,
     }
     with_host(lua, |host| {
-        if blocking {
+        if blocking && rest.is_none() {
             host.rest();
         }
-        Ok(host.emitter.out.len() >= WAITING_MAX)
+        Ok((host.emitter.is_full(), rest))
     })
-}
-
-/// Rows of what `main` returned; false: it is no source of rows.
-pub(crate) fn emit_returned(lua: &Lua, value: &LuaValue) -> mlua::Result<bool> {
-    let LuaValue::UserData(data) = value else { return Ok(false) };
-    match rows_of(lua, data)? {
-        Some(result) => emit_result(lua, &result, false).map(|()| true),
-        None => Ok(false),
-    }
 }
 
 /// An index of a column as scripts write it, from 1.
@@ -315,15 +350,24 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
     let op = lua.create_function(|lua, (blocking, args): (bool, MultiValue)| {
         emit(lua, blocking, &args.into_iter().collect::<Vec<_>>())
     })?;
-    lua.load(
-        "local db, token, yield, emit = ...
+    let all = lua
+        .load(
+            "local db, token, yield, emit = ...
          function db:emit(...)
-           if emit(false, ...) then yield(token) end
+           local full, rest = emit(false, ...)
+           while rest do
+             yield(token)
+             full, rest = emit(false, rest)
+           end
+           if full then yield(token) end
            return 0
-         end",
-    )
-    .set_name("=api")
-    .call::<()>((db, token(lua)?, yielder(lua)?, op.clone()))?;
+         end
+         local send = db.emit
+         return function(self) return send(db, self) end",
+        )
+        .set_name("=api")
+        .call::<mlua::Function>((db, token(lua)?, yielder(lua)?, op.clone()))?;
+    lua.set_app_data(EmitAll(all));
     lua.set_app_data(EmitOp(op));
     Ok(())
 }
@@ -339,7 +383,11 @@ pub(crate) fn blocking_emit(lua: &Lua, offered: mlua::Function, asked: mlua::Fun
     lua.load(
         "local token, yield, emit, offered, asked = ...
          return function(self, ...)
-           emit(true, ...)
+           local _, rest = emit(true, ...)
+           while rest do
+             yield(token)
+             _, rest = emit(true, rest)
+           end
            offered()
            yield(token)
            return asked()

@@ -9,6 +9,7 @@
 //! the host is borrowed then.
 
 mod emit;
+mod rows;
 mod statement;
 mod text;
 
@@ -24,8 +25,11 @@ use tripline_sql::error::{Result, Severity, SqlError, SqlState};
 use tripline_sql::session::Session;
 use tripline_sql::types::{DataType, TimeZone, Value};
 
-pub(crate) use emit::{Emitter, blocking_emit, emit_returned};
+pub(crate) use emit::{Emitter, blocking_emit, emit_source};
+pub(crate) use rows::{Cursors, Source};
+pub(crate) use statement::rows_of;
 
+use super::budget::Outside;
 use super::convert::{self, EPOCH_MICROS, Kind, Typed, to_lua};
 use super::{Budget, token};
 
@@ -89,12 +93,16 @@ pub(crate) struct Host {
     pub(crate) micros: bool,
     /// Rows out.
     pub(crate) emitter: Emitter,
+    /// Bytes of messages for the client since the script was left last.
+    pub(crate) told: usize,
     /// What the script waits for: a moment, or only to be woken.
     pub(crate) wait: Option<Option<Duration>>,
     /// The queue that it consumes.
     pub(crate) consumer: Option<Box<dyn Consumption>>,
     /// Of the open transaction.
     pub(crate) effects: Effects,
+    /// Queries of the open transaction that are not at their end.
+    pub(crate) cursors: Cursors,
 }
 
 impl Host {
@@ -121,10 +129,12 @@ impl Host {
         if self.managed {
             return;
         }
-        if let Some(session) =
-            self.session.as_mut().filter(|session| session.in_transaction() && !session.has_written())
-        {
-            session.rollback_internal();
+        let idle = |session: &Session| session.in_transaction() && !session.has_written();
+        if self.session.as_ref().is_some_and(idle) {
+            self.settle();
+            if let Some(session) = &mut self.session {
+                session.rollback_internal();
+            }
         }
     }
 
@@ -162,6 +172,7 @@ impl Host {
     }
 
     fn try_commit(&mut self) -> Result<()> {
+        self.settle();
         if let Some(error) = self.doomed.take() {
             return Err(error);
         }
@@ -188,6 +199,7 @@ impl Host {
         if self.managed {
             return;
         }
+        self.settle();
         if let Some(session) = &mut self.session {
             session.rollback_internal();
         }
@@ -274,11 +286,13 @@ const TELLING: &str = "
 local db, token, yield, tell, log = ...
 local yieldable = coroutine.isyieldable
 function db:print(text)
-  if tell(text, false) and yieldable() then yield(token) end
+  local left = yieldable()
+  if tell(text, false, left) and left then yield(token) end
   return 0
 end
 function db:trace(text)
-  if tell(text, true) and yieldable() then yield(token) end
+  local left = yieldable()
+  if tell(text, true, left) and left then yield(token) end
   return log(db, text)
 end
 ";
@@ -412,12 +426,12 @@ fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
     )?;
     set("spname", lua.create_function(|lua, _: MultiValue| with_host(lua, |host| Ok(host.name.clone())))?)?;
     let log = lua.create_function(|lua, (_, value): (LuaValue, LuaValue)| {
-        tracing::info!(target: "lua", "{}", convert::text(lua, &value)?);
+        super::log(&convert::text(lua, &value)?);
         Ok(0)
     })?;
     set("ctrace", log.clone())?;
     // What the client is told it is told at once: the host sends it while the script waits for no time at all (CDB-913).
-    let tell = lua.create_function(move |lua, (value, trace): (LuaValue, bool)| {
+    let tell = lua.create_function(move |lua, (value, trace, left): (LuaValue, bool, bool)| {
         let line = convert::text(lua, &value)?;
         with_host(lua, |host| {
             let now = host.now();
@@ -425,9 +439,17 @@ fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
             if trace && session.setting("sptrace").as_deref() != Some("on") {
                 return Ok(false);
             }
+            if !emits {
+                // A trigger has no client.
+                super::log(&line);
+                return Ok(false);
+            }
+            // Where the script cannot be left, messages wait for it to be.
+            host.told = if left { line.len() } else { host.told.saturating_add(line.len()) };
+            Outside::allows(lua, host.told)?;
             session.notice(SqlError::notice(Severity::Notice, SqlState::SUCCESSFUL_COMPLETION, line));
-            host.wait = emits.then_some(Some(now));
-            Ok(emits)
+            host.wait = Some(Some(now));
+            Ok(true)
         })
     })?;
     lua.load(TELLING).set_name("=api").call::<()>((db, token(lua)?, yielder(lua)?, tell, log))?;
@@ -588,7 +610,7 @@ fn now(lua: &Lua, precision: Option<&str>) -> mlua::Result<Typed> {
             Some(precision) if !is_micros(precision)? => host.last_now.div_euclid(1000) * 1000,
             _ => host.last_now,
         };
-        Ok(Typed { value: Value::TimestampTz(value), ty: DataType::TIMESTAMPTZ, zone: host.zone.clone() })
+        Ok(Typed::new(Value::TimestampTz(value), DataType::TIMESTAMPTZ).in_zone(host.zone.clone()))
     })
 }
 
@@ -706,7 +728,7 @@ fn transactions(lua: &Lua, db: &Table) -> mlua::Result<()> {
                 Ok((code, effects))
             })?;
             if !with_effects {
-                return Ok((code, None));
+                return Ok(MultiValue::from_vec(vec![LuaValue::Integer(code)]));
             }
             let table = lua.create_table()?;
             table.raw_set("num_affected", effects.inserted + effects.updated + effects.deleted)?;
@@ -714,7 +736,7 @@ fn transactions(lua: &Lua, db: &Table) -> mlua::Result<()> {
             table.raw_set("num_inserted", effects.inserted)?;
             table.raw_set("num_updated", effects.updated)?;
             table.raw_set("num_deleted", effects.deleted)?;
-            Ok((code, Some(table)))
+            Ok(MultiValue::from_vec(vec![LuaValue::Integer(code), LuaValue::Table(table)]))
         })?,
     )?;
     db.raw_set(

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use mlua::{AnyUserData, Lua, MetaMethod, Table, UserData, UserDataMethods, Value as LuaValue};
+use mlua::{AnyUserData, Lua, LuaString, Table, UserData, UserDataMethods, Value as LuaValue};
 use tripline_sql::catalog::{Relation, TableDef};
-use tripline_sql::change::QueryResult;
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::session::ResultColumn;
-use tripline_sql::types::{DataType, Value, array_type_of, format_type, from_text, oid, to_text};
+use tripline_sql::types::{DataType, Value, array_type_of, from_text, oid, to_text};
 
-use super::super::convert::{assign, from_lua, to_lua};
+use super::super::budget::{Held, Outside};
+use super::super::convert::{assign, from_lua, sql_text, weight};
+use super::rows::{Found, Rows, Source, column_methods, copy_row, emits, rows_userdata};
 use super::{Host, is_final, raise, with_host};
 use crate::script::ami::PUBLIC;
 
@@ -17,14 +17,16 @@ use crate::script::ami::PUBLIC;
 pub(super) fn install(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
     db.raw_set(
         "exec",
-        lua.create_function(move |lua, (_, sql): (LuaValue, String)| {
+        lua.create_function(move |lua, (_, sql): (LuaValue, LuaString)| {
+            let Some(sql) = statement_text(lua, &sql)? else { return Ok((LuaValue::Nil, -1)) };
             let (result, code) = execute(lua, &Prepared::plain(&sql))?;
             rows_userdata(lua, &sql, result, emits).map(|rows| (rows, code))
         })?,
     )?;
     db.raw_set(
         "prepare",
-        lua.create_function(move |lua, (_, sql): (LuaValue, String)| {
+        lua.create_function(move |lua, (_, sql): (LuaValue, LuaString)| {
+            let Some(sql) = statement_text(lua, &sql)? else { return Ok((LuaValue::Nil, -1)) };
             let prepared = Prepared::new(&sql)?;
             let refused = with_host(lua, |host| {
                 host.error.clear();
@@ -88,6 +90,17 @@ pub(super) fn install(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
     )
 }
 
+/// The text of a statement; none when it is no text of SQL, which `db:error()` says then.
+fn statement_text(lua: &Lua, sql: &LuaString) -> mlua::Result<Option<String>> {
+    match sql_text(sql) {
+        Ok(sql) => Ok(Some(sql)),
+        Err(error) => with_host(lua, |host| {
+            host.fail(&error, false);
+            Ok(None)
+        }),
+    }
+}
+
 /// The statement prepared last, for the old `db:bind`.
 struct LastPrepared(AnyUserData);
 
@@ -102,6 +115,10 @@ fn make_temporary(lua: &Lua, name: &str, columns: &Table) -> mlua::Result<Option
     for column in columns.sequence_values::<Table>() {
         let column = column?;
         let (name, ty): (String, String) = (column.get(1)?, column.get(2)?);
+        if !is_type(&ty) {
+            let error = SqlError::syntax(format!("\"{ty}\" is no type"));
+            return with_host(lua, |host| Ok(Some(host.fail(&error, false))));
+        }
         parts.push(format!("{} {ty}", quoted(&name)));
     }
     let sql = format!("CREATE TEMPORARY TABLE IF NOT EXISTS {} ({})", quoted(name), parts.join(", "));
@@ -121,6 +138,24 @@ fn make_temporary(lua: &Lua, name: &str, columns: &Table) -> mlua::Result<Option
         }
         Ok(result.err().map(|error| host.fail(&error, dooms(&error))))
     })
+}
+
+/// Whether a text can be the name of a type, and nothing more: `decimal(10, 2)`, `text[]`.
+fn is_type(text: &str) -> bool {
+    let mut depth = 0_usize;
+    text.chars().all(|c| match c {
+        '(' => {
+            depth += 1;
+            true
+        }
+        ')' => {
+            depth = depth.wrapping_sub(1);
+            depth < 2
+        }
+        ',' => depth > 0,
+        '[' | ']' | ' ' | '_' => true,
+        c => c.is_alphanumeric(),
+    }) && depth == 0
 }
 
 fn find_table(host: &mut Host, name: &str) -> Result<Arc<TableDef>> {
@@ -195,37 +230,42 @@ impl<const EMITS: bool> UserData for Handle<EMITS> {
             Ok(code)
         });
         if EMITS {
-            methods.add_method("emit", |lua, this, ()| {
-                let rows = table_rows(lua, &this.def)?;
-                super::emit::emit_result(lua, &rows, false)?;
-                Ok(0)
-            });
+            emits(methods);
         }
     }
 }
 
-fn table_rows(lua: &Lua, def: &Arc<TableDef>) -> mlua::Result<QueryResult> {
+fn table_rows(lua: &Lua, def: &Arc<TableDef>) -> mlua::Result<Found> {
     let name = with_host(lua, |host| sql_name(host, def).map_err(mlua::Error::external))?;
-    let (result, _) = execute(lua, &Prepared::plain(&format!("SELECT * FROM {name}")))?;
-    match result {
-        Some(result) => Ok(result),
-        None => {
-            let text = with_host(lua, |host| Ok(host.error.clone()))?;
-            Err(mlua::Error::runtime(text))
-        }
+    let (found, _) = execute(lua, &Prepared::plain(&format!("SELECT * FROM {name}")))?;
+    match found {
+        Some(found) => Ok(found),
+        None => Err(mlua::Error::runtime(with_host(lua, |host| Ok(host.error.clone()))?)),
     }
 }
 
-/// All rows of a table handle or statement that a script gives to `emit` or returns; none: it is something else.
-pub(super) fn rows_of(lua: &Lua, value: &AnyUserData) -> mlua::Result<Option<QueryResult>> {
+/// The rows of a table handle or statement that a script gives to `emit` or returns; none: it is something else.
+pub(crate) fn rows_of(lua: &Lua, value: &AnyUserData) -> mlua::Result<Option<Source>> {
+    if let Ok(source) = value.borrow::<Source>() {
+        return Ok(Some(source.clone()));
+    }
     if let Ok(handle) = value.borrow::<Handle<true>>() {
-        return table_rows(lua, &handle.def.clone()).map(Some);
+        let def = handle.def.clone();
+        drop(handle);
+        return table_rows(lua, &def).map(|found| Some(found.source));
     }
     if let Ok(mut rows) = value.borrow_mut::<Rows<true>>() {
         return rows.rest().map(Some);
     }
     if value.is::<Statement<true>>() {
-        return run_bound::<true>(lua, value).map(Some);
+        if matches!(kind_of(&value.borrow::<Statement<true>>()?.prepared.sql), Text::Write) {
+            return Err(mlua::Error::runtime("statement must be read-only"));
+        }
+        let open = value.borrow_mut::<Statement<true>>()?.rows.take();
+        return match open {
+            Some(mut rows) => rows.rest().map(Some),
+            None => run_bound::<true>(lua, value).map(|found| Some(found.source)),
+        };
     }
     Ok(None)
 }
@@ -233,6 +273,7 @@ pub(super) fn rows_of(lua: &Lua, value: &AnyUserData) -> mlua::Result<Option<Que
 /// A value for each column that the script named. Values that cannot be converted are the inner error.
 fn collect(lua: &Lua, def: &TableDef, values: &Table) -> mlua::Result<Result<Vec<Option<Value>>>> {
     let mut row: Vec<Option<Value>> = vec![None; def.columns.len()];
+    let mut bytes = 0_usize;
     for pair in values.pairs::<LuaValue, LuaValue>() {
         let (key, value) = pair?;
         let LuaValue::String(name) = &key else {
@@ -249,6 +290,8 @@ fn collect(lua: &Lua, def: &TableDef, values: &Table) -> mlua::Result<Result<Vec
             )));
         };
         let (value, ty) = from_lua(lua, &value)?;
+        bytes = bytes.saturating_add(weight(&value));
+        Outside::allows(lua, bytes)?;
         match assign(value, ty, def.columns[place].ty) {
             Ok(value) => row[place] = Some(value),
             Err(error) => return Ok(Err(error)),
@@ -266,7 +309,7 @@ fn insert(host: &mut Host, def: &Arc<TableDef>, row: Vec<Option<Value>>) -> Resu
     if simple {
         let mut row = Some(row.into_iter().map(Option::unwrap_or_default).collect());
         host.begun()?.with_hook_context(&mut |ctx| ctx.insert(def.id, row.take().unwrap_or_default()).map(|_| ()))?;
-        host.count(&QueryResult { tag: "INSERT".to_owned(), count: 1, ..QueryResult::default() });
+        host.effects.inserted += 1;
         return Ok(());
     }
     let (mut names, mut types, mut params, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -296,9 +339,35 @@ enum Text {
     Refused(i64),
 }
 
+/// A text without the blanks, comments and parentheses at its beginning.
+fn first_word(mut sql: &str) -> &str {
+    loop {
+        sql = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+        if let Some(rest) = sql.strip_prefix("--") {
+            sql = rest.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if let Some(mut rest) = sql.strip_prefix("/*") {
+            let mut depth = 1;
+            while depth > 0 {
+                let Some(at) = rest.find(['*', '/']) else { return "" };
+                rest = &rest[at..];
+                let step = match rest.get(..2) {
+                    Some("*/") => -1,
+                    Some("/*") => 1,
+                    _ => 0,
+                };
+                depth += step;
+                rest = &rest[if step == 0 { 1 } else { 2 }..];
+            }
+            sql = rest;
+        } else {
+            let end = sql.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(sql.len());
+            return &sql[..end];
+        }
+    }
+}
+
 fn kind_of(sql: &str) -> Text {
-    let word: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
-    match word.to_ascii_lowercase().as_str() {
+    match first_word(sql).to_ascii_lowercase().as_str() {
         "select" | "values" | "with" | "table" | "show" | "explain" => Text::Read,
         "insert" | "update" | "delete" | "merge" => Text::Write,
         "begin" | "commit" | "rollback" | "start" | "end" | "abort" | "savepoint" | "release" | "prepare" => {
@@ -327,13 +396,15 @@ struct Prepared {
     /// Names of the placeholders in order of their numbers; empty for `?` and `$n`.
     names: Vec<String>,
     params: Vec<(Value, DataType)>,
+    /// What the values take outside of the interpreter's heap.
+    held: Vec<Option<Arc<Held>>>,
 }
 
 const PARAMS_MAX: usize = 2048;
 
 impl Prepared {
     fn plain(sql: &str) -> Prepared {
-        Prepared { sql: sql.to_owned(), names: Vec::new(), params: Vec::new() }
+        Prepared { sql: sql.to_owned(), names: Vec::new(), params: Vec::new(), held: Vec::new() }
     }
 
     /// Turns `?` and `@name` into `$n`, outside of quotes and comments.
@@ -391,8 +462,8 @@ impl Prepared {
         if names.len() > PARAMS_MAX {
             return Err(mlua::Error::runtime(format!("too many parameters (at most {PARAMS_MAX})")));
         }
-        let params = vec![(Value::Null, DataType::UNKNOWN); names.len()];
-        Ok(Prepared { sql, names, params })
+        let (params, held) = (vec![(Value::Null, DataType::UNKNOWN); names.len()], vec![None; names.len()]);
+        Ok(Prepared { sql, names, params, held })
     }
 
     fn place(&self, key: &LuaValue) -> mlua::Result<usize> {
@@ -441,11 +512,20 @@ fn dooms(error: &SqlError) -> bool {
     error.state().class() != "42"
 }
 
-fn execute(lua: &Lua, prepared: &Prepared) -> mlua::Result<(Option<QueryResult>, i64)> {
+/// Whether a query's text may write all the same.
+fn may_write(sql: &str) -> bool {
+    let mut words = sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    first_word(sql).eq_ignore_ascii_case("with")
+        && words
+            .any(|word| ["insert", "update", "delete", "merge"].iter().any(|write| word.eq_ignore_ascii_case(write)))
+}
+
+/// Runs a statement, or begins a query; none and the code when it failed.
+fn execute(lua: &Lua, prepared: &Prepared) -> mlua::Result<(Option<Found>, i64)> {
     let result = with_host(lua, |host| {
         host.error.clear();
         let write = match kind_of(&prepared.sql) {
-            Text::Read => false,
+            Text::Read => may_write(&prepared.sql),
             Text::Write => true,
             Text::Refused(code) => {
                 let code = refuse(host, &prepared.sql, code);
@@ -454,13 +534,12 @@ fn execute(lua: &Lua, prepared: &Prepared) -> mlua::Result<(Option<QueryResult>,
         };
         let result = bound(host, prepared).and_then(|(types, values)| {
             let session = host.begun()?;
-            session.run_inside(&prepared.sql, &types, &values)
+            session.begin_inside(&prepared.sql, &types, &values)
         });
+        let result = result.and_then(|begun| host.found(begun));
         Ok(match result {
-            Ok(result) => {
-                host.count(&result);
-                Ok((Some(result), 0))
-            }
+            Ok(Some(found)) => Ok((Some(found), 0)),
+            Ok(None) => Ok((None, refuse(host, &prepared.sql, 23))),
             Err(error) if is_final(&error) => Err(error),
             Err(error) => {
                 let code = host.fail(&error, write && dooms(&error));
@@ -469,147 +548,6 @@ fn execute(lua: &Lua, prepared: &Prepared) -> mlua::Result<(Option<QueryResult>,
         })
     })?;
     result.map_err(|error| raise(lua, error))
-}
-
-/// Rows of a statement (CDB-1014 to CDB-1016).
-struct Rows<const EMITS: bool> {
-    sql: String,
-    result: QueryResult,
-    at: usize,
-    write: bool,
-    closed: bool,
-}
-
-fn rows_userdata(lua: &Lua, sql: &str, result: Option<QueryResult>, emits: bool) -> mlua::Result<LuaValue> {
-    let Some(result) = result else { return Ok(LuaValue::Nil) };
-    let data = if emits {
-        lua.create_userdata(Rows::<true>::new(sql, result))?
-    } else {
-        lua.create_userdata(Rows::<false>::new(sql, result))?
-    };
-    Ok(LuaValue::UserData(data))
-}
-
-impl<const EMITS: bool> Rows<EMITS> {
-    fn new(sql: &str, result: QueryResult) -> Rows<EMITS> {
-        let write = result.columns.is_empty();
-        Rows { sql: sql.to_owned(), result, at: 0, write, closed: false }
-    }
-
-    /// What has not been fetched yet; the statement is at its end then.
-    fn rest(&mut self) -> mlua::Result<QueryResult> {
-        if self.closed {
-            return Err(mlua::Error::runtime("no active stmt"));
-        }
-        if self.write {
-            return Err(mlua::Error::runtime("statement must be read-only"));
-        }
-        self.closed = true;
-        let rows = self.result.rows.split_off(self.at.min(self.result.rows.len()));
-        Ok(QueryResult { columns: self.result.columns.clone(), rows, ..QueryResult::default() })
-    }
-
-    fn fetch(&mut self, lua: &Lua) -> mlua::Result<LuaValue> {
-        if self.closed {
-            return Err(mlua::Error::runtime("no active stmt"));
-        }
-        if self.write {
-            return Err(mlua::Error::runtime("statement must be read-only"));
-        }
-        let Some(values) = self.result.rows.get(self.at) else {
-            self.closed = true;
-            return Ok(LuaValue::Nil);
-        };
-        self.at += 1;
-        row_table(lua, &self.result.columns, values).map(LuaValue::Table)
-    }
-}
-
-/// What a fetched row knows of its columns, for `emit`.
-pub(super) struct RowShape(pub(super) Arc<[(String, DataType)]>);
-
-impl UserData for RowShape {}
-
-/// A row for a script: names are its own keys, so that `pairs` visits each column once; positions come through the
-/// metatable, for `ipairs` too.
-fn row_table(lua: &Lua, columns: &[(String, DataType)], values: &[Value]) -> mlua::Result<Table> {
-    let row = lua.create_table_with_capacity(0, values.len())?;
-    let places = lua.create_table_with_capacity(values.len(), 0)?;
-    for ((name, ty), value) in columns.iter().zip(values) {
-        let value = to_lua(lua, value, *ty)?;
-        places.raw_push(value.clone())?;
-        row.raw_set(name.as_str(), value)?;
-    }
-    let meta = lua.create_table()?;
-    meta.raw_set(MetaMethod::Index.name(), &places)?;
-    meta.raw_set("__columns", lua.create_userdata(RowShape(columns.into()))?)?;
-    meta.raw_set("__places", places)?;
-    row.set_metatable(Some(meta))?;
-    Ok(row)
-}
-
-/// `db:copyrow`: a row of its own.
-fn copy_row(lua: &Lua, row: &Table) -> mlua::Result<Table> {
-    let copy = lua.create_table()?;
-    for pair in row.pairs::<LuaValue, LuaValue>() {
-        let (key, value) = pair?;
-        copy.raw_set(key, value)?;
-    }
-    copy.set_metatable(row.metatable())?;
-    Ok(copy)
-}
-
-/// The columns that a statement gives, whether it has run or not; none for a write.
-fn columns_of(lua: &Lua, sql: &str, parameters: usize) -> mlua::Result<Vec<ResultColumn>> {
-    with_host(lua, |host| {
-        let found = host.begun().and_then(|session| session.result_columns(sql, &vec![0; parameters]));
-        found.map_err(mlua::Error::external)
-    })
-}
-
-/// The methods that read the columns of a statement (CDB-1016): `of` gives its text and how many parameters it has.
-fn column_methods<T: 'static, M: UserDataMethods<T>>(methods: &mut M, of: fn(&T) -> (&str, usize)) {
-    let column = move |lua: &Lua, this: &T, n: usize| -> mlua::Result<Option<ResultColumn>> {
-        let (sql, parameters) = of(this);
-        Ok(n.checked_sub(1).and_then(|n| columns_of(lua, sql, parameters).ok()?.into_iter().nth(n)))
-    };
-    methods.add_method("column_count", move |lua, this, ()| {
-        let (sql, parameters) = of(this);
-        columns_of(lua, sql, parameters).map(|columns| columns.len())
-    });
-    methods.add_method("column_name", move |lua, this, n: usize| Ok(column(lua, this, n)?.map(|column| column.name)));
-    methods.add_method("column_origin_name", move |lua, this, n: usize| {
-        Ok(column(lua, this, n)?.and_then(|column| column.origin).map(|(_, name)| name))
-    });
-    methods.add_method("column_table_name", move |lua, this, n: usize| {
-        Ok(column(lua, this, n)?.and_then(|column| column.origin).map(|(table, _)| table))
-    });
-    methods.add_method("column_type", move |lua, this, n: usize| {
-        Ok(column(lua, this, n)?.map(|column| format_type(column.ty)))
-    });
-    methods.add_method("column_decltype", move |lua, this, n: usize| {
-        Ok(column(lua, this, n)?.filter(|column| column.origin.is_some()).map(|column| format_type(column.ty)))
-    });
-}
-
-impl<const EMITS: bool> UserData for Rows<EMITS> {
-    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_method_mut("fetch", |lua, this, ()| this.fetch(lua));
-        methods.add_method_mut("close", |_, this, ()| {
-            this.closed = true;
-            this.result.rows.clear();
-            Ok(0)
-        });
-        methods.add_method("rows_changed", |_, this, ()| Ok(if this.write { this.result.count } else { 0 }));
-        column_methods(methods, |this: &Self| (&this.sql, 0));
-        if EMITS {
-            methods.add_method_mut("emit", |lua, this, ()| {
-                let rows = this.rest()?;
-                super::emit::emit_result(lua, &rows, false)?;
-                Ok(0)
-            });
-        }
-    }
 }
 
 /// A prepared statement (CDB-1013).
@@ -628,7 +566,7 @@ fn statement_userdata(lua: &Lua, prepared: Prepared, emits: bool) -> mlua::Resul
 }
 
 /// Runs a prepared statement with what is bound: its rows, or the error raised.
-fn run_bound<const EMITS: bool>(lua: &Lua, this: &AnyUserData) -> mlua::Result<QueryResult> {
+fn run_bound<const EMITS: bool>(lua: &Lua, this: &AnyUserData) -> mlua::Result<Found> {
     let prepared = {
         let statement = this.borrow::<Statement<EMITS>>()?;
         if statement.closed {
@@ -637,7 +575,7 @@ fn run_bound<const EMITS: bool>(lua: &Lua, this: &AnyUserData) -> mlua::Result<Q
         statement.prepared.clone()
     };
     match execute(lua, &prepared)? {
-        (Some(result), _) => Ok(result),
+        (Some(found), _) => Ok(found),
         (None, _) => {
             let text = with_host(lua, |host| Ok(host.error.clone()))?;
             Err(mlua::Error::runtime(text))
@@ -649,10 +587,12 @@ impl<const EMITS: bool> UserData for Statement<EMITS> {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method_mut("bind", |lua, this, (key, value): (LuaValue, LuaValue)| {
             let place = this.prepared.place(&key)?;
-            this.prepared.params[place] = match &value {
+            let bound = match &value {
                 LuaValue::Table(items) => array(lua, items)?,
                 value => from_lua(lua, value)?,
             };
+            this.prepared.held[place] = Outside::hold(lua, weight(&bound.0))?;
+            this.prepared.params[place] = bound;
             this.rows = None;
             Ok(0)
         });
@@ -664,8 +604,9 @@ impl<const EMITS: bool> UserData for Statement<EMITS> {
                 }
                 statement.prepared.clone()
             };
-            let (result, code) = execute(lua, &prepared)?;
-            this.borrow_mut::<Self>()?.rows = result.map(|result| Rows::new("", result));
+            let (found, code) = execute(lua, &prepared)?;
+            let rows = found.map(|found| Rows::new(lua, "", found)).transpose()?;
+            this.borrow_mut::<Self>()?.rows = rows;
             Ok(code)
         });
         methods.add_function("fetch", |lua, this: AnyUserData| {
@@ -673,8 +614,8 @@ impl<const EMITS: bool> UserData for Statement<EMITS> {
                 if matches!(kind_of(&this.borrow::<Self>()?.prepared.sql), Text::Write) {
                     return Err(mlua::Error::runtime("statement must be read-only"));
                 }
-                let result = run_bound::<EMITS>(lua, &this)?;
-                this.borrow_mut::<Self>()?.rows = Some(Rows::new("", result));
+                let rows = Rows::new(lua, "", run_bound::<EMITS>(lua, &this)?)?;
+                this.borrow_mut::<Self>()?.rows = Some(rows);
             }
             match &mut this.borrow_mut::<Self>()?.rows {
                 Some(rows) => rows.fetch(lua),
@@ -686,23 +627,10 @@ impl<const EMITS: bool> UserData for Statement<EMITS> {
             this.rows = None;
             Ok(0)
         });
-        methods.add_method("rows_changed", |_, this, ()| {
-            Ok(this.rows.as_ref().filter(|rows| rows.write).map_or(0, |rows| rows.result.count))
-        });
+        methods.add_method("rows_changed", |_, this, ()| Ok(this.rows.as_ref().map_or(0, Rows::changed)));
         column_methods(methods, |this: &Self| (&this.prepared.sql, this.prepared.names.len()));
         if EMITS {
-            methods.add_function("emit", |lua, this: AnyUserData| {
-                if matches!(kind_of(&this.borrow::<Self>()?.prepared.sql), Text::Write) {
-                    return Err(mlua::Error::runtime("statement must be read-only"));
-                }
-                let open = this.borrow_mut::<Self>()?.rows.take();
-                let result = match open {
-                    Some(mut rows) => rows.rest()?,
-                    None => run_bound::<EMITS>(lua, &this)?,
-                };
-                super::emit::emit_result(lua, &result, false)?;
-                Ok(0)
-            });
+            emits(methods);
         }
     }
 }
@@ -728,6 +656,7 @@ fn array(lua: &Lua, items: &Table) -> mlua::Result<(Value, DataType)> {
         text.push('"');
         text.push_str(&plain.replace('\\', "\\\\").replace('"', "\\\""));
         text.push('"');
+        Outside::allows(lua, text.len())?;
     }
     text.push('}');
     let ty = array_type_of(element.oid).map(DataType::new);

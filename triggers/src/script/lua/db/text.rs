@@ -1,11 +1,19 @@
 //! JSON and CSV for scripts (CDB-1030 to CDB-1032).
 
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+
 use mlua::{Lua, LuaString, Table, Value as LuaValue};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use tripline_sql::error::{SqlError, SqlState};
 
+use super::super::Budget;
+use super::super::budget::Outside;
 use super::super::convert::{self, Kind};
 
 const DEPTH_MAX: usize = 100;
+/// Pieces of work that are paid for at once.
+const PIECES: u64 = 4096;
 
 /// Puts `csv_to_table`, `table_to_json`, `json_to_table` into `db`.
 pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
@@ -26,6 +34,7 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
                     _ => None,
                 },
                 code: 0,
+                unpaid: 0,
                 out: String::new(),
             };
             writer.value(&LuaValue::Table(table), 0)?;
@@ -39,10 +48,15 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
                 Some(options) => options.get::<Option<bool>>("type_annotate")?.unwrap_or(false),
                 None => false,
             };
-            let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&text.as_bytes());
-            match parsed {
-                Ok(value) => read(lua, &value, annotated),
-                Err(error) => Err(mlua::Error::external(SqlError::new(
+            let (failed, unpaid) = (RefCell::new(None), Cell::new(0));
+            let reader = Reader { lua, annotated, failed: &failed, unpaid: &unpaid };
+            let bytes = text.as_bytes();
+            let mut input = serde_json::Deserializer::from_slice(&bytes);
+            let parsed = reader.deserialize(&mut input).and_then(|value| input.end().map(|()| value));
+            match (parsed, failed.take()) {
+                (Ok(value), _) => Ok(value),
+                (Err(_), Some(error)) => Err(error),
+                (Err(error), None) => Err(mlua::Error::external(SqlError::new(
                     SqlState::new("22032"),
                     format!("Parsing JSON failed: {error}"),
                 ))),
@@ -53,11 +67,13 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
 
 /// RFC 4180: one record is an array of strings, several an array of arrays.
 fn csv(lua: &Lua, text: &str) -> mlua::Result<Table> {
-    let mut records: Vec<Vec<String>> = Vec::new();
-    let (mut record, mut field) = (Vec::new(), String::new());
+    let records = lua.create_table()?;
+    let (mut record, mut field) = (lua.create_table()?, String::new());
     let mut chars = text.chars().peekable();
     let (mut quoted, mut started, mut was_quoted) = (false, false, false);
+    let mut unpaid = 0;
     while let Some(c) = chars.next() {
+        pay(lua, &mut unpaid)?;
         started = true;
         match c {
             '"' if quoted && chars.peek() == Some(&'"') => {
@@ -68,13 +84,13 @@ fn csv(lua: &Lua, text: &str) -> mlua::Result<Table> {
             '"' if field.is_empty() && !was_quoted => (quoted, was_quoted) = (true, true),
             c if quoted => field.push(c),
             ',' => {
-                record.push(std::mem::take(&mut field));
+                record.raw_push(std::mem::take(&mut field))?;
                 was_quoted = false;
             }
             '\r' if chars.peek() == Some(&'\n') => {}
             '\n' => {
-                record.push(std::mem::take(&mut field));
-                records.push(std::mem::take(&mut record));
+                record.raw_push(std::mem::take(&mut field))?;
+                records.raw_push(std::mem::replace(&mut record, lua.create_table()?))?;
                 (started, was_quoted) = (false, false);
             }
             '"' => return Err(mlua::Error::runtime("Parsing CSV failed: a quote inside an unquoted field")),
@@ -88,17 +104,20 @@ fn csv(lua: &Lua, text: &str) -> mlua::Result<Table> {
         return Err(mlua::Error::runtime("Parsing CSV failed: a quoted field is not closed"));
     }
     if started {
-        record.push(field);
-        records.push(record);
+        record.raw_push(field)?;
+        records.raw_push(record)?;
     }
-    match records.len() {
-        0 => lua.create_table(),
-        1 => lua.create_sequence_from(records.remove(0)),
-        _ => {
-            let rows = records.into_iter().map(|record| lua.create_sequence_from(record));
-            lua.create_sequence_from(rows.collect::<mlua::Result<Vec<_>>>()?)
-        }
+    if records.raw_len() == 1 { records.raw_get(1) } else { Ok(records) }
+}
+
+/// Counts a small piece of work; every so many of them are paid for.
+fn pay(lua: &Lua, unpaid: &mut u64) -> mlua::Result<()> {
+    *unpaid += 1;
+    if *unpaid < PIECES {
+        return Ok(());
     }
+    *unpaid = 0;
+    Budget::spend(lua, PIECES / 16)
 }
 
 struct Writer<'a> {
@@ -107,6 +126,7 @@ struct Writer<'a> {
     quote_special: bool,
     invalid: Option<String>,
     code: i64,
+    unpaid: u64,
     out: String,
 }
 
@@ -131,6 +151,9 @@ impl Writer<'_> {
         if depth > DEPTH_MAX {
             return Err(mlua::Error::runtime("too many nested tables"));
         }
+        pay(self.lua, &mut self.unpaid)?;
+        let more = if let LuaValue::String(text) = value { text.as_bytes().len() } else { 0 };
+        Outside::allows(self.lua, self.out.len().saturating_add(more))?;
         match value {
             LuaValue::Nil => {
                 self.out.push_str("null");
@@ -249,49 +272,119 @@ impl Writer<'_> {
     }
 }
 
-fn read(lua: &Lua, value: &serde_json::Value, annotated: bool) -> mlua::Result<LuaValue> {
-    use serde_json::Value;
-    if annotated
-        && let Value::Object(fields) = value
-        && let (Some(Value::String(name)), Some(inner)) = (fields.get("type"), fields.get("value"))
-    {
-        let inner = read(lua, inner, true)?;
-        return match (name.as_str(), Kind::named(name)) {
+/// Reads JSON straight into Lua's tables.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    lua: &'a Lua,
+    annotated: bool,
+    /// Why Lua could not take a value.
+    failed: &'a RefCell<Option<mlua::Error>>,
+    unpaid: &'a Cell<u64>,
+}
+
+/// Under this name serde_json gives numbers, as text.
+const NUMBER: &str = "$serde_json::private::Number";
+
+impl Reader<'_> {
+    fn keep<T, E: serde::de::Error>(&self, result: mlua::Result<T>) -> Result<T, E> {
+        result.map_err(|error| {
+            *self.failed.borrow_mut() = Some(error);
+            E::custom("no place for a value")
+        })
+    }
+
+    fn number<E: serde::de::Error>(&self, text: &str) -> Result<LuaValue, E> {
+        match text.parse::<i64>() {
+            Ok(n) => self.keep(convert::to_lua(self.lua, &n.into(), Kind::Int.ty())),
+            Err(_) => Ok(LuaValue::Number(text.parse().unwrap_or(f64::NAN))),
+        }
+    }
+
+    /// An object that may stand for a value with its type.
+    fn typed(&self, table: Table) -> mlua::Result<LuaValue> {
+        let (name, inner) = (table.raw_get::<LuaValue>("type")?, table.raw_get::<LuaValue>("value")?);
+        let LuaValue::String(name) = name else { return Ok(LuaValue::Table(table)) };
+        if inner.is_nil() {
+            return Ok(LuaValue::Table(table));
+        }
+        let name = name.to_str()?;
+        match (&*name, Kind::named(&name)) {
             ("object" | "array" | "string" | "number" | "integer" | "boolean", _) | (_, None) => Ok(inner),
             (_, Some(Kind::Blob)) => match &inner {
                 LuaValue::String(hex) => {
-                    let hex = hex.to_str()?.to_owned();
+                    let hex = hex.to_str()?;
                     let pair = |at: usize| hex.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
                     let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(pair).collect();
                     let bytes = bytes.ok_or_else(|| mlua::Error::runtime("Parsing JSON failed: bad blob"))?;
-                    Ok(LuaValue::UserData(lua.create_userdata(convert::blob(&bytes))?))
+                    convert::blob(&bytes).into_value(self.lua)
                 }
-                _ => convert::null(lua, Kind::Blob),
+                _ => convert::null(self.lua, Kind::Blob),
             },
-            (_, Some(kind)) => convert::convert_lua(lua, &inner, kind),
-        };
+            (_, Some(kind)) => convert::convert_lua(self.lua, &inner, kind),
+        }
     }
-    Ok(match value {
-        Value::Null => convert::null(lua, Kind::Cstring)?,
-        Value::Bool(b) => LuaValue::Boolean(*b),
-        Value::Number(n) => match n.as_i64() {
-            Some(n) => convert::to_lua(lua, &n.into(), Kind::Int.ty())?,
-            None => LuaValue::Number(n.as_f64().unwrap_or(f64::NAN)),
-        },
-        Value::String(text) => LuaValue::String(lua.create_string(text)?),
-        Value::Array(items) => {
-            let table = lua.create_table_with_capacity(items.len(), 0)?;
-            for item in items {
-                table.raw_push(read(lua, item, annotated)?)?;
-            }
-            LuaValue::Table(table)
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = LuaValue;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<LuaValue, D::Error> {
+        let mut unpaid = self.unpaid.get();
+        self.keep(pay(self.lua, &mut unpaid))?;
+        self.unpaid.set(unpaid);
+        input.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = LuaValue;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<LuaValue, E> {
+        self.keep(convert::null(self.lua, Kind::Cstring))
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<LuaValue, E> {
+        Ok(LuaValue::Boolean(value))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<LuaValue, E> {
+        self.keep(convert::to_lua(self.lua, &value.into(), Kind::Int.ty()))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<LuaValue, E> {
+        self.number(&value.to_string())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<LuaValue, E> {
+        Ok(LuaValue::Number(value))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<LuaValue, E> {
+        self.keep(self.lua.create_string(value).map(LuaValue::String))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<LuaValue, A::Error> {
+        let table = self.keep(self.lua.create_table())?;
+        while let Some(item) = items.next_element_seed(self)? {
+            self.keep(table.raw_push(item))?;
         }
-        Value::Object(fields) => {
-            let table = lua.create_table_with_capacity(0, fields.len())?;
-            for (key, item) in fields {
-                table.raw_set(key.as_str(), read(lua, item, annotated)?)?;
+        Ok(LuaValue::Table(table))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<LuaValue, A::Error> {
+        let table = self.keep(self.lua.create_table())?;
+        while let Some(key) = fields.next_key::<Cow<'_, str>>()? {
+            if key == NUMBER {
+                let text = fields.next_value::<Cow<'_, str>>()?;
+                return self.number(&text);
             }
-            LuaValue::Table(table)
+            let value = fields.next_value_seed(self)?;
+            self.keep(table.raw_set(&*key, value))?;
         }
-    })
+        if self.annotated { self.keep(self.typed(table)) } else { Ok(LuaValue::Table(table)) }
+    }
 }
