@@ -216,17 +216,22 @@ async fn blocks(session: &Session, url: &str) -> Result<bool, String> {
     let mut active = 0;
     for _ in 0..100 {
         let found = watcher.client.simple_query(&look).await.map_err(|error| error.to_string())?;
-        let row = found.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row.get(0).is_some()),
-            _ => None,
-        });
-        active += u32::from(row.is_some());
-        if done() || row == Some(true) || active > 2 {
+        let event = first_cell(&found);
+        active += u32::from(event.is_some());
+        if done() || event.flatten().is_some() || active > 2 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(!done())
+}
+
+/// The first column of the first row, if there is a row; its NULL is the inner `None`.
+fn first_cell(messages: &[SimpleQueryMessage]) -> Option<Option<&str>> {
+    messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row.get(0)),
+        _ => None,
+    })
 }
 
 async fn open(url: &str) -> Result<Session, String> {
@@ -252,11 +257,7 @@ async fn open(url: &str) -> Result<Session, String> {
         }
     });
     let pid = client.simple_query("SELECT pg_backend_pid()").await.map_err(|error| crate::slt::error_text(&error))?;
-    let pid = pid.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
-    });
-    let pid = pid.ok_or("pg_backend_pid() gave no row")?;
+    let pid = first_cell(&pid).flatten().ok_or("pg_backend_pid() gave no row")?.to_owned();
     Ok(Session { client: Arc::new(client), pid, notices, running: None, connection })
 }
 

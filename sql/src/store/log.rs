@@ -242,7 +242,8 @@ impl Log {
     }
 
     /// Commits a record: `validate` may still refuse it, `publish` makes it visible; both run in the commit mutex. Who
-    /// is to write it says `urge`; `previous` is the last commit before it of the same session, 0 if there is none. Errors: 53100, 58030, and those of `validate`.
+    /// is to write it says `urge`; `previous` is the last commit before it of the same session, 0 if there is none.
+    /// Errors: 53100, 58030, and those of `validate`.
     pub(super) fn append(
         &self,
         mut bytes: Vec<u8>,
