@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
-use tripline_sql::catalog::{Catalog, FunctionDef, TableDef, TableId, TriggerDef, TriggerId};
+use tripline_sql::catalog::{Catalog, FunctionDef, TableDef, TableId, TriggerDef, TriggerId, TypeDef};
 use tripline_sql::change::{
     Attached, CommitNo, FunctionCall, HookContext, Hooks, ProcedureCall, ProcedureShape, QueryResult, RowChange, RowId,
     RunningProcedure, TriggerStatistics, Verdict,
@@ -21,7 +21,7 @@ use tripline_sql::types::{DataType, Oid, Value};
 use crate::kind::{Attachment, Deferred, Instance, Listens, Operation, RowTrigger, Running};
 use crate::queue::Consumers;
 use crate::registry::kind;
-use crate::script::ami::Routine;
+use crate::script::ami::{Methods, Routine};
 use crate::script::{LANGUAGES, Limits};
 use crate::signal::Signal;
 
@@ -39,7 +39,7 @@ pub struct Fire {
     /// Set while the feed runs.
     engine: Mutex<Option<WeakEngine>>,
     /// The methods of the catalog that was asked last.
-    methods: Mutex<Option<(Arc<Catalog>, Arc<crate::script::ami::Methods>)>>,
+    methods: Mutex<Option<(Arc<Catalog>, Arc<Methods>)>>,
     /// Compiled procedures, good for the catalog that they were compiled against.
     procedures: Mutex<HashMap<Oid, Procedure>>,
 }
@@ -54,18 +54,26 @@ struct Kept {
     triggers: Vec<(TableId, Vec<Arc<TriggerDef>>)>,
     /// Every table that the triggers name.
     tables: Vec<Arc<TableDef>>,
+    /// The enums and domains of their columns.
+    types: Vec<Arc<TypeDef>>,
+    /// The user methods that scripts may call.
+    methods: Vec<Arc<FunctionDef>>,
     set: Option<Arc<Set>>,
 }
 
 impl Kept {
     fn stands(&self, catalog: &Catalog) -> bool {
-        let same = |(table, triggers): &(TableId, Vec<Arc<TriggerDef>>)| {
-            let now = catalog.triggers_of(*table);
-            triggers.len() == now.len() && triggers.iter().zip(now).all(|(a, b)| Arc::ptr_eq(a, b))
-        };
+        let same =
+            |(table, triggers): &(TableId, Vec<Arc<TriggerDef>>)| same_defs(triggers, catalog.triggers_of(*table));
         self.triggers.iter().all(same)
             && self.tables.iter().all(|table| catalog.table(table.id).is_some_and(|now| Arc::ptr_eq(now, table)))
+            && self.types.iter().all(|ty| catalog.user_type(ty.oid).is_some_and(|now| Arc::ptr_eq(now, ty)))
+            && same_defs(&self.methods, &Methods::defs(catalog))
     }
+}
+
+fn same_defs<T>(a: &[Arc<T>], b: &[Arc<T>]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
 /// The triggers of a table, ready to run.
@@ -253,7 +261,10 @@ impl Fire {
                 tables.push(table.clone());
             }
         }
-        let kept = Kept { catalog: catalog.clone(), triggers, tables, set: set.clone() };
+        let columns = tables.iter().flat_map(|table| &table.columns);
+        let types = columns.filter_map(|column| catalog.user_type(column.ty.oid)).cloned().collect();
+        let methods = Methods::defs(catalog);
+        let kept = Kept { catalog: catalog.clone(), triggers, tables, types, methods, set: set.clone() };
         self.tables.write().insert(table.id, kept);
         set
     }
@@ -370,7 +381,7 @@ impl Hooks for Fire {
         let methods = match kept {
             Some((_, methods)) => methods,
             None => {
-                let methods = crate::script::ami::Methods::of(&catalog);
+                let methods = Methods::of(&catalog);
                 *self.methods.lock() = Some((catalog, methods.clone()));
                 methods
             }

@@ -507,6 +507,7 @@ impl<'a> Frame<'a> {
                 self.eval(branch)?
             }
             Code::Cast(ty, inner) => value::convert(*ty, self.eval(inner)?),
+            Code::Label(def, inner) => Val::S(value::as_label(def, &self.eval(inner)?.into_sql())),
             Code::Template(parts) => {
                 let mut out = String::new();
                 self.template(parts, &mut out)?;

@@ -138,6 +138,18 @@ pub(crate) fn millis(micros: i64) -> i64 {
     micros.saturating_add(EPOCH_MICROS).div_euclid(1000)
 }
 
+/// Microseconds since 2000 of a date (its midnight) or a time of a day, those without a zone read as UTC; none for other
+/// values. A date that no timestamp reaches is below infinity and above all of them.
+pub(crate) fn instant(value: &Value) -> Option<i64> {
+    match value {
+        Value::Timestamp(micros) | Value::TimestampTz(micros) => Some(*micros),
+        Value::Date(i32::MAX) => Some(i64::MAX),
+        Value::Date(i32::MIN) => Some(i64::MIN),
+        Value::Date(days) => Some(i64::from(*days).saturating_mul(86_400_000_000).clamp(i64::MIN + 1, i64::MAX - 1)),
+        _ => None,
+    }
+}
+
 fn out_of_range(what: &str) -> SqlError {
     SqlError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, format!("{what} out of range"))
 }
@@ -336,6 +348,9 @@ pub(crate) fn order(a: &Value, b: &Value) -> Option<Ordering> {
         (Value::Null, _) | (_, Value::Null) => return None,
         _ => {}
     }
+    if let (Some(a), Some(b)) = (instant(a), instant(b)) {
+        return Some(a.cmp(&b));
+    }
     match (rank(a), rank(b)) {
         (Some(left), Some(right)) => {
             if left.max(right) <= 3 {
@@ -355,6 +370,9 @@ pub(crate) fn order(a: &Value, b: &Value) -> Option<Ordering> {
             _ => None,
         },
         (None, None) => match (a, b) {
+            // Labels of two enums are texts to each other.
+            (Value::Enum(a), Value::Enum(b)) if a.label == b.label => Some(Ordering::Equal),
+            (Value::Enum(a), Value::Enum(b)) => Some(a.order.total_cmp(&b.order).then_with(|| a.label.cmp(&b.label))),
             (Value::Bool(a), Value::Text(b)) => Some(text_of(&Value::Bool(*a)).as_str().cmp(&**b)),
             (Value::Text(a), Value::Bool(b)) => Some((**a).cmp(text_of(&Value::Bool(*b)).as_str())),
             (Value::Text(a), other) => Some((**a).cmp(text_of(other).as_str())),
