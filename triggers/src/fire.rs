@@ -5,7 +5,7 @@
 //! a few pointer comparisons, one on a table without pays a look-up. It lets BEFORE triggers see each
 //! other's changes and gives every write its writer's name. Depth is the engine's to bound: every write passes its door.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
@@ -18,6 +18,7 @@ use tripline_sql::engine::WeakEngine;
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Oid, Value};
 
+use crate::inbox::Inbox;
 use crate::kind::{Attachment, Deferred, Instance, Listens, Operation, RowTrigger, Running};
 use crate::queue::Consumers;
 use crate::registry::kind;
@@ -125,19 +126,6 @@ impl Set {
             })
         })
     }
-}
-
-/// Changes that nested statements leave to a view that has noted changes itself and not written them yet: it must not
-/// be told of a row's later change first, nor write from two places at once.
-#[derive(Default)]
-struct Inbox {
-    open: bool,
-    changes: Vec<(TableId, RowId, RowChange)>,
-}
-
-/// Under which key a transaction keeps the inbox of a trigger.
-fn inbox_key(trigger: TriggerId) -> u64 {
-    (1 << 40) | u64::from(trigger.0)
 }
 
 impl Fire {
@@ -550,20 +538,16 @@ impl Statement {
     fn note(&mut self, place: usize, ctx: &mut dyn HookContext, row: RowId, change: &RowChange) -> Result<()> {
         let table = self.set.table.id;
         if self.set.reentered {
-            let key = inbox_key(self.set.entries[place].id);
+            let id = self.set.entries[place].id;
             let slot = &mut self.running[place];
             if slot.running.is_none() && slot.outer.is_none() {
-                let kept = ctx.scratch(key).as_ref().and_then(|kept| kept.downcast_ref::<Weak<Mutex<Inbox>>>());
-                slot.outer = kept.and_then(Weak::upgrade).filter(|inbox| inbox.lock().open);
+                slot.outer = Inbox::of(ctx, id);
             }
             if slot.outer.is_some() {
                 slot.left.push((table, row, change.clone()));
                 return Ok(());
             }
-            let inbox = slot.inbox.get_or_insert_with(Arc::default);
-            if !std::mem::replace(&mut inbox.lock().open, true) {
-                *ctx.scratch(key) = Some(Box::new(Arc::downgrade(inbox)));
-            }
+            Inbox::open(ctx, id, slot.inbox.get_or_insert_with(Arc::default));
         }
         let running = match &mut self.running[place].running {
             Some(running) => running,
@@ -592,8 +576,7 @@ impl Statement {
             }
             self.call(place, ctx, |running, ctx, _| running.finish(ctx))?;
             let mut inbox = inbox.lock();
-            if inbox.changes.is_empty() {
-                inbox.open = false;
+            if inbox.close() {
                 return Ok(());
             }
         }
