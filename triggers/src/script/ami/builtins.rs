@@ -686,6 +686,8 @@ fn from_json(json: serde_json::Value) -> Val {
                 _ => Val::NULL,
             }
         }
+        // No text holds character 0.
+        serde_json::Value::String(text) if text.contains('\0') => Val::NULL,
         serde_json::Value::String(text) => Val::text(text),
         serde_json::Value::Array(items) => Val::list(items.into_iter().map(from_json).collect()),
         serde_json::Value::Object(pairs) => {
