@@ -329,6 +329,7 @@ struct Group {
 struct Run {
     plan: Arc<Plan>,
     groups: Vec<Group>,
+    /// Places in `groups`, once there are several.
     places: HashMap<Vec<u8>, usize>,
     locals: Vec<Val>,
     key: Vec<u8>,
@@ -420,7 +421,12 @@ impl Run {
             key_values.push(value(code, row, &[], &mut self.locals)?);
         }
         let folds = plan.query.slots.iter().map(|slot| Fold::new(slot.function)).collect();
-        self.places.insert(self.key.clone(), self.groups.len());
+        if let Some(first) = self.groups.first() {
+            if self.places.is_empty() {
+                self.places.insert(first.key.clone(), 0);
+            }
+            self.places.insert(self.key.clone(), self.groups.len());
+        }
         self.groups.push(Group { key: self.key.clone(), key_values, rows: 0, folds });
         Ok(self.groups.len() - 1)
     }

@@ -430,7 +430,7 @@ fn number_of(row: &Row, place: usize) -> Result<u64> {
 impl Keys {
     /// None locked yet, of at most `count`.
     pub(crate) fn new(tables: KeyTables, count: usize) -> Keys {
-        let mut keys = Vec::new();
+        let mut keys = Vec::with_capacity(count);
         keys.resize_with(count, || None);
         Keys { tables, keys, pairs: HashMap::new() }
     }
@@ -765,8 +765,8 @@ impl Keys {
         if !moved.is_sorted_by_key(|member| member.row) {
             moved.sort_unstable_by_key(|member| member.row);
         }
+        let last = moved.last().map_or(0, |member| member.row);
         let mut moved = moved.into_iter().peekable();
-        let last = moved.clone().last().map_or(0, |member| member.row);
         let top = self.run_of(ctx, at, side, last)?;
         while let Some(next) = moved.peek() {
             let row = next.row;
