@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sqlparser::ast;
 
-use super::portal::{Portal, Source, Step, plain_columns, weight};
+use super::portal::{Portal, Source, Step, plain_columns};
 use super::{Block, Current, Session};
 use crate::catalog::{TriggerDef, TriggerId};
 use crate::change::{CommitNo, Position, ProcedureCall, ProcedureShape, Progress, QueryResult, RunningProcedure};
@@ -313,7 +313,7 @@ impl Session {
                     if undescribed {
                         return Err(undeclared());
                     }
-                    bytes += row.iter().map(weight).sum::<usize>();
+                    bytes += row.iter().map(Value::heap_bytes).sum::<usize>();
                     match &call.columns {
                         Some(columns) => sink(columns, formats, &row)?,
                         None => sink(&Arc::default(), formats, &row)?,
