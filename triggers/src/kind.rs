@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use tripline_sql::catalog::{Catalog, Persistence, TableDef, TableId, TriggerDef, TriggerId};
+use tripline_sql::catalog::{BOOTSTRAP_ROLE, Catalog, Persistence, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{
     HookContext, LoggedChange, Position, RowChange, RowId, TriggerError, TriggerStatistics, Verdict,
 };
@@ -197,6 +197,10 @@ pub trait Subscriber: Send + Sync {
     /// which leaves nothing.
     fn may_linger(&self) -> bool {
         false
+    }
+    /// The role that it runs as.
+    fn role(&self) -> Oid {
+        BOOTSTRAP_ROLE
     }
     /// What runs it on its thread, with a session of its own.
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>>;

@@ -225,7 +225,7 @@ impl HookContext for HookCx<'_> {
     }
 
     fn check_insert(&self, table: TableId) -> Result<()> {
-        super::check_privileges(self.backend, &[(table.0, Privilege::Insert)])
+        super::privilege::require(self.backend, table.0, Privilege::Insert)
     }
 
     fn on_commit(&mut self, work: Box<dyn FnOnce() + Send>) -> Result<()> {
