@@ -54,6 +54,7 @@ impl Binder<'_> {
                     let named: Vec<_> = columns.iter().map(|one| (one.name.clone(), one.expr.clone())).collect();
                     let span = options.wildcard_token.0.span;
                     self.note_star(span, span, &named, None);
+                    columns.iter().for_each(|column| self.reads(column.origin));
                     targets.extend(columns.into_iter().map(|column| Target {
                         name: column.name,
                         expr: column.expr,
@@ -105,6 +106,7 @@ impl Binder<'_> {
             }
         }
         let all: Vec<_> = self.frame().items.iter().filter(|item| item.by_column).flat_map(Item::all).collect();
+        all.iter().for_each(|column| self.reads(column.origin));
         for ident in &without {
             let name = Name::new(ident, self.ami);
             if !all.iter().any(|column| name.matches(&column.name, true)) {
@@ -198,6 +200,7 @@ impl Binder<'_> {
                 let named: Vec<_> = item.all().into_iter().map(|one| (one.name, one.expr)).collect();
                 self.note_star(first.span, star, &named, Some(&item));
             }
+            item.all().iter().for_each(|column| self.reads(column.origin));
             let columns = item.all().into_iter().map(|mut column| {
                 crate::plan::bind::scope::to_outer(&mut column.expr, depth);
                 Target { name: column.name, expr: column.expr, origin: column.origin, ast: None }
