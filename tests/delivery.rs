@@ -1,6 +1,7 @@
 //! Delivery to consumers against a plain model: seeded schedules of inserts, fetches, disconnects, hand-overs, errors and
 //! crashes. Each event reaches the client in order and again until it is acknowledged; its effects are committed once,
 //! together with its consumption; where it has none, a crash may bring it again as long as nobody has committed since.
+//! Inserts that were not waited for may be undone by a crash, unless a client has had one of them or of a later one.
 //! 2,000 schedules; 100,000 with TRIPLINE_LONG. A failing one prints its seed: `TRIPLINE_SEED` repeats it,
 //! `TRIPLINE_SCHEDULES` says how many.
 
@@ -9,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use harness::disk::{CrashDisk, Image, Loss};
+use tripline_sql::change::CommitNo;
 use tripline_sql::engine::{Engine, EngineConfig, SessionOptions};
 use tripline_sql::env::{Clock, Env, Rng, SeededRng, SystemClock, UnixMicros};
 use tripline_sql::session::{Pause, Session, Step};
-use tripline_sql::store::StoreConfig;
+use tripline_sql::store::{Disk, MemDisk, StoreConfig};
 use tripline_sql::types::Value;
 use tripline_triggers::feed::Feed;
 use tripline_triggers::fire::Fire;
@@ -86,15 +88,20 @@ struct World {
 fn open(image: &Image) -> World {
     let disk = Arc::new(CrashDisk::new(image, None));
     let clock = Arc::new(MovedClock::default());
+    let (engine, feed) = open_on(disk.clone(), clock.clone());
+    World { disk, clock, engine, feed }
+}
+
+fn open_on(disk: Arc<dyn Disk>, clock: Arc<MovedClock>) -> (Engine, Feed) {
     let fire = Fire::new();
     let config = EngineConfig {
         store: StoreConfig { log_segment_bytes: 128 << 10, checkpoint_bytes: 512 << 10, ..StoreConfig::default() },
         ..EngineConfig::default()
     };
-    let env = Env { clock: clock.clone(), ..Env::default() };
-    let engine = Engine::open(config, disk.clone(), env, fire.clone(), &mut |_| {}).expect("opens");
+    let env = Env { clock, ..Env::default() };
+    let engine = Engine::open(config, disk, env, fire.clone(), &mut |_| {}).expect("opens");
     let feed = Feed::start(engine.clone(), fire).expect("a feed");
-    World { disk, clock, engine, feed }
+    (engine, feed)
 }
 
 fn session(engine: &Engine) -> Session {
@@ -102,7 +109,15 @@ fn session(engine: &Engine) -> Session {
     engine.session(options).expect("a session")
 }
 
+/// Runs statements and waits until what they committed is durable.
 fn script(engine: &Engine, sql: &str) {
+    if let Some(commit) = run(engine, sql) {
+        futures::executor::block_on(engine.wait_durable(commit)).expect("durable");
+    }
+}
+
+/// Runs statements; gives what their answer rests on.
+fn run(engine: &Engine, sql: &str) -> Option<CommitNo> {
     let mut session = session(engine);
     session.simple_begin(sql).expect("begins");
     while let Some(step) = session.simple_next(false).expect("a statement") {
@@ -110,9 +125,7 @@ fn script(engine: &Engine, sql: &str) {
             while !session.fetch(0, &mut |_| Ok(())).expect("rows").done {}
         }
     }
-    if let Some(commit) = session.simple_end(false) {
-        futures::executor::block_on(engine.wait_durable(commit)).expect("durable");
-    }
+    session.simple_end(false)
 }
 
 /// A client with, perhaps, an open call of the procedure.
@@ -141,6 +154,15 @@ enum Outcome {
 
 /// One row-limited Execute.
 fn pull(engine: &Engine, client: &mut Client) -> Outcome {
+    let (outcome, rests_on) = work(client);
+    if let Some(commit) = rests_on {
+        futures::executor::block_on(engine.wait_durable(commit)).expect("durable");
+    }
+    outcome
+}
+
+/// One row-limited Execute, and what its answer rests on.
+fn work(client: &mut Client) -> (Outcome, Option<CommitNo>) {
     let mut row = None;
     let result = client.session.execute("p", false).and_then(|_| {
         client.session.pull(1, &mut |_, _, values| {
@@ -148,10 +170,8 @@ fn pull(engine: &Engine, client: &mut Client) -> Outcome {
             Ok(())
         })
     });
-    if let Some(commit) = client.session.hold_until() {
-        futures::executor::block_on(engine.wait_durable(commit)).expect("durable");
-    }
-    match result {
+    let rests_on = client.session.hold_until();
+    let outcome = match result {
         Ok((_, Pause::Blocked)) => Outcome::Row(row.expect("a blocking row") as i64),
         Ok((_, Pause::Waiting(_))) => Outcome::Waits,
         Ok(other) => Outcome::Failed(format!("{other:?}")),
@@ -159,7 +179,17 @@ fn pull(engine: &Engine, client: &mut Client) -> Outcome {
             client.session.statement_failed(&error);
             Outcome::Failed(error.message().to_owned())
         }
-    }
+    };
+    (outcome, rests_on)
+}
+
+/// Begins a call of the procedure.
+fn call(client: &mut Client, text: &str) -> Result<(), String> {
+    client.session.close_portal("p");
+    client.session.parse("", text, &[]).map_err(|error| error.to_string())?;
+    client.session.bind("p", "", Vec::new(), Vec::new()).map_err(|error| error.to_string())?;
+    (client.open, client.row, client.seen) = (true, None, 0);
+    Ok(())
 }
 
 /// Steps below it are what clients do.
@@ -175,6 +205,8 @@ fn schedule(world: &mut World, seed: u64) -> Result<(), String> {
     script(&world.engine, &own(SETUP));
     // Events before `sure` are consumed whatever happens: somebody has committed since.
     let (mut inserted, mut head, mut sure) = (0_i64, 0_i64, 0_i64);
+    // Rows before it are there whatever happens.
+    let mut kept = 0_i64;
     let mut clients = [Client::new(&world.engine), Client::new(&world.engine)];
     let mut trace = vec![format!("timeout {timeout}, effects of one in {every}")];
     for _ in 0..24 + below(16) {
@@ -184,25 +216,30 @@ fn schedule(world: &mut World, seed: u64) -> Result<(), String> {
             0..3 => {
                 let count = i64::try_from(1 + below(3)).unwrap_or(1);
                 let rows: Vec<String> = (0..count).map(|n| format!("({})", inserted + n)).collect();
-                if below(4) == 0 {
-                    script(&world.engine, &own(&format!("BEGIN; INSERT INTO t# VALUES {}; ROLLBACK", rows.join(","))));
-                    trace.push("rolled back".to_owned());
-                } else {
-                    script(&world.engine, &own(&format!("INSERT INTO t# VALUES {}", rows.join(","))));
-                    inserted += count;
-                    sure = head;
-                    trace.push(format!("insert {count}"));
+                let insert = own(&format!("INSERT INTO t# VALUES {}", rows.join(",")));
+                match below(4) {
+                    0 => {
+                        script(&world.engine, &format!("BEGIN; {insert}; ROLLBACK"));
+                        trace.push("rolled back".to_owned());
+                    }
+                    1 => {
+                        run(&world.engine, &format!("SET synchronous_commit = off; {insert}"));
+                        inserted += count;
+                        trace.push(format!("insert {count}, not waited for"));
+                    }
+                    _ => {
+                        script(&world.engine, &insert);
+                        inserted += count;
+                        (kept, sure) = (inserted, head);
+                        trace.push(format!("insert {count}"));
+                    }
                 }
             }
             3..9 => {
                 if !clients[who].open {
                     let fails = if below(5) == 0 { 1 + below(3) } else { 0 };
-                    let client = &mut clients[who];
-                    client.session.close_portal("p");
-                    let text = own(&format!("EXEC PROCEDURE c#({fails}, {timeout}, {every})"));
-                    client.session.parse("", &text, &[]).map_err(|error| error.to_string())?;
-                    client.session.bind("p", "", Vec::new(), Vec::new()).map_err(|error| error.to_string())?;
-                    (client.open, client.row, client.fails, client.seen) = (true, None, fails, 0);
+                    call(&mut clients[who], &own(&format!("EXEC PROCEDURE c#({fails}, {timeout}, {every})")))?;
+                    clients[who].fails = fails;
                 }
                 if timeout == 1 {
                     world.clock.pass(Duration::from_millis(2));
@@ -232,6 +269,7 @@ fn schedule(world: &mut World, seed: u64) -> Result<(), String> {
                         let client = &mut clients[who];
                         client.row = Some(row);
                         client.seen += 1;
+                        kept = kept.max(row + 1);
                     }
                     Outcome::Waits => {
                         let free = clients[1 - who].row.is_none() && !clients[1 - who].open;
@@ -268,10 +306,18 @@ fn schedule(world: &mut World, seed: u64) -> Result<(), String> {
                 let _ = world.engine.close();
                 *world = open(&image);
                 clients = [Client::new(&world.engine), Client::new(&world.engine)];
-                let waits = format!("SELECT depth FROM comdb2_queues WHERE spname = 'c{seed}'");
-                let rows = session(&world.engine).run(&waits, &[]).map_err(|error| error.to_string())?.rows;
-                let waits = rows.first().and_then(|row| row.first()).and_then(Value::as_i64);
-                let stands = inserted - waits.ok_or_else(|| "no depth".to_owned())?;
+                let mut reader = session(&world.engine);
+                let mut number = |sql: &str| -> Result<i64, String> {
+                    let rows = reader.run(&own(sql), &[]).map_err(|error| error.to_string())?.rows;
+                    rows.first().and_then(|row| row.first()).and_then(Value::as_i64).ok_or_else(|| format!("no {sql}"))
+                };
+                let rows = number("SELECT count(*) FROM t#")?;
+                if !(kept..=inserted).contains(&rows) {
+                    let trace = trace.join("\n");
+                    return Err(format!("after a crash there are {rows} rows, not {kept} to {inserted}\n{trace}"));
+                }
+                (inserted, kept) = (rows, rows);
+                let stands = inserted - number("SELECT depth FROM comdb2_queues WHERE spname = 'c#'")?;
                 if !(sure..=head).contains(&stands) {
                     return Err(format!(
                         "after a crash {stands} are consumed, not {sure} to {head}\n{}",
@@ -292,6 +338,47 @@ fn schedule(world: &mut World, seed: u64) -> Result<(), String> {
     drop(clients);
     script(&world.engine, &own("DROP LUA CONSUMER c#; DROP PROCEDURE c#; DROP TABLE t#; DROP TABLE effects#"));
     Ok(())
+}
+
+/// The procedure works on an event while that is written; its client hears nothing of it before it is on disk.
+// CDB-603, CDB-705
+#[test]
+fn a_client_hears_of_what_no_crash_can_undo() {
+    let disk = Arc::new(MemDisk::default());
+    let clock = Arc::new(MovedClock::default());
+    let (engine, mut feed) = open_on(disk.clone(), clock.clone());
+    script(&engine, &SETUP.replace('#', ""));
+    script(&engine, "INSERT INTO t VALUES (0)");
+    let mut client = Client::new(&engine);
+    call(&mut client, "EXEC PROCEDURE c(0, 0, 1)").expect("a call");
+    assert_eq!(pull(&engine, &mut client), Outcome::Row(0));
+    assert_eq!(pull(&engine, &mut client), Outcome::Waits);
+
+    disk.hang(true);
+    let mut others = (session(&engine), session(&engine));
+    others.0.simple_begin("SET synchronous_commit = off; INSERT INTO t VALUES (1)").expect("begins");
+    while others.0.simple_next(false).expect("a statement").is_some() {}
+    assert_eq!(others.0.simple_end(false), None);
+    let (outcome, rests_on) = work(&mut client);
+    let rests_on = rests_on.filter(|commit| *commit > engine.durable());
+    let seen = others.1.run("SELECT count(*) FROM t", &[]).expect("a count").rows;
+    // What hangs would keep a failing test from its end.
+    disk.hang(false);
+    assert_eq!(outcome, Outcome::Row(1));
+    assert!(rests_on.is_some(), "the row was not on disk, and its client would have had it");
+    assert_eq!(seen[0][0].as_i64(), Some(1), "others see no more than what is on disk");
+    futures::executor::block_on(engine.wait_durable(rests_on.expect("it was just there"))).expect("durable");
+
+    // The effects of the first event went with it; those of the second are not committed.
+    drop((client, others));
+    feed.stop();
+    drop((feed, engine));
+    disk.crash();
+    let (engine, mut feed) = open_on(disk, clock);
+    let mut client = Client::new(&engine);
+    call(&mut client, "EXEC PROCEDURE c(0, 0, 1)").expect("a call");
+    assert_eq!(pull(&engine, &mut client), Outcome::Row(1));
+    feed.stop();
 }
 
 // CDB-603, CDB-704, CDB-706, CDB-708, CDB-711, CDB-718, CDB-719, CDB-907, CDB-1402

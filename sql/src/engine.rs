@@ -146,6 +146,12 @@ impl Engine {
             config.notify_queue_max,
         ));
         let weak = Arc::downgrade(&shared);
+        let changed = weak.clone();
+        shared.store.on_commit(Box::new(move |tables| {
+            if let Some(shared) = changed.upgrade() {
+                shared.hooks.changed(tables);
+            }
+        }));
         let told = std::sync::atomic::AtomicU64::new(0);
         shared.store.on_durable(Box::new(move |commit| {
             let Some(shared) = weak.upgrade() else { return };
@@ -257,7 +263,7 @@ impl Engine {
         self.0.store.on_durable(f);
     }
 
-    /// A reader of durable log records after `from`.
+    /// A reader of log records after `from`, durable ones unless it is told to read ahead.
     #[must_use]
     pub fn reader(&self, from: Position) -> LogReader {
         self.0.store.reader(from)

@@ -458,6 +458,10 @@ impl Hooks for Fire {
         crate::queue::procedure::shape(catalog, name, arguments)
     }
 
+    fn changed(&self, tables: &mut dyn Iterator<Item = TableId>) {
+        self.consumers.changed(tables);
+    }
+
     fn committed(&self, commit: CommitNo) {
         self.signal.durable_to(commit);
         self.consumers.durable();

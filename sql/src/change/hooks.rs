@@ -324,6 +324,9 @@ pub trait Hooks: Send + Sync {
     fn timer_times(&self, _timer: TriggerId) -> (Option<i64>, Option<i64>) {
         (None, None)
     }
+    /// A transaction that changed these tables has been committed and is seen by others; it may not be durable yet. Must
+    /// not block.
+    fn changed(&self, _tables: &mut dyn Iterator<Item = TableId>) {}
     /// The transaction with this number is durable; wakes subscribers. Must not block.
     fn committed(&self, commit: CommitNo);
     /// The catalog changed durably (a trigger may have come or gone); wakes whoever runs them. Must not block.

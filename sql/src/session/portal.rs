@@ -590,7 +590,7 @@ impl Session {
         while rows < limit && bytes < 64 * 1024 {
             match self.next_row(&mut portal) {
                 Ok(Some(row)) => {
-                    bytes += row.len() * 16 + row.iter().map(weight).sum::<usize>();
+                    bytes += row.len() * 16 + row.iter().map(Value::heap_bytes).sum::<usize>();
                     rows += 1;
                     portal.count += 1;
                     sink(&row)?;
@@ -780,15 +780,4 @@ fn shifted(mut error: SqlError, offset: u32) -> SqlError {
         position.0 = position.0.saturating_add(offset);
     }
     error
-}
-
-/// About how many bytes a value takes.
-pub(super) fn weight(value: &Value) -> usize {
-    match value {
-        Value::Text(text) | Value::Json(text) => text.len(),
-        Value::Bytea(bytes) => bytes.len(),
-        Value::Array(array) => array.items.len() * 16,
-        Value::Jsonb(_) | Value::Record(_) => 64,
-        _ => 0,
-    }
 }

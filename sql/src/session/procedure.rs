@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use sqlparser::ast;
 
-use super::portal::{Portal, Source, Step, plain_columns, weight};
+use super::portal::{Portal, Source, Step, plain_columns};
 use super::{Block, Current, Session};
 use crate::catalog::TriggerId;
-use crate::change::{Position, ProcedureCall, ProcedureShape, Progress, QueryResult, RunningProcedure};
+use crate::change::{CommitNo, Position, ProcedureCall, ProcedureShape, Progress, QueryResult, RunningProcedure};
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::Backend;
 use crate::parse::{FetchDirection, Parsed, Statement};
@@ -313,7 +313,7 @@ impl Session {
                     if undescribed {
                         return Err(undeclared());
                     }
-                    bytes += row.iter().map(weight).sum::<usize>();
+                    bytes += row.iter().map(Value::heap_bytes).sum::<usize>();
                     match &call.columns {
                         Some(columns) => sink(columns, formats, &row)?,
                         None => sink(&Arc::default(), formats, &row)?,
@@ -520,6 +520,13 @@ impl Session {
         }
         self.backend.statement_time.set(self.backend.now());
         crate::exec::statement::run_text(&self.backend, sql, types, params, 0)
+    }
+
+    /// What the client is told from now on rests on this commit, which may not be durable yet; statements from now on see
+    /// it.
+    pub fn rest_on(&mut self, commit: CommitNo) {
+        self.hold = self.hold.max(commit);
+        self.backend.at_least.set(self.backend.at_least.get().max(commit));
     }
 
     /// Commits as `commit_internal` does, but what the client is sent before the procedure's end need not wait until the

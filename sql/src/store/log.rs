@@ -112,10 +112,25 @@ struct Tail {
     stop: bool,
 }
 
+/// The newest records, those that are not durable yet among them.
 #[derive(Debug, Default)]
 struct Ring {
     records: VecDeque<Arc<LogRecord>>,
     bytes: usize,
+}
+
+impl Ring {
+    fn put(&mut self, record: Arc<LogRecord>) {
+        self.bytes += record.bytes.len();
+        self.records.push_back(record);
+    }
+
+    /// Lets the oldest go until no more than so many bytes are left; what is not durable is nowhere else and stays.
+    fn keep(&mut self, bytes: usize, durable: u64) {
+        while self.bytes > bytes && self.records.front().is_some_and(|oldest| oldest.commit <= durable) {
+            self.bytes -= self.records.pop_front().map_or(0, |oldest| oldest.bytes.len());
+        }
+    }
 }
 
 type Callback = Box<dyn Fn(CommitNo) + Send + Sync>;
@@ -302,6 +317,7 @@ impl Log {
         tail.offset += len;
         tail.pending_bytes += len;
         let record = Arc::new(LogRecord { commit, committed_at, bytes, decoded: Mutex::default() });
+        self.ring.write().put(record.clone());
         tail.pending.push(Pending { record, segment, offset });
         publish(CommitNo(commit));
         self.newest.store(commit, Ordering::SeqCst);
@@ -345,7 +361,7 @@ impl Log {
         self.callbacks.write().push(call);
     }
 
-    /// A record from memory, if it is durable and still there; else the oldest commit that is there.
+    /// Records from memory, durable or not, from this commit on; none if it is not there any more.
     pub(super) fn recent(&self, commit: u64, limit: usize, out: &mut Vec<Arc<LogRecord>>) {
         let ring = self.ring.read();
         let Some(first) = ring.records.front() else { return };
@@ -525,18 +541,10 @@ impl Log {
 
     fn publish(&self, batch: Vec<Pending>) {
         let Some(last) = batch.last().map(|pending| pending.record.commit) else { return };
-        {
-            let mut ring = self.ring.write();
-            for Pending { record, .. } in batch {
-                ring.bytes += record.bytes.len();
-                self.bytes.fetch_add(record.bytes.len() as u64, Ordering::Relaxed);
-                ring.records.push_back(record);
-            }
-            while ring.bytes > self.tail_bytes {
-                let Some(old) = ring.records.pop_front() else { break };
-                ring.bytes -= old.bytes.len();
-            }
-        }
+        let bytes: usize = batch.iter().map(|pending| pending.record.bytes.len()).sum();
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        drop(batch);
+        self.ring.write().keep(self.tail_bytes, last);
         self.durable.store(last, Ordering::SeqCst);
         let ready = {
             let mut wakers = self.wakers.lock();

@@ -15,7 +15,7 @@ use super::store::Inner;
 /// What a reader of the log meets.
 #[derive(Clone, Debug)]
 pub enum ReadItem {
-    /// A durable commit. Changes up to the position where the reader began are left out of the first one.
+    /// A commit. Changes up to the position where the reader began are left out of the first one.
     Record(Arc<CommitRecord>),
     /// Entries after `from` up to `to` are no longer there.
     Gap {
@@ -31,13 +31,23 @@ pub enum ReadItem {
 pub struct LogReader {
     inner: Arc<Inner>,
     position: Position,
+    /// It also reads what is not durable yet.
+    ahead: bool,
     /// Segment and offset of the next record, when the last one came from a file.
     place: Option<(Arc<Segment>, u64)>,
 }
 
 impl LogReader {
     pub(super) fn new(inner: Arc<Inner>, position: Position) -> LogReader {
-        LogReader { inner, position, place: None }
+        LogReader { inner, position, ahead: false, place: None }
+    }
+
+    /// The same, and commits as soon as they are made. A crash may still undo those: what rests on one must neither be told
+    /// nor written outside of the log before it is durable.
+    #[must_use]
+    pub fn ahead(mut self) -> LogReader {
+        self.ahead = true;
+        self
     }
 
     /// Where it stands: all up to here has been read.
@@ -46,21 +56,25 @@ impl LogReader {
         self.position
     }
 
-    /// At most `limit` items, oldest first, only durable ones; empty = caught up. Errors: 58030 if a file cannot be read,
+    /// At most `limit` items, oldest first, only durable ones unless it reads `ahead`; empty = caught up. Errors: 58030 if a file cannot be read,
     /// XX001 if a record is damaged.
     pub fn next(&mut self, limit: usize) -> Result<Vec<ReadItem>> {
         let mut items = Vec::new();
         let durable = self.inner.log.durable().0;
+        let end = if self.ahead { self.inner.log.newest().0 } else { durable };
         while items.len() < limit {
             let whole = self.position.ordinal == u32::MAX;
             let wanted = if whole { self.position.commit.0 + 1 } else { self.position.commit.0 };
-            if wanted > durable || wanted == 0 && durable == 0 {
+            if wanted > end || wanted == 0 && end == 0 {
                 break;
             }
             let mut recent = Vec::new();
             self.inner.log.recent(wanted, limit - items.len(), &mut recent);
-            recent.retain(|record| record.commit <= durable);
+            recent.retain(|record| record.commit <= end);
             if recent.is_empty() {
+                if wanted > durable {
+                    break;
+                }
                 match self.read_file(wanted.max(1))? {
                     Some(bytes) => self.take(Arc::new(record::decode(&bytes)?), &mut items),
                     None => {

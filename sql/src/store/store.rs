@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ use super::table::{TableStore, Vacuum};
 use super::txn::Txn;
 
 /// All that the parts of a store share.
+/// Takes the tables that a commit has changed.
+pub(super) type OnCommit = Box<dyn Fn(&mut dyn Iterator<Item = TableId>) + Send + Sync>;
+
 pub(super) struct Inner {
     pub(super) config: StoreConfig,
     pub(super) disk: Arc<dyn Disk>,
@@ -62,6 +65,8 @@ pub(super) struct Inner {
     /// True when the maintenance thread is to end.
     pub(super) closing: Mutex<bool>,
     pub(super) wake: Condvar,
+    /// Told of each commit that changed rows.
+    pub(super) on_commit: OnceLock<OnCommit>,
     pub(super) commits: AtomicU64,
     pub(super) checkpoint_count: AtomicU64,
     pub(super) checkpoint_micros: AtomicU64,
@@ -168,6 +173,7 @@ impl Store {
             checkpoints: Mutex::new(found.checkpoint),
             closing: Mutex::new(false),
             wake: Condvar::new(),
+            on_commit: OnceLock::new(),
             commits: AtomicU64::new(0),
             checkpoint_count: AtomicU64::new(0),
             checkpoint_micros: AtomicU64::new(0),
@@ -242,6 +248,12 @@ impl Store {
     /// Calls `call` after each sync with the newest durable commit, on the log's thread: it must not block.
     pub fn on_durable(&self, call: Box<dyn Fn(CommitNo) + Send + Sync>) {
         self.inner().log.on_durable(call);
+    }
+
+    /// Calls `call` with the tables that a commit has changed when it has been made, durable or not, on the committer's
+    /// thread: it must not block. One is called, the first.
+    pub fn on_commit(&self, call: OnCommit) {
+        let _ = self.inner().on_commit.set(call);
     }
 
     /// A reader of the log after `from`.

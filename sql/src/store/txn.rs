@@ -820,6 +820,10 @@ impl Txn {
         let stale = std::mem::take(&mut self.stale);
         self.writes.clear();
         self.inner.vacuum.add(commit.0, deleted, stale, self.inner.seats.horizon());
+        if let Some(call) = inner.on_commit.get() {
+            let changed = self.tables.iter().zip(&written).filter(|(_, written)| **written);
+            call(&mut changed.map(|(handle, _)| handle.store.id));
+        }
         self.finish();
         // Nobody waits for a lock of this transaction any more: now it may take its time.
         drop(turn);

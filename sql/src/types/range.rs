@@ -50,6 +50,14 @@ pub struct Range {
     pub bounds: Option<(Bound, Bound)>,
 }
 
+impl Range {
+    /// About how many bytes it holds on the heap, beside its own place.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.bounds.as_ref().map_or(0, |(low, high)| low.value.heap_bytes() + high.value.heap_bytes())
+    }
+}
+
 /// Which end a bound is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {

@@ -125,6 +125,26 @@ impl Value {
         Value::Text(Arc::from(text.as_ref()))
     }
 
+    /// About how many bytes it holds on the heap, beside its own place; parts that values share count for each.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let items =
+            |items: &[Value]| -> usize { items.iter().map(|item| size_of::<Value>() + item.heap_bytes()).sum() };
+        match self {
+            Value::Text(text) | Value::Json(text) => text.len(),
+            Value::Bytea(bytes) => bytes.len(),
+            Value::Numeric(number) => number.heap_bytes(),
+            Value::Jsonb(json) => json.heap_bytes(),
+            Value::Array(array) => items(&array.items),
+            Value::Record(record) => {
+                record.fields.iter().map(|(_, _, value)| size_of::<Value>() + value.heap_bytes()).sum()
+            }
+            Value::Enum(label) => label.label.len(),
+            Value::Range(range) => range.heap_bytes(),
+            _ => 0,
+        }
+    }
+
     /// Whether it is NULL.
     #[must_use]
     pub fn is_null(&self) -> bool {
@@ -213,5 +233,27 @@ impl From<String> for Value {
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {
         value.map_or(Value::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Jsonb, oid};
+
+    #[test]
+    fn what_a_value_holds_is_counted_to_the_bottom() {
+        let long = Value::text("x".repeat(1000));
+        assert_eq!(Value::Int8(7).heap_bytes(), 0);
+        assert_eq!(long.heap_bytes(), 1000);
+        let place = size_of::<Value>();
+        let array = Value::Array(Arc::new(Array::one_dimensional(oid::TEXT, vec![long.clone(), Value::Null])));
+        assert_eq!(array.heap_bytes(), 2 * place + 1000);
+        let record = Record { fields: vec![("a".into(), super::super::DataType::TEXT, array)] };
+        assert_eq!(Value::Record(Arc::new(record)).heap_bytes(), 3 * place + 1000);
+        let json = Jsonb::parse(&format!("{{\"k\": [\"{}\", 1]}}", "y".repeat(500))).unwrap();
+        assert!((501..700).contains(&Value::Jsonb(Arc::new(json)).heap_bytes()));
+        let digits = Value::Numeric(Box::new(Numeric::parse(&"7".repeat(2000)).unwrap()));
+        assert!((800..900).contains(&digits.heap_bytes()));
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 use parking_lot::Mutex;
-use tripline_sql::catalog::{TriggerDef, TriggerId};
+use tripline_sql::catalog::{TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{CommitRecord, Position, Waker};
 use tripline_sql::engine::{Engine, LogReader, ReadItem};
 use tripline_sql::error::{Result, SqlError, SqlState};
@@ -60,8 +60,8 @@ pub struct Standing {
 pub struct Consumers {
     queues: Mutex<HashMap<TriggerId, Arc<Mutex<Registration>>>>,
     tickets: AtomicU64,
-    /// Executions that wait for a commit.
-    waiting: Mutex<Vec<Waker>>,
+    /// Executions that wait for a commit, and what they watch.
+    waiting: Mutex<Vec<(Waker, Arc<TriggerDef>)>>,
     any: AtomicBool,
 }
 
@@ -76,20 +76,40 @@ impl Consumers {
         self.queues.lock().entry(id).or_default().clone()
     }
 
-    /// Wakes whoever waits for events: something became durable.
-    pub(crate) fn durable(&self) {
-        if !self.any.swap(false, Ordering::AcqRel) {
+    /// Wakes whoever waits for changes of these tables: there may be some, which are not durable yet.
+    pub(crate) fn changed(&self, tables: &mut dyn Iterator<Item = TableId>) {
+        if !self.any.load(Ordering::SeqCst) {
             return;
         }
-        let waiting = std::mem::take(&mut *self.waiting.lock());
-        for waker in waiting {
+        let mut waiting = self.waiting.lock();
+        let mut ready = Vec::new();
+        for table in tables {
+            let watches = |(_, def): &mut (Waker, Arc<TriggerDef>)| def.events.iter().any(|event| event.table == table);
+            ready.extend(waiting.extract_if(.., watches));
+        }
+        if waiting.is_empty() {
+            self.any.store(false, Ordering::SeqCst);
+        }
+        drop(waiting);
+        for (waker, _) in ready {
             waker();
         }
     }
 
-    fn wait(&self, waker: &Waker) {
-        self.waiting.lock().push(waker.clone());
-        self.any.store(true, Ordering::Release);
+    /// Wakes whoever waits for events: something became durable.
+    pub(crate) fn durable(&self) {
+        if !self.any.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        for (waker, _) in waiting {
+            waker();
+        }
+    }
+
+    fn wait(&self, waker: &Waker, def: &Arc<TriggerDef>) {
+        self.waiting.lock().push((waker.clone(), def.clone()));
+        self.any.store(true, Ordering::SeqCst);
     }
 
     /// Ends the executions of queues that are no more (CDB-713); gives their triggers.
@@ -316,7 +336,7 @@ impl Consumer {
         self.position = cursor::committed(&self.party.engine, self.party.def.id).unwrap_or(Position::START);
         self.new = cursor::is_new(self.position);
         let from = if self.new { Position::end_of(self.position.commit) } else { self.position };
-        self.reader = Some(self.party.engine.reader(from));
+        self.reader = Some(self.party.engine.reader(from).ahead());
         self.ahead = ReadAhead::new();
         self.seen = from;
         self.events.clear();
@@ -395,6 +415,8 @@ impl Consumer {
             None
         };
         let Some(event) = self.events.get(self.at) else { return Err(SqlError::internal("no event to give")) };
+        // The procedure may work on it while it is written and synced; its client hears nothing of it before.
+        session.rest_on(event.record.commit);
         let Some(change) = event.record.changes.get(event.place) else {
             return Err(SqlError::internal("an event without its change"));
         };
@@ -629,7 +651,7 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
             if !found && waits {
                 // The waker stands before the second look, so that no commit falls between.
                 let waker = consumer.party.waker.clone();
-                consumer.party.consumers.wait(&waker);
+                consumer.party.consumers.wait(&waker, &consumer.party.def);
                 found = consumer.fill()?;
             }
             if found {

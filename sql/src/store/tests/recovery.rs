@@ -40,6 +40,11 @@ fn nobody_sees_what_a_crash_can_undo() {
     let mut reader = store.begin(options());
     assert!(find(&mut reader, 1).is_none());
     assert_eq!(reader.saw_undurable(), CommitNo(0));
+    // But for a reader of the log that looks ahead.
+    let before = Position::end_of(CommitNo(committed.durable_at.0 - 1));
+    assert!(store.reader(before).next(9).unwrap().is_empty());
+    let ahead = store.reader(before).ahead().next(9).unwrap();
+    assert!(matches!(&ahead[..], [ReadItem::Record(record)] if record.commit == committed.durable_at), "{ahead:?}");
     let mut writer = store.begin(options());
     let snapshot = writer.begin_statement(true);
     assert!(writer.index_first(T, PK, &[Value::Int8(1)], &snapshot).unwrap().is_some());

@@ -49,6 +49,21 @@ impl Jsonb {
         Jsonb::Object(members)
     }
 
+    /// About how many bytes it holds on the heap, beside its own place.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Jsonb::Null | Jsonb::Bool(_) => 0,
+            Jsonb::Number(number) => number.heap_bytes(),
+            Jsonb::String(text) => text.len(),
+            Jsonb::Array(items) => items.iter().map(|item| size_of::<Jsonb>() + item.heap_bytes()).sum(),
+            Jsonb::Object(members) => members
+                .iter()
+                .map(|(key, member)| size_of::<(Arc<str>, Jsonb)>() + key.len() + member.heap_bytes())
+                .sum(),
+        }
+    }
+
     /// What jsonb_typeof says.
     #[must_use]
     pub fn type_name(&self) -> &'static str {

@@ -25,6 +25,17 @@ pub enum Numeric {
     NegativeInfinity,
 }
 
+impl Numeric {
+    /// About how many bytes its digits take on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Numeric::Finite(number) => usize::try_from(number.as_bigint_and_scale().0.bits() / 8).unwrap_or(usize::MAX),
+            _ => 0,
+        }
+    }
+}
+
 /// Most digits after the point.
 pub(in crate::types) const SCALE_MAX: i64 = 16_383;
 /// Most digits before the point.

@@ -188,7 +188,7 @@ impl Typed {
 
     /// As a script's value. Errors: 53200.
     pub(crate) fn into_value(mut self, lua: &Lua) -> mlua::Result<LuaValue> {
-        self.held = Outside::hold(lua, weight(&self.value))?;
+        self.held = Outside::hold(lua, self.value.heap_bytes())?;
         lua.create_userdata(self).map(LuaValue::UserData)
     }
 
@@ -356,20 +356,6 @@ impl UserData for Typed {
                 },
             })
         });
-    }
-}
-
-/// About how many bytes a value takes beside its own place.
-pub(crate) fn weight(value: &Value) -> usize {
-    match value {
-        Value::Text(text) | Value::Json(text) => text.len(),
-        Value::Bytea(bytes) => bytes.len(),
-        Value::Array(array) => array.items.iter().map(|item| 16 + weight(item)).sum(),
-        Value::Numeric(n) => match &**n {
-            Numeric::Finite(n) => usize::try_from(n.as_bigint_and_scale().0.bits() / 8).unwrap_or(usize::MAX),
-            _ => 0,
-        },
-        _ => 0,
     }
 }
 

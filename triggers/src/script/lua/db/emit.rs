@@ -167,7 +167,7 @@ fn emit_values(lua: &Lua, values: &[LuaValue], blocking: bool) -> mlua::Result<(
     let mut bytes = 0_usize;
     for (value, ty) in values.iter().zip(types.iter()) {
         let value = convert(lua, value, *ty)?;
-        bytes = bytes.saturating_add(convert::weight(&value));
+        bytes = bytes.saturating_add(value.heap_bytes());
         Outside::allows(lua, bytes)?;
         row.push(value);
     }

@@ -15,7 +15,7 @@ use tripline_sql::session::{Begun, Reading, ResultColumn, Session};
 use tripline_sql::types::{DataType, Row, Value, format_type};
 
 use super::super::budget::{Held, Outside, out_of_memory};
-use super::super::convert::{to_lua, weight};
+use super::super::convert::to_lua;
 use super::{Host, raise, with_host};
 
 /// Rows, and bytes of them, that are read at a time.
@@ -54,7 +54,7 @@ pub(super) struct Found {
 
 /// About how many bytes a row takes.
 pub(super) fn row_weight(row: &[Value]) -> usize {
-    row.iter().map(|value| size_of::<Value>() + weight(value)).sum()
+    row.iter().map(|value| size_of::<Value>() + value.heap_bytes()).sum()
 }
 
 impl Cursor {

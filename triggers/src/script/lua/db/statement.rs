@@ -8,7 +8,7 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Value, array_type_of, from_text, oid, to_text};
 
 use super::super::budget::{Held, Outside};
-use super::super::convert::{assign, from_lua, sql_text, weight};
+use super::super::convert::{assign, from_lua, sql_text};
 use super::rows::{Found, Rows, Source, column_methods, copy_row, emits, rows_userdata};
 use super::{Host, is_final, raise, with_host};
 use crate::script::ami::PUBLIC;
@@ -290,7 +290,7 @@ fn collect(lua: &Lua, def: &TableDef, values: &Table) -> mlua::Result<Result<Vec
             )));
         };
         let (value, ty) = from_lua(lua, &value)?;
-        bytes = bytes.saturating_add(weight(&value));
+        bytes = bytes.saturating_add(value.heap_bytes());
         Outside::allows(lua, bytes)?;
         match assign(value, ty, def.columns[place].ty) {
             Ok(value) => row[place] = Some(value),
@@ -591,7 +591,7 @@ impl<const EMITS: bool> UserData for Statement<EMITS> {
                 LuaValue::Table(items) => array(lua, items)?,
                 value => from_lua(lua, value)?,
             };
-            this.prepared.held[place] = Outside::hold(lua, weight(&bound.0))?;
+            this.prepared.held[place] = Outside::hold(lua, bound.0.heap_bytes())?;
             this.prepared.params[place] = bound;
             this.rows = None;
             Ok(0)
