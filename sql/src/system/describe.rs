@@ -420,7 +420,10 @@ impl Question<'_> {
                 if collation == "default" { "\"default\"".to_owned() } else { format!("\"{collation}\"") }
             );
         }
-        if let Some(class) = &key.operator_class {
+        let method = table.indexes.iter().find(|index| index.keys.iter().any(|own| std::ptr::eq(own, key)));
+        let default =
+            |class: &&String| method.is_some_and(|index| super::builtin::is_default_class(index.method, class));
+        if let Some(class) = key.operator_class.as_ref().filter(|class| !default(class)) {
             text += &format!(" {class}");
         }
         match (key.descending, key.nulls_first) {

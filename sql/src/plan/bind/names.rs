@@ -268,7 +268,7 @@ impl Binder<'_> {
     }
 
     /// The entry of FROM before `.*`. Errors: 42P01.
-    fn starred(&mut self, of: &[ast::Ident]) -> Result<(Item, usize)> {
+    pub(super) fn starred(&mut self, of: &[ast::Ident]) -> Result<(Item, usize)> {
         let (schema, ident) = match of {
             [table] => (None, table),
             [.., schema, table] => (Some(self.schema_oid(&self.fold(schema)).unwrap_or(0)), table),
