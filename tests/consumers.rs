@@ -441,3 +441,146 @@ CREATE LUA CONSUMER queue ON (TABLE t FOR INSERT)",
         assert_eq!(depth, ask("SELECT count(*) FROM t").await);
     });
 }
+
+/// What a consumer's client knows of its queue over its own deaths and the server's.
+#[derive(Debug, Default)]
+struct Known {
+    /// The last row that came.
+    row: i64,
+    /// The next one was asked for, and nobody knows whether the server heard of it.
+    asked: bool,
+    /// How often a row came again.
+    again: u64,
+}
+
+impl Known {
+    /// A row comes on a connection; `fresh`: the first one on it.
+    fn takes(&mut self, row: i64, fresh: bool) {
+        let expected = match (fresh, self.asked) {
+            (true, false) => self.row.max(1)..=self.row.max(1),
+            (true, true) => self.row.max(1)..=self.row + 1,
+            (false, _) => self.row + 1..=self.row + 1,
+        };
+        assert!(expected.contains(&row), "row {row} comes, fresh {fresh}, after {self:?}");
+        self.again += u64::from(row == self.row);
+        (self.row, self.asked) = (row, false);
+    }
+}
+
+/// Takes rows until the server dies, or has given so many; every seventh row is the last that its connection sees: it is cut
+/// between the row and the request that would acknowledge it.
+async fn take_rows(url: String, mut known: Known, upto: i64) -> Known {
+    let mut count = 0;
+    while known.row < upto {
+        let Ok((client, connection)) = tokio_postgres::connect(&url, NoTls).await else { return known };
+        let socket = tokio::spawn(connection);
+        if client.batch_execute("DECLARE w CURSOR FOR EXEC PROCEDURE w()").await.is_err() {
+            return known;
+        }
+        let mut fresh = true;
+        while known.row < upto {
+            // The first request on a connection acknowledges nothing.
+            known.asked |= !fresh;
+            let row = match column(&client, "FETCH 1 FROM w").await {
+                Some(rows) => rows[0].parse::<f64>().expect("a number") as i64,
+                None => return known,
+            };
+            known.takes(row, fresh);
+            fresh = false;
+            count += 1;
+            if count % 7 == 0 {
+                break;
+            }
+        }
+        // Nothing is said: the socket is gone.
+        socket.abort();
+        let _ = socket.await;
+    }
+    known
+}
+
+// CDB-507, CDB-603, CDB-604, CDB-606, CDB-704, CDB-708, CDB-711, CDB-907: server and clients die under load, at any moment: while writers insert, a
+// trigger copies and a consumer's clients acknowledge. No event of an acknowledged row is lost, each has its effect once in
+// either queue, both queues give them the same numbers, and a client's rows come in order, the unacknowledged one again.
+#[test]
+fn server_and_clients_die_under_load() {
+    let (mut server, runtime) = set_up_mortal(
+        "CREATE TABLE t (i bigserial PRIMARY KEY, w int); CREATE TABLE copied (i bigint PRIMARY KEY, seq bigint);
+CREATE TABLE taken (i bigint PRIMARY KEY, seq bigint);
+CREATE PROCEDURE copy VERSION 'a' { local function main(e) return db:table('copied'):insert({ i = e.new.i, seq = db:get_event_sequence(e) }) end };
+CREATE LUA TRIGGER copy WITH SEQUENCE ON (TABLE t FOR INSERT);
+CREATE PROCEDURE w VERSION 'a' $lua$
+local function main()
+  local taken, c = db:table('taken'), db:consumer()
+  while true do
+    local e = c:get()
+    local seq = db:get_event_sequence(e)
+    db:begin()
+    taken:insert({ i = e.new.i, seq = seq })
+    c:emit(seq)
+    c:consume()
+    if db:commit() ~= 0 then error(db:error()) end
+  end
+end
+$lua$; CREATE LUA CONSUMER w WITH SEQUENCE ON (TABLE t FOR INSERT)",
+    );
+    let (mut acknowledged, mut known): (Vec<i64>, Known) = (Vec::new(), Known::default());
+    for round in 0..5_u64 {
+        let (writers, taker) = runtime.block_on(async {
+            let insert = async |url: String, w: u64| {
+                let mut mine = Vec::new();
+                let Ok((client, connection)) = tokio_postgres::connect(&url, NoTls).await else { return mine };
+                tokio::spawn(connection);
+                let rows = ["(1)", "(1), (2)", "(1), (2), (3)"][w as usize];
+                while let Some(rows) = column(&client, &format!("INSERT INTO t (w) VALUES {rows} RETURNING i")).await {
+                    mine.extend(rows.iter().filter_map(|row| row.parse::<i64>().ok()));
+                    tokio::time::sleep(Duration::from_millis(4)).await;
+                }
+                mine
+            };
+            let writers: Vec<_> = (0..3).map(|w| tokio::spawn(insert(server.url(), w))).collect();
+            let taker = tokio::spawn(take_rows(server.url(), std::mem::take(&mut known), i64::MAX));
+            tokio::time::sleep(Duration::from_millis(350 + 61 * round)).await;
+            (writers, taker)
+        });
+        server = server.crash_and_restart();
+        for writer in writers {
+            acknowledged.extend(runtime.block_on(writer).expect("a writer"));
+        }
+        known = runtime.block_on(taker).expect("the rows are in order");
+        runtime.block_on(async {
+            let client = connect(&server).await;
+            let taken =
+                column(&client, "SELECT count(*), max(seq), count(DISTINCT seq) FROM taken").await.expect("taken");
+            let taken: i64 = taken[0].parse().expect("a number");
+            // What is acknowledged is taken, what was not asked beyond is not.
+            let sure = known.row - 1;
+            assert!((sure..=sure + i64::from(known.asked)).contains(&taken), "round {round}: {taken} taken, {known:?}");
+        });
+    }
+    runtime.block_on(async {
+        let client = connect(&server).await;
+        let ask = async |sql: &str| column(&client, sql).await.expect(sql).remove(0).parse::<i64>().expect(sql);
+        let rows = ask("SELECT count(*) FROM t").await;
+        assert!(acknowledged.len() > 50, "{} rows", acknowledged.len());
+        let present = column(&client, "SELECT i FROM t").await.expect("the rows");
+        let present: BTreeSet<i64> = present.iter().filter_map(|row| row.parse().ok()).collect();
+        assert!(acknowledged.iter().all(|row| present.contains(row)), "an acknowledged row is lost");
+        // The rest is taken, the last one but for its acknowledgement.
+        known =
+            tokio::time::timeout(Duration::from_secs(30), take_rows(server.url(), known, rows)).await.expect("in time");
+        assert!(known.again > 0, "no row came again");
+        let end = Instant::now() + Duration::from_secs(30);
+        while ask("SELECT depth FROM comdb2_queues WHERE spname = 'copy'").await > 0 {
+            assert!(Instant::now() < end, "events wait");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        for table in ["copied", "taken"] {
+            let missing = format!("SELECT count(*) FROM t LEFT JOIN {table} USING (i) WHERE seq IS NULL");
+            assert_eq!(ask(&missing).await, i64::from(table == "taken"), "{table}");
+            let gaps = format!("SELECT max(seq) - count(DISTINCT seq) FROM {table}");
+            assert_eq!(ask(&gaps).await, 0, "{table}");
+        }
+        assert_eq!(ask("SELECT count(*) FROM taken JOIN copied USING (seq) WHERE taken.i <> copied.i").await, 0);
+    });
+}

@@ -10,6 +10,7 @@ const SQL_LAYERS: &[&str] = &[
 /// Modules of `triggers`, lowest first.
 const TRIGGER_LAYERS: &[&str] = &[
     "retry",
+    "inbox",
     "kind",
     "internal",
     "source",

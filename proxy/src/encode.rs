@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::plan::OutputColumn;
-use tripline_sql::types::{DataType, TextStyle, Value, to_binary, to_text, type_length};
+use tripline_sql::types::{DataType, DecimalFormat, TextStyle, Value, to_binary, to_text, type_length};
 
 use crate::message::{begin, finish, put, put_string};
 
@@ -34,7 +34,9 @@ pub(crate) fn put_row_description(out: &mut Vec<u8>, columns: &[OutputColumn], f
             out.extend_from_slice(&column.origin.1.to_be_bytes());
             out.extend_from_slice(&column.ty.oid.to_be_bytes());
             out.extend_from_slice(&type_length(column.ty.oid).to_be_bytes());
-            out.extend_from_slice(&column.ty.typmod.to_be_bytes());
+            // What drivers read precision and scale from is PostgreSQL's own only.
+            let typmod = if DecimalFormat::of(column.ty).is_some() { -1 } else { column.ty.typmod };
+            out.extend_from_slice(&typmod.to_be_bytes());
             out.extend_from_slice(&format_of(formats, index).to_be_bytes());
         }
     });

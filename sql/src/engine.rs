@@ -174,7 +174,7 @@ impl Engine {
         let refused = |text: String| SqlError::new(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, text).fatal();
         let (user, superuser, role_settings, limit) = match set.shared.role_by_name(&options.user) {
             Some(role) if role.login || options.internal => {
-                let limit = if role.superuser { -1 } else { role.connection_limit };
+                let limit = if role.superuser || options.internal { -1 } else { role.connection_limit };
                 (role.oid, role.superuser, role.settings.clone(), limit)
             }
             Some(_) => return Err(refused(format!("role \"{}\" is not permitted to log in", options.user))),
@@ -188,7 +188,7 @@ impl Engine {
             )
             .fatal());
         }
-        let superuser = superuser || options.internal;
+        let superuser = superuser || (options.internal && user == BOOTSTRAP_ROLE);
         let mut settings = Settings::new(&self.0.settings)?;
         for (name, value) in database.settings.iter().chain(&role_settings) {
             // A stored setting that this version no longer takes must not lock its owner out.

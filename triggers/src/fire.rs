@@ -5,11 +5,11 @@
 //! a few pointer comparisons, one on a table without pays a look-up. It lets BEFORE triggers see each
 //! other's changes and gives every write its writer's name. Depth is the engine's to bound: every write passes its door.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
-use tripline_sql::catalog::{Catalog, FunctionDef, TableDef, TableId, TriggerDef, TriggerId};
+use tripline_sql::catalog::{Catalog, FunctionDef, TableDef, TableId, TriggerDef, TriggerId, TypeDef};
 use tripline_sql::change::{
     Attached, CommitNo, FunctionCall, HookContext, Hooks, ProcedureCall, ProcedureShape, QueryResult, RowChange, RowId,
     RunningProcedure, TriggerStatistics, Verdict,
@@ -18,10 +18,11 @@ use tripline_sql::engine::WeakEngine;
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Oid, Value};
 
+use crate::inbox::Inbox;
 use crate::kind::{Attachment, Deferred, Instance, Listens, Operation, RowTrigger, Running};
 use crate::queue::Consumers;
 use crate::registry::kind;
-use crate::script::ami::Routine;
+use crate::script::ami::{Methods, Routine};
 use crate::script::{LANGUAGES, Limits};
 use crate::signal::Signal;
 
@@ -39,7 +40,7 @@ pub struct Fire {
     /// Set while the feed runs.
     engine: Mutex<Option<WeakEngine>>,
     /// The methods of the catalog that was asked last.
-    methods: Mutex<Option<(Arc<Catalog>, Arc<crate::script::ami::Methods>)>>,
+    methods: Mutex<Option<(Arc<Catalog>, Arc<Methods>)>>,
     /// Compiled procedures, good for the catalog that they were compiled against.
     procedures: Mutex<HashMap<Oid, Procedure>>,
 }
@@ -54,18 +55,26 @@ struct Kept {
     triggers: Vec<(TableId, Vec<Arc<TriggerDef>>)>,
     /// Every table that the triggers name.
     tables: Vec<Arc<TableDef>>,
+    /// The enums and domains of their columns.
+    types: Vec<Arc<TypeDef>>,
+    /// The user methods that scripts may call.
+    methods: Vec<Arc<FunctionDef>>,
     set: Option<Arc<Set>>,
 }
 
 impl Kept {
     fn stands(&self, catalog: &Catalog) -> bool {
-        let same = |(table, triggers): &(TableId, Vec<Arc<TriggerDef>>)| {
-            let now = catalog.triggers_of(*table);
-            triggers.len() == now.len() && triggers.iter().zip(now).all(|(a, b)| Arc::ptr_eq(a, b))
-        };
+        let same =
+            |(table, triggers): &(TableId, Vec<Arc<TriggerDef>>)| same_defs(triggers, catalog.triggers_of(*table));
         self.triggers.iter().all(same)
             && self.tables.iter().all(|table| catalog.table(table.id).is_some_and(|now| Arc::ptr_eq(now, table)))
+            && self.types.iter().all(|ty| catalog.user_type(ty.oid).is_some_and(|now| Arc::ptr_eq(now, ty)))
+            && same_defs(&self.methods, &Methods::defs(catalog))
     }
+}
+
+fn same_defs<T>(a: &[Arc<T>], b: &[Arc<T>]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
 /// The triggers of a table, ready to run.
@@ -117,19 +126,6 @@ impl Set {
             })
         })
     }
-}
-
-/// Changes that nested statements leave to a view that has noted changes itself and not written them yet: it must not
-/// be told of a row's later change first, nor write from two places at once.
-#[derive(Default)]
-struct Inbox {
-    open: bool,
-    changes: Vec<(TableId, RowId, RowChange)>,
-}
-
-/// Under which key a transaction keeps the inbox of a trigger.
-fn inbox_key(trigger: TriggerId) -> u64 {
-    (1 << 40) | u64::from(trigger.0)
 }
 
 impl Fire {
@@ -253,7 +249,10 @@ impl Fire {
                 tables.push(table.clone());
             }
         }
-        let kept = Kept { catalog: catalog.clone(), triggers, tables, set: set.clone() };
+        let columns = tables.iter().flat_map(|table| &table.columns);
+        let types = columns.filter_map(|column| catalog.user_type(column.ty.oid)).cloned().collect();
+        let methods = Methods::defs(catalog);
+        let kept = Kept { catalog: catalog.clone(), triggers, tables, types, methods, set: set.clone() };
         self.tables.write().insert(table.id, kept);
         set
     }
@@ -370,7 +369,7 @@ impl Hooks for Fire {
         let methods = match kept {
             Some((_, methods)) => methods,
             None => {
-                let methods = crate::script::ami::Methods::of(&catalog);
+                let methods = Methods::of(&catalog);
                 *self.methods.lock() = Some((catalog, methods.clone()));
                 methods
             }
@@ -543,20 +542,16 @@ impl Statement {
     fn note(&mut self, place: usize, ctx: &mut dyn HookContext, row: RowId, change: &RowChange) -> Result<()> {
         let table = self.set.table.id;
         if self.set.reentered {
-            let key = inbox_key(self.set.entries[place].id);
+            let id = self.set.entries[place].id;
             let slot = &mut self.running[place];
             if slot.running.is_none() && slot.outer.is_none() {
-                let kept = ctx.scratch(key).as_ref().and_then(|kept| kept.downcast_ref::<Weak<Mutex<Inbox>>>());
-                slot.outer = kept.and_then(Weak::upgrade).filter(|inbox| inbox.lock().open);
+                slot.outer = Inbox::of(ctx, id);
             }
             if slot.outer.is_some() {
                 slot.left.push((table, row, change.clone()));
                 return Ok(());
             }
-            let inbox = slot.inbox.get_or_insert_with(Arc::default);
-            if !std::mem::replace(&mut inbox.lock().open, true) {
-                *ctx.scratch(key) = Some(Box::new(Arc::downgrade(inbox)));
-            }
+            Inbox::open(ctx, id, slot.inbox.get_or_insert_with(Arc::default));
         }
         let running = match &mut self.running[place].running {
             Some(running) => running,
@@ -585,8 +580,7 @@ impl Statement {
             }
             self.call(place, ctx, |running, ctx, _| running.finish(ctx))?;
             let mut inbox = inbox.lock();
-            if inbox.changes.is_empty() {
-                inbox.open = false;
+            if inbox.close() {
                 return Ok(());
             }
         }

@@ -5,18 +5,27 @@ use std::time::Duration;
 use tripline_sql::catalog::{BOOTSTRAP_ROLE, Catalog};
 use tripline_sql::change::HookContext;
 use tripline_sql::engine::{Engine, SessionOptions};
-use tripline_sql::error::{Result, SqlError};
+use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::session::Session;
+use tripline_sql::types::Oid;
 
 /// A session of the bootstrap superuser in a database. Errors: the database is gone.
 pub(crate) fn session(engine: &Engine, catalog: &Catalog) -> Result<Session> {
+    session_of(engine, catalog.database, BOOTSTRAP_ROLE)
+}
+
+/// A session of a role in a database. Errors: the database or the role is gone.
+pub(crate) fn session_of(engine: &Engine, database: Oid, role: Oid) -> Result<Session> {
     let catalogs = engine.catalogs();
-    let database = catalogs
-        .shared
-        .database(catalog.database)
-        .ok_or_else(|| SqlError::internal("a catalog without its database"))?;
+    let database =
+        catalogs.shared.database(database).ok_or_else(|| SqlError::internal("a catalog without its database"))?;
+    let user = match catalogs.shared.role(role) {
+        Some(def) => def.name.clone(),
+        None if role == BOOTSTRAP_ROLE => "admin".to_owned(),
+        None => return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, format!("role with OID {role} does not exist"))),
+    };
     engine.session(SessionOptions {
-        user: catalogs.shared.role(BOOTSTRAP_ROLE).map_or_else(|| "admin".to_owned(), |role| role.name.clone()),
+        user,
         database: database.name.clone(),
         internal: true,
         ..SessionOptions::default()

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
+use tripline_sql::catalog::{BOOTSTRAP_ROLE, Catalog, Persistence, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{
     HookContext, LoggedChange, Position, RowChange, RowId, TriggerError, TriggerStatistics, Verdict,
 };
@@ -197,6 +197,10 @@ pub trait Subscriber: Send + Sync {
     /// which leaves nothing.
     fn may_linger(&self) -> bool {
         false
+    }
+    /// The role that it runs as.
+    fn role(&self) -> Oid {
+        BOOTSTRAP_ROLE
     }
     /// What runs it on its thread, with a session of its own.
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>>;
@@ -392,6 +396,20 @@ pub(crate) fn table_count(def: &TriggerDef, fits: bool, wanted: &str) -> Result<
         SqlState::INVALID_OBJECT_DEFINITION,
         format!("OFTYPE {} needs {wanted}, not {} tables", def.kind.to_ascii_uppercase(), def.tables.len()),
     ))
+}
+
+/// Refuses temporary tables: they go with their session, and ON COMMIT DELETE ROWS empties them without an event (AMI-50).
+/// Errors: 0A000.
+pub(crate) fn permanent_only(catalog: &Catalog, def: &TriggerDef) -> Result<()> {
+    let tables = def.tables.iter().filter_map(|id| catalog.table(*id));
+    match tables.into_iter().find(|table| table.persistence == Persistence::Temporary) {
+        Some(table) => Err(SqlError::unsupported(format!(
+            "OFTYPE {} on temporary table \"{}\"",
+            def.kind.to_ascii_uppercase(),
+            table.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A table of a definition. Errors: 42P01 (it went meanwhile).

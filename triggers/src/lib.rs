@@ -21,6 +21,7 @@ pub mod cursor;
 pub mod feed;
 pub mod fire;
 mod clockwork;
+mod inbox;
 mod internal;
 pub mod kind;
 pub mod queue;

@@ -83,6 +83,17 @@ pub trait Prepared: Send + Sync + std::fmt::Debug {
     fn as_any(&self) -> &dyn Any;
 }
 
+/// A place in a transaction that a trigger may come back to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark {
+    /// The store's savepoint.
+    pub(crate) savepoint: u32,
+    /// Pieces of work that wait for the commit.
+    pub(crate) work: usize,
+    /// Checks that wait for it.
+    pub(crate) deferred: usize,
+}
+
 /// One change that a trigger makes; see `HookContext::write`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Put {
@@ -210,6 +221,18 @@ pub trait HookContext {
     fn update_trigger(&mut self, def: TriggerDef) -> Result<()>;
     /// Marks a table as written by this trigger alone (0: by anyone).
     fn set_maintained_by(&mut self, table: TableId, trigger: TriggerId) -> Result<()>;
+    /// A place to come back to with `undo`. Each is given to `undo` or `keep`, the last one first.
+    fn mark(&mut self) -> Result<Mark> {
+        Ok(Mark::default())
+    }
+    /// Undoes what was written since the mark.
+    fn undo(&mut self, _mark: Mark) -> Result<()> {
+        Ok(())
+    }
+    /// Forgets the mark.
+    fn keep(&mut self, _mark: Mark) -> Result<()> {
+        Ok(())
+    }
     /// Sends a notice to the client whose statement fired the trigger, if there is one.
     fn notice(&mut self, notice: SqlError);
     /// Errors with 57014 when the statement was cancelled or timed out; long loops call it now and then.

@@ -9,8 +9,8 @@ mod procedure;
 use serde::{Deserialize, Serialize};
 
 pub use hooks::{
-    Attached, FunctionCall, HookContext, Hooks, NoHooks, Prepared, Put, QueryResult, TriggerError, TriggerStatistics,
-    Verdict,
+    Attached, FunctionCall, HookContext, Hooks, Mark, NoHooks, Prepared, Put, QueryResult, TriggerError,
+    TriggerStatistics, Verdict,
 };
 pub use procedure::{ProcedureCall, ProcedureShape, Progress, RunningProcedure, Waker};
 

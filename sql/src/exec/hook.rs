@@ -14,11 +14,12 @@ use crate::catalog::{
     Catalog, CatalogChange, Column, Entry, IndexDef, IndexKey, IndexMethod, Persistence, Privilege, TableDef, TableId,
     TriggerDef, TriggerId,
 };
-use crate::change::{HookContext, Position, Prepared, Put, QueryResult, RowId};
+use crate::change::{HookContext, Mark, Position, Prepared, Put, QueryResult, RowId};
 use crate::env::Pace;
 use crate::error::{Result, SqlError, SqlState};
 use crate::store::{
-    IndexCursor, IndexRange, InsertOutcome, LockMode, LockOutcome, ScanCursor, Snapshot, WaitPolicy, WriteOutcome,
+    IndexCursor, IndexRange, InsertOutcome, LockMode, LockOutcome, Savepoint, ScanCursor, Snapshot, WaitPolicy,
+    WriteOutcome,
 };
 use crate::types::{DataType, Oid, Row, Value, equal};
 
@@ -224,7 +225,7 @@ impl HookContext for HookCx<'_> {
     }
 
     fn check_insert(&self, table: TableId) -> Result<()> {
-        super::check_privileges(self.backend, &[(table.0, Privilege::Insert)])
+        super::privilege::require(self.backend, table.0, Privilege::Insert)
     }
 
     fn on_commit(&mut self, work: Box<dyn FnOnce() + Send>) -> Result<()> {
@@ -524,6 +525,29 @@ impl HookContext for HookCx<'_> {
 
     fn check_cancel(&self) -> Result<()> {
         self.backend.check_cancel()
+    }
+
+    fn mark(&mut self) -> Result<Mark> {
+        self.stash();
+        let work = self.backend.pending.borrow().work.len();
+        let deferred = self.backend.deferred.borrow().mark();
+        let Savepoint(savepoint) = self.backend.with_txn(|txn| Ok(txn.savepoint()))?;
+        Ok(Mark { savepoint, work, deferred })
+    }
+
+    fn undo(&mut self, mark: Mark) -> Result<()> {
+        self.stash();
+        self.backend.with_txn(|txn| txn.rollback_to(Savepoint(mark.savepoint)))?;
+        self.backend.pending.borrow_mut().work.truncate(mark.work);
+        self.backend.deferred.borrow_mut().rollback_to(mark.deferred);
+        Ok(())
+    }
+
+    fn keep(&mut self, mark: Mark) -> Result<()> {
+        self.backend.with_txn(|txn| {
+            txn.release(Savepoint(mark.savepoint));
+            Ok(())
+        })
     }
 
     fn scratch(&mut self, key: u64) -> &mut Option<Box<dyn Any + Send>> {

@@ -52,7 +52,7 @@ pub use planning::{
     Extractors, TableExpr, apply_setting, bind_table_expr, eval_arguments, explain, parse_options, parse_statement,
     parse_text, plan, refresh_user, resolve_type, route, with_bind_context,
 };
-pub use privilege::{check_needs, check_privileges, has_privilege};
+pub use privilege::{check_needs, check_privileges, check_watched, has_privilege};
 pub use settings::{SETTINGS, SettingKind, Settings, check_changeable, check_name, parse_bool, split_list};
 pub use shared::{
     Control, ExportedSnapshots, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus, TlsInfo,

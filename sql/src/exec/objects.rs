@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Backend;
 use crate::catalog::{
-    BOOTSTRAP_ROLE, CatalogChange, Entry, EntryKey, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Persistence, Relation,
-    SchemaDef, TRIPLINE, TableDef,
+    BOOTSTRAP_ROLE, Catalog, CatalogChange, Entry, EntryKey, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, Persistence,
+    Relation, SchemaDef, TRIPLINE, TableDef, TableId, TriggerDef,
 };
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::ObjectName;
@@ -135,10 +135,17 @@ pub fn drop_table_silently(backend: &Backend, table: &Arc<TableDef>) -> Result<(
             remove(backend, EntryKey::Sequence(sequence.oid))?;
         }
     }
+    scripts_of(&catalog, table.id).try_for_each(|key| remove(backend, key))?;
     remove(backend, EntryKey::Table(table.id.0))
 }
 
-/// Drops the session's temporary tables and their schema.
+/// The AMI scripts that stand on a temporary table, the only triggers that may.
+fn scripts_of(catalog: &Catalog, table: TableId) -> impl Iterator<Item = EntryKey> {
+    let alone = move |def: &&Arc<TriggerDef>| def.dialect == "ami" && def.tables == [table];
+    catalog.triggers_of(table).iter().filter(alone).map(|def| EntryKey::Trigger(def.id.0))
+}
+
+/// Drops the session's temporary tables and their schema, in its transaction.
 pub fn drop_temporary(backend: &Backend) -> Result<()> {
     let Some(schema) = backend.temp_schema.get() else { return Ok(()) };
     backend.begin();
@@ -146,7 +153,10 @@ pub fn drop_temporary(backend: &Backend) -> Result<()> {
     let catalog = backend.catalog()?;
     let mut keys: Vec<EntryKey> =
         catalog.views().filter(|view| view.schema == schema).map(|view| EntryKey::View(view.oid)).collect();
-    keys.extend(catalog.tables().filter(|table| table.schema == schema).map(|table| EntryKey::Table(table.id.0)));
+    for table in catalog.tables().filter(|table| table.schema == schema) {
+        keys.extend(scripts_of(&catalog, table.id));
+        keys.push(EntryKey::Table(table.id.0));
+    }
     keys.extend(catalog.sequences().filter(|one| one.schema == schema).map(|one| EntryKey::Sequence(one.oid)));
     if catalog.schema(schema).is_some() {
         keys.push(EntryKey::Schema(schema));
@@ -157,6 +167,19 @@ pub fn drop_temporary(backend: &Backend) -> Result<()> {
     backend.temp_schema.set(None);
     backend.settings.borrow_mut().generation += 1;
     Ok(())
+}
+
+/// Drops the temporary tables of a session that ends. Another's open change of the catalog is waited for a while; what
+/// stays behind then goes at the next start, as after a crash.
+pub fn end_temporary(backend: &Backend) {
+    {
+        let mut settings = backend.settings.borrow_mut();
+        settings.lock_timeout = 10_000;
+        settings.asynchronous = true;
+    }
+    if drop_temporary(backend).and_then(|()| backend.commit().map(|_| ())).is_err() {
+        backend.rollback();
+    }
 }
 
 /// Removes temporary schemas that a crash left behind.
@@ -172,7 +195,10 @@ pub fn drop_leftover_temporary(store: &Store) -> Result<()> {
         let gone = |oid: Oid| schemas.contains(&oid);
         let mut keys: Vec<EntryKey> =
             catalog.views().filter(|one| gone(one.schema)).map(|one| EntryKey::View(one.oid)).collect();
-        keys.extend(catalog.tables().filter(|one| gone(one.schema)).map(|one| EntryKey::Table(one.id.0)));
+        for table in catalog.tables().filter(|one| gone(one.schema)) {
+            keys.extend(scripts_of(catalog, table.id));
+            keys.push(EntryKey::Table(table.id.0));
+        }
         keys.extend(catalog.sequences().filter(|one| gone(one.schema)).map(|one| EntryKey::Sequence(one.oid)));
         keys.extend(schemas.iter().map(|oid| EntryKey::Schema(*oid)));
         for key in keys {

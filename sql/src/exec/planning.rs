@@ -118,7 +118,8 @@ fn role_named(backend: &Backend, name: &str) -> Result<(Oid, bool)> {
 fn set_role(backend: &Backend, name: &str, local: bool) -> Result<String> {
     let session = backend.session_user.get();
     let set = backend.catalogs();
-    let session_super = set.shared.role(session).is_some_and(|role| role.superuser) || backend.internal;
+    let session_super = set.shared.role(session).is_some_and(|role| role.superuser)
+        || (backend.internal && session == crate::catalog::BOOTSTRAP_ROLE);
     if name.eq_ignore_ascii_case("none") {
         backend.settings.borrow_mut().set("role", Some("none"), local)?;
     } else {
@@ -140,7 +141,13 @@ fn set_session_authorization(backend: &Backend, name: &str, local: bool) -> Resu
     // Who logged in decides, whatever role is taken on now.
     let login = backend.control.info.lock().user.clone();
     let login = backend.catalogs().shared.role_by_name(&login).map(|role| (role.oid, role.superuser));
-    if !backend.internal && !login.is_some_and(|(own, superuser)| superuser || own == oid) {
+    let may = match login {
+        Some((own, superuser)) => {
+            superuser || own == oid || (backend.internal && own == crate::catalog::BOOTSTRAP_ROLE)
+        }
+        None => backend.internal,
+    };
+    if !may {
         return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, "permission denied to set session authorization"));
     }
     backend.settings.borrow_mut().set("session_authorization", Some(name), local)?;

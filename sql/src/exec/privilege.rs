@@ -1,7 +1,7 @@
 //! Who may do what (42501): owners, superusers, grants to a role, to its groups, and to PUBLIC.
 
 use super::Backend;
-use crate::catalog::{AclItem, Catalog, CatalogSet, Column, Privilege, Relation};
+use crate::catalog::{AclItem, Catalog, CatalogSet, Column, Privilege, Relation, TriggerDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::plan::Need;
 use crate::types::Oid;
@@ -123,6 +123,21 @@ pub fn check_privileges(backend: &Backend, needed: &[(Oid, Privilege)]) -> Resul
         let usage = *privilege == Privilege::Usage && allows(&set, role, owner, &acl, Privilege::Update);
         if !usage && !allows(&set, role, owner, &acl, *privilege) {
             return Err(denied(kind, &name));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the current role may read the tables that a trigger's events come from, also those that are dropped.
+/// Errors: 42501.
+pub fn check_watched(backend: &Backend, def: &TriggerDef) -> Result<()> {
+    let set = backend.catalogs();
+    let Some(catalog) = set.database(backend.database) else { return Ok(()) };
+    let role = backend.current_user.get();
+    let watched = def.events.iter().filter_map(|event| catalog.watched(def, event.table));
+    for table in watched {
+        if !allows(&set, role, table.owner, &table.acl, Privilege::Select) {
+            return Err(denied("table", &table.name));
         }
     }
     Ok(())

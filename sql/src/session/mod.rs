@@ -112,7 +112,7 @@ impl Drop for Session {
         self.internal = None;
         self.backend.rollback();
         if self.backend.temp_schema.get().is_some() {
-            let _ = crate::exec::objects::drop_temporary(&self.backend);
+            crate::exec::objects::end_temporary(&self.backend);
         }
         if !self.sibling {
             self.backend.shared.unregister(self.backend.pid);

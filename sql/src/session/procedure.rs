@@ -13,7 +13,7 @@ use sqlparser::ast;
 
 use super::portal::{Portal, Source, Step, plain_columns};
 use super::{Block, Current, Session};
-use crate::catalog::TriggerId;
+use crate::catalog::{TriggerDef, TriggerId};
 use crate::change::{CommitNo, Position, ProcedureCall, ProcedureShape, Progress, QueryResult, RunningProcedure};
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::Backend;
@@ -566,6 +566,11 @@ impl Session {
     /// 57014 if the client cancelled or its statement's time is over; 57P01 if the session must end.
     pub fn check_cancel(&self) -> Result<()> {
         self.backend.check_cancel()
+    }
+
+    /// Checks that the session's role may see a trigger's events (CDB-720). Errors: 42501.
+    pub fn check_watched(&self, def: &TriggerDef) -> Result<()> {
+        crate::exec::check_watched(&self.backend, def)
     }
 
     /// A message for the client, subject to client_min_messages.

@@ -6,7 +6,7 @@
 use crate::catalog::{Catalog, Column, ConstraintKind, TRIPLINE, TableDef, TableId, TriggerDef};
 use crate::error::Result;
 use crate::plan::{SystemContext, SystemRelation};
-use crate::types::{Oid, Row, Value, oid};
+use crate::types::{DecimalFormat, Oid, Row, Value, oid};
 
 use super::catalog;
 
@@ -122,7 +122,10 @@ fn column_type(table: &TableDef, column: &Column) -> (String, String, Option<i64
         oid::INT8 if checks("{} BETWEEN 0 AND 4294967295") => plain("u_int", "int", Some(4)),
         oid::INT8 => plain("longlong", "largeint", Some(8)),
         oid::NUMERIC if checks("{} BETWEEN 0 AND 18446744073709551615") => plain("u_longlong", "largeint", Some(8)),
-        oid::NUMERIC => plain("decimal128", "decimal", Some(16)),
+        oid::NUMERIC => match DecimalFormat::of(column.ty) {
+            Some(format) => plain(format.name, "decimal", Some(format.bytes)),
+            None => plain("decimal128", "decimal", Some(16)),
+        },
         oid::FLOAT4 => plain("float", "smallfloat", Some(4)),
         oid::FLOAT8 => plain("double", "double", Some(8)),
         oid::VARCHAR | oid::BPCHAR => {

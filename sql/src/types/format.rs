@@ -40,6 +40,7 @@ pub fn format_type(ty: DataType) -> String {
             let (precision, scale) = typmod::numeric_precision_scale(ty.typmod);
             format!("numeric({precision},{scale})")
         }
+        oid::NUMERIC => typmod::DecimalFormat::of(ty).map_or(info.sql_name, |format| format.name).to_owned(),
         oid::TIME => format!("time({}) without time zone", ty.typmod),
         oid::TIMETZ => format!("time({}) with time zone", ty.typmod),
         oid::TIMESTAMP => format!("timestamp({}) without time zone", ty.typmod),

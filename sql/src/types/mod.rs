@@ -40,5 +40,5 @@ pub use lenient::{ami_text, lenient_cast};
 pub use numeric::Numeric;
 pub use range::{Bound, RANGE_TYPES, Range, range_element, range_over};
 pub use text::{ObjectNames, TextStyle, from_text, parse_array, parse_record, to_text};
-pub use typmod::apply_typmod;
+pub use typmod::{DecimalFormat, apply_typmod};
 pub use value::{Array, EnumLabel, Interval, Record, Row, Value};

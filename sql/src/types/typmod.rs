@@ -1,11 +1,12 @@
 //! Type modifiers applied to values (PG-94): lengths of text, precision of numbers, times and intervals.
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use num_bigint::{BigInt, Sign};
 
 use super::datetime::MICROS_PER_SECOND;
 use super::datetime::timestamp_from_parts;
-use super::numeric::{Numeric, decimal_digits};
+use super::numeric::{Numeric, decimal_digits, pow10};
 use super::{Array, DataType, Interval, Value, element_type_of, oid};
 use crate::error::{Result, SqlError, SqlState};
 
@@ -24,6 +25,76 @@ pub(in crate::types) fn numeric_precision_scale(typmod: i32) -> (i32, i32) {
     let packed = typmod - 4;
     // The scale has 11 bits with a sign.
     (packed >> 16 & 0xFFFF, ((packed & 0x7FF) ^ 1024) - 1024)
+}
+
+/// A decimal type of Comdb2 (CDB-401): numeric that keeps so many significant digits, as IEEE 754's formats do. Its
+/// modifier is one that PostgreSQL takes for none.
+#[derive(Debug)]
+pub struct DecimalFormat {
+    /// Comdb2's name.
+    pub name: &'static str,
+    /// Bytes that Comdb2 stores.
+    pub bytes: i64,
+    typmod: i32,
+    digits: i64,
+    /// Of the first digit.
+    exponent_max: i64,
+}
+
+const DECIMAL_FORMATS: [DecimalFormat; 3] = [
+    DecimalFormat { name: "decimal32", bytes: 4, typmod: 1, digits: 7, exponent_max: 96 },
+    DecimalFormat { name: "decimal64", bytes: 8, typmod: 2, digits: 16, exponent_max: 384 },
+    DecimalFormat { name: "decimal128", bytes: 16, typmod: 3, digits: 34, exponent_max: 6144 },
+];
+
+impl DecimalFormat {
+    /// The format of a numeric type, if it is one of Comdb2's.
+    #[must_use]
+    pub fn of(ty: DataType) -> Option<&'static DecimalFormat> {
+        DECIMAL_FORMATS.iter().find(|format| ty.oid == oid::NUMERIC && ty.typmod == format.typmod)
+    }
+
+    /// The type by Comdb2's name.
+    #[must_use]
+    pub fn type_named(name: &str) -> Option<DataType> {
+        let found = DECIMAL_FORMATS.iter().find(|format| format.name == name)?;
+        Some(DataType::with_typmod(oid::NUMERIC, found.typmod))
+    }
+
+    /// A number with no more digits than it holds, halves to the even digit. Errors: 22003.
+    fn round(&self, number: Numeric) -> Result<Numeric> {
+        let Some((digits, scale)) = number.digits_and_scale() else { return Ok(number) };
+        // The smallest step of the format is the other limit.
+        let scale_max = self.exponent_max + self.digits - 2;
+        let excess = (decimal_digits(digits.magnitude()) - self.digits).max(scale - scale_max).max(0);
+        let (digits, scale) = (round_half_even(digits, excess.unsigned_abs()), scale - excess);
+        if decimal_digits(digits.magnitude()) - scale - 1 > self.exponent_max {
+            let (name, limit) = (self.name, self.exponent_max + 1);
+            return Err(SqlError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow")
+                .detail(format!("A {name} must round to an absolute value less than 10^{limit}.")));
+        }
+        if excess == 0 { Ok(number) } else { Numeric::from_digits(digits, scale) }
+    }
+}
+
+/// `digits / 10^places`, halves to the even digit.
+fn round_half_even(digits: BigInt, places: u64) -> BigInt {
+    if places == 0 {
+        return digits;
+    }
+    let unit = pow10(places);
+    let kept = &digits / &unit;
+    let rest: BigInt = (&digits - &kept * &unit) * 2u32;
+    let up = match rest.magnitude().cmp(unit.magnitude()) {
+        Ordering::Less => false,
+        Ordering::Equal => kept.bit(0),
+        Ordering::Greater => true,
+    };
+    match (up, digits.sign()) {
+        (false, _) => kept,
+        (true, Sign::Minus) => kept - 1u32,
+        (true, _) => kept + 1u32,
+    }
 }
 
 /// Field mask and precision of an interval modifier.
@@ -81,6 +152,10 @@ pub fn apply_typmod(value: Value, ty: DataType, explicit: bool) -> Result<Value>
             _ => Ok(Value::Text(text)),
         },
         Value::Numeric(number) if ty.oid == oid::NUMERIC && ty.typmod >= 4 => round_numeric(*number, ty.typmod),
+        Value::Numeric(number) => match DecimalFormat::of(ty) {
+            Some(format) => Ok(Value::Numeric(Box::new(format.round(*number)?))),
+            None => Ok(Value::Numeric(number)),
+        },
         Value::Time(micros) => Ok(Value::Time(round_micros(micros, ty.typmod))),
         Value::TimeTz(micros, zone) => Ok(Value::TimeTz(round_micros(micros, ty.typmod), zone)),
         Value::Timestamp(micros) => round_timestamp(micros, ty.typmod).map(Value::Timestamp),

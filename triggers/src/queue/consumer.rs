@@ -614,7 +614,8 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
             LuaValue::Table(table) => options(table)?,
             _ => return Err(mlua::Error::runtime("bad argument to 'consumer' (table expected)")),
         };
-        with_consumer(lua, |consumer, _| {
+        with_consumer(lua, |consumer, session| {
+            session.check_watched(&consumer.party.def)?;
             if consumer.registered {
                 return Err(SqlError::new(
                     SqlState::new("38000"),
@@ -707,7 +708,10 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
             Ok(0)
         })
     })?;
-    let emit_timeout = lua.create_function(|lua, (_, ms): (LuaValue, f64)| {
+    let emit_timeout = lua.create_function(|lua, (_, ms): (LuaValue, Option<f64>)| {
+        let Some(ms) = ms.filter(|ms| !ms.is_nan()) else {
+            return Err(mlua::Error::runtime("bad argument to 'emit_timeout' (number expected)"));
+        };
         if ms < 0.0 {
             return Ok(-1);
         }
@@ -772,6 +776,7 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
 
 const API: &str = "
 local db, token, yield, begin, register, again, look, deadline, consume, next, emit_timeout, emit = ...
+local tonumber, error = tonumber, error
 local function acquire(till)
   while true do
     local done, registered = register(till)
@@ -790,8 +795,9 @@ end
 local methods = {
   get = function() return find(nil, true) end,
   poll = function(_, ms)
-    ms = tonumber(ms) or 0
-    if ms <= 0 then return find(nil, false) end
+    ms = tonumber(ms)
+    if not ms then error(\"bad argument to 'poll' (number expected)\", 2) end
+    if not (ms > 0) then return find(nil, false) end
     return find(deadline(ms), true)
   end,
   consume = consume,

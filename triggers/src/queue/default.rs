@@ -100,7 +100,10 @@ local options = { with_id = true, emit_timeout = 10000 }
 
 local function read(text)
   if text == nil or db:isnull(text) then return end
-  for name, value in pairs(db:json_to_table(text)) do
+  local given
+  if type(text) == 'string' then given = db:json_to_table(text) end
+  if type(given) ~= 'table' then return 'the options must be a JSON object' end
+  for name, value in pairs(given) do
     if booleans[name] then
       if type(value) ~= 'boolean' then return \"invalid value for option '\" .. name .. \"'\" end
     elseif numbers[name] then

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mlua::{Lua, LuaString, Table};
 use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{LoggedChange, Position, RowChange};
-use tripline_sql::error::Result;
+use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, TextStyle, Value, to_text};
 
 use crate::kind::{Delivery, Operation};
@@ -90,7 +90,7 @@ impl Tables {
 
     fn build(&self, lua: &Lua, delivery: &Delivery<'_>) -> mlua::Result<Table> {
         let event = lua.create_table_with_capacity(0, 5)?;
-        event.raw_set("id", blob(&id(delivery.position)))?;
+        event.raw_set("id", blob(&id(delivery.position).map_err(mlua::Error::external)?))?;
         let operation = Operation::of(&delivery.change.change);
         event.raw_set("type", ["add", "upd", "del"][operation as usize])?;
         let Some(watched) = self.0.get(&delivery.change.table) else { return Ok(event) };
@@ -123,10 +123,22 @@ fn row(lua: &Lua, shown: &[(LuaString, usize, DataType)], values: &[Value]) -> m
     Ok(table)
 }
 
-/// Eight bytes that never come again: commit and place within it.
-fn id(position: Position) -> [u8; 8] {
-    position.commit.0.wrapping_shl(24).wrapping_add(u64::from(position.ordinal)).to_be_bytes()
+/// Eight bytes that never come again (CDB-609): commit and place within it. With the first bit set the place has 28 bits
+/// instead of 24. Errors: 54000 beyond these.
+fn id(position: Position) -> Result<[u8; 8]> {
+    let (commit, place) = (position.commit.0, u64::from(position.ordinal));
+    let bits = match (commit, place) {
+        (0..LOW_39, 0..LOW_24) => commit << 24 | place,
+        (0..LOW_35, 0..LOW_28) => 1 << 63 | commit << 28 | place,
+        _ => return Err(SqlError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "no event id for this change")),
+    };
+    Ok(bits.to_be_bytes())
 }
+
+const LOW_24: u64 = 1 << 24;
+const LOW_28: u64 = 1 << 28;
+const LOW_35: u64 = 1 << 35;
+const LOW_39: u64 = 1 << 39;
 
 #[cfg(test)]
 mod tests {
@@ -217,6 +229,23 @@ local function main(event)
     for _, k in ipairs(keys) do table.insert(out, k .. '=' .. tostring(chg[k])) end
     return table.concat(out, ' ')
 end";
+
+    // CDB-609: also where one transaction changes more rows than 24 bits can number.
+    #[test]
+    fn ids_never_come_again() {
+        let id = |commit: u64, ordinal: u32| id(Position { commit: CommitNo(commit), ordinal });
+        let mut seen = std::collections::HashSet::new();
+        let top = 1 << 24;
+        for commit in [0, 1, 2, 16, 17, 1 << 24, (1 << 28) + 1, (1 << 35) - 1] {
+            for ordinal in [0, 1, 2, top - 1, top, top + 1, 2 * top, 3 * top + 1, (1 << 28) - 1] {
+                assert!(seen.insert(id(commit, ordinal).unwrap()), "{commit} {ordinal}");
+            }
+        }
+        for (commit, ordinal) in [(1, 1 << 28), (1 << 35, top), (1 << 39, 0), (u64::MAX, 5)] {
+            assert_eq!(id(commit, ordinal).unwrap_err().state(), SqlState::PROGRAM_LIMIT_EXCEEDED);
+        }
+        assert_eq!(id((1 << 39) - 1, top - 1).unwrap(), (u64::MAX >> 1).to_be_bytes());
+    }
 
     // CDB-502, CDB-601, CDB-609
     #[test]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mlua::{Function, Value as LuaValue};
-use tripline_sql::catalog::{Catalog, CatalogSet, FunctionDef, TableDef, TableId, TriggerDef, TriggerId};
+use tripline_sql::catalog::{Catalog, CatalogSet, FunctionDef, Persistence, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{Cause, CommitNo, HookContext, LoggedChange, Position, RowId};
 use tripline_sql::engine::Engine;
 use tripline_sql::error::{Result, SqlError, SqlState};
@@ -97,6 +97,10 @@ fn check_queue(ctx: &mut dyn HookContext, mut def: TriggerDef, with_procedure: b
     }
     for event in &mut def.events {
         let table = table_of(&catalog, event.table)?;
+        if table.persistence != Persistence::Permanent {
+            // Its changes are not logged, so that nobody would ever be told of them.
+            return Err(SqlError::unsupported(format!("watching a temporary or unlogged table (\"{}\")", table.name)));
+        }
         for columns in [&mut event.insert, &mut event.update, &mut event.delete].into_iter().flatten() {
             fix_columns(&table, columns)?;
         }
@@ -191,15 +195,23 @@ fn sequence_name(id: TriggerId) -> String {
     format!("trigger_{}_sequence", id.0)
 }
 
-/// The columns of an event are fixed when the trigger is created (CDB-503). Errors: 42703.
+/// The columns of an event are fixed when the trigger is created (CDB-503). Errors: 42701, 42703.
 fn fix_columns(table: &TableDef, columns: &mut Vec<String>) -> Result<()> {
     if columns.is_empty() {
         *columns = table.live_columns().map(|(_, column)| column.name.clone()).collect();
         return Ok(());
     }
-    for name in columns.iter_mut() {
+    for at in 0..columns.len() {
+        let (before, rest) = columns.split_at_mut(at);
+        let Some(name) = rest.first_mut() else { continue };
         let found = table.live_columns().find(|(_, column)| column.name.eq_ignore_ascii_case(name));
         match found {
+            Some((_, column)) if before.contains(&column.name) => {
+                return Err(SqlError::new(
+                    SqlState::DUPLICATE_COLUMN,
+                    format!("column \"{name}\" specified more than once"),
+                ));
+            }
             Some((_, column)) => name.clone_from(&column.name),
             None => {
                 return Err(SqlError::new(
@@ -226,6 +238,11 @@ impl Subscriber for Queue {
         true
     }
 
+    /// Whoever made the trigger may do no more through it than without it (CDB-513).
+    fn role(&self) -> Oid {
+        self.def.owner
+    }
+
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>> {
         Ok(Box::new(Runner {
             machine: self.machine(engine, Some(session))?,
@@ -245,7 +262,7 @@ impl Queue {
         let machine = Machine::new(Limits::LUA)?;
         let clock = Some(engine.env().clock.clone());
         let name = self.def.name.clone();
-        machine.lua().set_app_data(Host { session, clock, name, managed: true, ..Host::default() });
+        machine.lua().set_app_data(Host { session, clock, name, managed: true, strict: true, ..Host::default() });
         machine.lua().set_app_data(Interrupt(interrupt));
         Ok(machine)
     }
@@ -430,7 +447,15 @@ impl Worker for Runner {
             host.doomed = None;
         }
         let cause = Cause { position: delivery.position, hops: delivery.hops.saturating_add(1) };
-        self.with_session(|session| session.begin_internal(Some(cause), None))?;
+        let owner = self.queue.def.owner;
+        self.with_session(|session| {
+            session.begin_internal(Some(cause), None)?;
+            // Also where the procedure took on another role for the event before.
+            session.with_hook_context(&mut |ctx| {
+                ctx.act_as(owner);
+                Ok(())
+            })
+        })?;
         let result = self.next_number().and_then(|number| {
             self.run(delivery, number)?;
             self.step(delivery.position, number)

@@ -134,6 +134,10 @@ impl Instruction {
     /// Reads a line without its end. Errors: what is wrong, and at which byte.
     pub fn parse(line: &[u8]) -> Result<Instruction, Malformed> {
         let text = std::str::from_utf8(line).map_err(|_| Malformed("not UTF-8".to_owned()))?;
+        // No text of the store holds one.
+        if let Some(at) = text.find('\0') {
+            return Err(Malformed(format!("character 0 at byte {at}")));
+        }
         Reader { text, at: 0 }.instruction()
     }
 
@@ -366,7 +370,7 @@ impl<'a> Reader<'a> {
             }
             Some('U') => {
                 self.at += 1;
-                STANDARD.decode(text.as_bytes()).map(Field::Binary).or_else(|_| self.wrong("expected base64 before"))
+                STANDARD.decode(text.as_bytes()).map(Field::Binary).or_else(|_| self.wrong("this text is no base64,"))
             }
             Some('T') => {
                 self.at += 1;
@@ -424,7 +428,11 @@ impl<'a> Reader<'a> {
         } else {
             high
         };
-        char::from_u32(code).map_or_else(|| self.wrong("half a character"), Ok)
+        match char::from_u32(code) {
+            Some('\0') => self.wrong("a text holds no character 0"),
+            Some(c) => Ok(c),
+            None => self.wrong("half a character"),
+        }
     }
 
     fn hex(&mut self) -> Result<u32, Malformed> {
@@ -506,6 +514,9 @@ mod tests {
         assert!(wrong("O|a=1,b=2").contains('|'));
         assert!(wrong("O|a=\"x").contains("no end"));
         assert!(wrong("O|a=\"\\q\"").contains("escape"));
+        assert!(wrong("O|a=\"x\\u0000\"").contains("character 0"));
+        assert!(wrong("O|a=\"x\0\"").contains("character 0"));
+        assert!(wrong("O|a=\"!!\"U").contains("base64"));
         assert!(wrong("O|a=nil").contains("value"));
         assert!(Instruction::parse(b"O|a=\"\xff\"").is_err());
     }

@@ -48,6 +48,7 @@ impl Kind for Relay {
 
     fn check(&self, ctx: &mut dyn HookContext, mut def: TriggerDef) -> Result<TriggerDef> {
         kind::table_count(&def, def.tables.len() == 1, "one table")?;
+        kind::permanent_only(&ctx.catalog(), &def)?;
         let options = Options::of(&def)?;
         let catalog = ctx.catalog();
         let source = match def.tables.first() {

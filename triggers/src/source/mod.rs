@@ -94,6 +94,9 @@ fn config(def: &TriggerDef) -> Result<Config> {
 /// Runs a text on a data source and waits for its result. Errors: 42704 for an unknown one; 08001 when it cannot be
 /// reached; what it says, with its own code; 57014.
 pub(crate) fn execute(ctx: &mut dyn HookContext, source: &str, text: &str) -> Result<QueryResult> {
+    if text.trim().is_empty() {
+        return Err(SqlError::syntax("EXECUTE needs a statement to be sent"));
+    }
     let catalog = ctx.catalog();
     let found = catalog.triggers().find(|def| def.kind == KIND && def.name.eq_ignore_ascii_case(source));
     if source.eq_ignore_ascii_case("ami") {

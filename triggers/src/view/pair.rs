@@ -9,11 +9,11 @@ use std::sync::Arc;
 use tripline_sql::catalog::{Catalog, TableDef};
 use tripline_sql::change::RowId;
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::{DataType, Row, Value, encode_key, oid};
+use tripline_sql::types::{DataType, Row, Value, encode_key, is_enum, oid};
 
 use super::select::{self, Cast, Named, Place};
 use crate::script::ami::{
-    Binary, Code, Compare, Expr, Image, Type, Val, convert_value, expressions, find_column, text_of,
+    Binary, Code, Compare, Expr, Image, Type, Val, convert_value, expressions, find_column, instant, text_of,
 };
 
 /// What both values of an equality are brought to (AMI-31).
@@ -26,6 +26,8 @@ enum Common {
     Floating,
     Decimal,
     Text,
+    /// Dates and times of a day; those without a zone are read as UTC, so that no session's zone matters.
+    Instant,
     /// A `char(n)` on one side: blanks at its end do not count.
     Padded,
     /// They never meet.
@@ -33,7 +35,7 @@ enum Common {
 }
 
 fn is_whole(ty: DataType) -> bool {
-    matches!(ty.oid, oid::INT2 | oid::INT4 | oid::INT8)
+    matches!(ty.oid, oid::INT2 | oid::INT4 | oid::INT8 | oid::OID)
 }
 
 fn is_number(ty: DataType) -> bool {
@@ -49,9 +51,12 @@ impl Common {
         let has = |test: fn(DataType) -> bool| (test(left), test(right));
         let numeric = left.oid == oid::NUMERIC || right.oid == oid::NUMERIC;
         let time = |ty: DataType| ty.oid == oid::TIMESTAMPTZ;
+        let dated = |ty: DataType| matches!(ty.oid, oid::DATE | oid::TIMESTAMP | oid::TIMESTAMPTZ);
         match (has(is_number), has(is_text)) {
             (_, (true, true)) if left.oid == oid::BPCHAR || right.oid == oid::BPCHAR => Common::Padded,
             _ if left.oid == right.oid => Common::Same,
+            _ if is_enum(left.oid) && is_enum(right.oid) => Common::Text,
+            _ if dated(left) && dated(right) => Common::Instant,
             (_, (true, true)) => Common::Text,
             ((true, true), _) if is_whole(left) && is_whole(right) => Common::Whole,
             ((true, true), _) if numeric => Common::Decimal,
@@ -87,6 +92,7 @@ impl Common {
             Common::Whole => convert_value(Type::Long, milliseconds(value)),
             Common::Floating => convert_value(Type::Double, value.clone()),
             Common::Decimal => convert_value(Type::BigDecimal, convert_value(Type::Number, milliseconds(value))),
+            Common::Instant => instant(value).map_or(Value::Null, Value::Timestamp),
             Common::Text => Value::text(text_of(value)),
             Common::Padded => Value::text(text_of(value).trim_end_matches(' ')),
             Common::Never => Value::Null,
@@ -165,6 +171,19 @@ impl Pair {
             pair.on.push((places, common));
         }
         Ok(pair)
+    }
+
+    /// Refuses an equality of types that have nothing in common. Errors: 42804.
+    pub(crate) fn check_types(&self) -> Result<()> {
+        let Some((places, _)) = self.on.iter().find(|(_, common)| *common == Common::Never) else { return Ok(()) };
+        let named = |side: usize| {
+            let table = &self.tables[side];
+            format!("\"{}.{}\"", table.name, table.columns[places[side]].name)
+        };
+        Err(SqlError::new(
+            SqlState::DATATYPE_MISMATCH,
+            format!("on: values of columns {} and {} are never equal", named(0), named(1)),
+        ))
     }
 
     /// The side and place of a column.

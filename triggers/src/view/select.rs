@@ -245,7 +245,7 @@ pub(crate) fn value(code: &Code, row: &[Value], slots: &[Value], locals: &mut Ve
     let mut frame = Frame::new(locals, Limits::AMI);
     frame.new = Cow::Borrowed(row);
     frame.slots = slots;
-    Ok(frame.eval(code)?.into_sql())
+    frame.eval(code)?.into_sql()
 }
 
 /// Rebuilds an expression bottom up from what `f` makes of its outermost parts: where it gives something, that stands

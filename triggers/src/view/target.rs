@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tripline_sql::catalog::{Catalog, ConstraintKind, TableDef, TableId, TriggerDef, TriggerId};
+use tripline_sql::catalog::{Catalog, ConstraintKind, Reserved, TableDef, TableId, TriggerDef, TriggerId};
 use tripline_sql::change::{HookContext, RowChange, Verdict};
 use tripline_sql::error::{Result, SqlError, SqlState};
 
@@ -36,7 +36,7 @@ pub(crate) fn check_free(catalog: &Catalog, def: &TriggerDef, target: &TableDef,
     }
 }
 
-/// Checks indexes and NOT NULL columns of a managed target. Errors: 42P17.
+/// Checks indexes, NOT NULL columns and the column of expiry of a managed target. Errors: 42P17.
 pub(crate) fn check_shape(target: &TableDef, filled: &[usize]) -> Result<()> {
     let unique = target.indexes.iter().find(|index| index.unique || index.primary);
     if let Some(index) = unique {
@@ -52,6 +52,15 @@ pub(crate) fn check_shape(target: &TableDef, filled: &[usize]) -> Result<()> {
         return Err(SqlError::new(
             SqlState::INVALID_OBJECT_DEFINITION,
             format!("table \"{}\" has a primary key and cannot be maintained by a trigger", target.name),
+        ));
+    }
+    if (0..target.columns.len()).any(|place| target.reserved(place) == Some(Reserved::Expiry)) {
+        return Err(SqlError::new(
+            SqlState::INVALID_OBJECT_DEFINITION,
+            format!(
+                "rows of table \"{}\" expire by their column \"E\", and it cannot be maintained by a trigger",
+                target.name
+            ),
         ));
     }
     for (place, column) in target.live_columns() {

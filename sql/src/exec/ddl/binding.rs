@@ -19,7 +19,7 @@ use crate::plan::{
     query_uses, resolve_type,
 };
 use crate::store::{ScanCursor, WriteOutcome};
-use crate::types::{CastContext, DataType, Oid, Row, Value, cast, oid};
+use crate::types::{CastContext, DataType, DecimalFormat, Oid, Row, Value, cast, oid};
 
 impl Ddl<'_> {
     pub(super) fn bind<T>(&self, work: impl FnOnce(&BindContext<'_>) -> Result<T>) -> Result<T> {
@@ -412,7 +412,7 @@ fn comdb2_type(ty: &ast::DataType) -> Option<DataType> {
         ("intervalym", None) => DataType::with_typmod(oid::INTERVAL, YEAR_TO_MONTH << 16 | 0xFFFF),
         ("intervalds", None) => DataType::with_typmod(oid::INTERVAL, DAY_TO_SECOND << 16 | 3),
         ("intervaldsus", None) => DataType::with_typmod(oid::INTERVAL, DAY_TO_SECOND << 16 | 6),
-        ("decimal32" | "decimal64" | "decimal128", None) => DataType::NUMERIC,
+        (name, None) => return DecimalFormat::type_named(name),
         _ => return None,
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::{Ddl, find_column, key_columns, names};
-use crate::catalog::{ConstraintKind, IndexDef, IndexKey, IndexMethod, TableDef, TriggerDef};
+use crate::catalog::{ConstraintKind, IndexDef, IndexKey, IndexMethod, Reserved, TableDef, TriggerDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{fold, object_name};
 use crate::types::{DataType, Oid, oid, shown_type};
@@ -183,6 +183,11 @@ impl Ddl<'_> {
                 let text = format!("table \"{}\" cannot have a unique or exclusion constraint", now.name);
                 return Err(unmaintainable(text, &trigger));
             }
+        }
+        let expires =
+            |table: &TableDef| (0..table.columns.len()).any(|place| table.reserved(place) == Some(Reserved::Expiry));
+        if expires(&now) && !expires(before) {
+            return Err(unmaintainable(format!("rows of table \"{}\" cannot expire", now.name), &trigger));
         }
         for (place, column) in now.live_columns().filter(|(_, column)| column.not_null) {
             let was = before.columns.get(place).is_some_and(|column| column.not_null);

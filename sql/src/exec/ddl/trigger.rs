@@ -222,7 +222,7 @@ impl Ddl<'_> {
     }
 
     /// CDB-102, 103: a version is stored under its name; the first one is the default.
-    /// The name is its owner's: a trigger runs its default version with all rights. Errors: 42501 it is another's, 42602 an
+    /// The name is its owner's: a trigger runs its default version with the rights of the trigger's owner. Errors: 42501 it is another's, 42602 an
     /// illegal name (CDB-108).
     pub(super) fn create_procedure(&self, spec: &ProcedureSpec) -> Result<String> {
         if spec.dialect == COMDB2 && !spec.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {

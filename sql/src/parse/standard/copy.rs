@@ -36,6 +36,7 @@ pub(super) fn statement(c: &mut Cursor) -> Result<Statement> {
         let query = part(c, open + 1, close)?;
         match &*query.statement {
             Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {}
+            Statement::ExecProcedure { .. } => return Err(SqlError::unsupported("COPY of a procedure's rows")),
             _ => return Err(super::near(c.text, open + 1, open + 2)),
         }
         while c.parser.index() <= index {

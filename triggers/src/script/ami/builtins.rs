@@ -10,7 +10,7 @@ use tripline_sql::types::{Value, oid};
 use super::ast::{Arith, Type};
 use super::format;
 use super::interp::Frame;
-use super::value::{self, Rows, Val, class_name, convert_value, equals, order, to_string};
+use super::value::{self, Parts, Rows, Val, class_name, convert_value, equals, order, to_string};
 
 /// Code of a function.
 pub(crate) type BuiltinFn = fn(&mut Frame<'_>, &[Val]) -> Result<Val>;
@@ -108,7 +108,7 @@ static METHODS: &[Method] = &[
     m("getClassName", ANY, 0, 0, Type::String, false, |_, t, _| Ok(Val::text(class_name(t)))),
     m("toJson", ANY, 0, 0, Type::String, false, |frame, t, _| {
         let mut out = String::new();
-        write_json(t, &mut out, 0)?;
+        write_json(t, &mut out, 0, &mut Parts::new())?;
         frame.charge(out.len())?;
         Ok(Val::text(out))
     }),
@@ -133,7 +133,10 @@ static METHODS: &[Method] = &[
     }),
     m("remove", COLLECTIONS, 1, 1, Type::Object, true, |_, t, a| Ok(remove(t, &a[0]))),
     m("containsKey", &[Type::Map], 1, 1, Type::Boolean, false, |_, t, a| {
-        Ok(Val::bool(pairs(t).iter().any(|(key, _)| equals(key, &a[0]))))
+        Ok(Val::bool(match t {
+            Val::Map(map) => place_of(map, &a[0]).is_some(),
+            other => pairs(other).iter().any(|(key, _)| equals(key, &a[0])),
+        }))
     }),
     m("containsValue", &[Type::Map], 1, 1, Type::Boolean, false, |_, t, a| {
         Ok(Val::bool(pairs(t).iter().any(|(_, item)| equals(item, &a[0]))))
@@ -157,7 +160,7 @@ static METHODS: &[Method] = &[
     m("addAll", LINES, 1, 1, Type::Object, true, |frame, t, a| add(frame, t, &items(&a[0]))),
     m("contains", &[Type::List, Type::Set, Type::String], 1, 1, Type::Boolean, false, |_, t, a| {
         Ok(Val::bool(match t {
-            Val::List(_) | Val::Set(_) => items(t).iter().any(|item| equals(item, &a[0])),
+            Val::List(items) | Val::Set(items) => place_in(items, &a[0]).is_some(),
             other => other.as_text().zip(a[0].as_text()).is_some_and(|(s, part)| s.contains(&*part)),
         }))
     }),
@@ -165,10 +168,7 @@ static METHODS: &[Method] = &[
     m("iterator", LINES, 0, 0, Type::List, false, |_, t, _| Ok(Val::list(items(t)))),
     m("sort", &[Type::List], 0, 0, Type::List, true, |_, t, _| {
         if let Val::List(list) = t {
-            list.lock().sort_by(|a, b| match (a, b) {
-                (Val::S(a), Val::S(b)) => order(a, b).unwrap_or_else(|| a.is_null().cmp(&b.is_null())),
-                _ => std::cmp::Ordering::Equal,
-            });
+            list.lock().sort_by(value::sort_order);
         }
         Ok(t.clone())
     }),
@@ -263,7 +263,8 @@ impl Val {
         match self {
             Val::S(Value::Text(text)) => Some(text.clone()),
             Val::S(Value::Null) => None,
-            other => Some(Arc::from(to_string(other))),
+            Val::S(value) => Some(Arc::from(value::text_of(value))),
+            other => to_string(other).ok().map(Arc::from),
         }
     }
 
@@ -436,7 +437,7 @@ fn split(frame: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {
 
 fn index_of(_: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {
     let found = match target {
-        Val::List(_) => items(target).iter().position(|item| equals(item, &args[0])),
+        Val::List(items) => place_in(items, &args[0]),
         other => other
             .as_text()
             .zip(args[0].as_text())
@@ -455,7 +456,7 @@ fn random(frame: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
 }
 
 fn log(frame: &mut Frame<'_>, args: &[Val], severity: Severity) -> Result<Val> {
-    let text = to_string(&args[0]);
+    let text = to_string(&args[0])?;
     match severity {
         Severity::Info => tracing::info!(target: "amiscript", "{text}"),
         _ => tracing::warn!(target: "amiscript", "{text}"),
@@ -516,10 +517,39 @@ fn size(value: &Val) -> usize {
 pub(crate) fn index(object: &Val, key: &Val) -> Val {
     match object {
         Val::List(items) => position(key).and_then(|place| items.lock().get(place).cloned()).unwrap_or(Val::NULL),
-        Val::Map(_) | Val::Row(_) => {
+        Val::Map(map) => {
+            let place = place_of(map, key);
+            place.and_then(|place| map.lock().get(place).map(|(_, item)| item.clone())).unwrap_or(Val::NULL)
+        }
+        Val::Row(_) => {
             pairs(object).into_iter().find(|(have, _)| equals(have, key)).map_or(Val::NULL, |(_, item)| item)
         }
         _ => Val::NULL,
+    }
+}
+
+/// The place of a key in a map.
+fn place_of(map: &Mutex<Vec<(Val, Val)>>, key: &Val) -> Option<usize> {
+    let of = |pairs: &[(Val, Val)]| pairs.iter().position(|(have, _)| equals(have, key));
+    match key {
+        // Only collections are locked to be compared, and no collection equals this one.
+        Val::S(_) => of(&map.lock()),
+        _ => {
+            let pairs = map.lock().clone();
+            of(&pairs)
+        }
+    }
+}
+
+/// Whether a list or set has a value, and where.
+fn place_in(items: &Mutex<Vec<Val>>, item: &Val) -> Option<usize> {
+    let of = |items: &[Val]| items.iter().position(|have| equals(have, item));
+    match item {
+        Val::S(_) => of(&items.lock()),
+        _ => {
+            let items = items.lock().clone();
+            of(&items)
+        }
     }
 }
 
@@ -536,7 +566,7 @@ pub(crate) fn set_index(object: &Val, key: Val, item: Val) -> Result<()> {
             Ok(())
         }
         Val::Map(map) => {
-            let found = map.lock().clone().iter().position(|(have, _)| equals(have, &key));
+            let found = place_of(map, &key);
             let mut map = map.lock();
             match found.and_then(|place| map.get_mut(place)) {
                 Some(pair) => pair.1 = item,
@@ -560,15 +590,15 @@ fn remove(target: &Val, key: &Val) -> Val {
                 _ => Val::NULL,
             }
         }
-        Val::Set(_) => {
-            let found = items(target).iter().position(|item| equals(item, key));
-            if let (Some(place), Val::Set(items)) = (found, target) {
+        Val::Set(items) => {
+            let found = place_in(items, key);
+            if let Some(place) = found {
                 items.lock().remove(place);
             }
             Val::bool(found.is_some())
         }
         Val::Map(map) => {
-            let found = pairs(target).iter().position(|(have, _)| equals(have, key));
+            let found = place_of(map, key);
             found.map_or(Val::NULL, |place| map.lock().remove(place).1)
         }
         _ => Val::NULL,
@@ -581,7 +611,7 @@ fn add(frame: &mut Frame<'_>, target: &Val, new: &[Val]) -> Result<Val> {
         Val::List(items) => items.lock().extend(new.iter().cloned()),
         Val::Set(set) => {
             for item in new {
-                if !items(target).iter().any(|have| equals(have, item)) {
+                if place_in(set, item).is_none() {
                     set.lock().push(item.clone());
                 }
             }
@@ -591,10 +621,8 @@ fn add(frame: &mut Frame<'_>, target: &Val, new: &[Val]) -> Result<Val> {
     Ok(Val::bool(true))
 }
 
-fn write_json(value: &Val, out: &mut String, depth: u32) -> Result<()> {
-    if depth > 32 {
-        return Err(SqlError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "value is nested too deeply for JSON"));
-    }
+fn write_json(value: &Val, out: &mut String, depth: u32, parts: &mut Parts) -> Result<()> {
+    parts.take(depth, out.len())?;
     let quote = |text: &str, out: &mut String| out.push_str(&serde_json::Value::from(text).to_string());
     match value {
         Val::S(value) => match value {
@@ -615,7 +643,7 @@ fn write_json(value: &Val, out: &mut String, depth: u32) -> Result<()> {
                 if i > 0 {
                     out.push(',');
                 }
-                write_json(item, out, depth + 1)?;
+                write_json(item, out, depth + 1, parts)?;
             }
             out.push(']');
         }
@@ -625,9 +653,9 @@ fn write_json(value: &Val, out: &mut String, depth: u32) -> Result<()> {
                 if i > 0 {
                     out.push(',');
                 }
-                quote(&to_string(key), out);
+                quote(&to_string(key)?, out);
                 out.push(':');
-                write_json(item, out, depth + 1)?;
+                write_json(item, out, depth + 1, parts)?;
             }
             out.push('}');
         }
@@ -658,6 +686,8 @@ fn from_json(json: serde_json::Value) -> Val {
                 _ => Val::NULL,
             }
         }
+        // No text holds character 0.
+        serde_json::Value::String(text) if text.contains('\0') => Val::NULL,
         serde_json::Value::String(text) => Val::text(text),
         serde_json::Value::Array(items) => Val::list(items.into_iter().map(from_json).collect()),
         serde_json::Value::Object(pairs) => {

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use tripline_sql::catalog::TableDef;
+use tripline_sql::catalog::{Catalog, TableDef, TypeDef};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::expr::scalar::AmiPattern as Pattern;
-use tripline_sql::types::Value;
+use tripline_sql::types::{Value, is_enum};
 
 use super::ast::{Arith, Binary, Compare, Expr, Part, Sent, Sql, Stmt, Type, Unary};
 use super::builtins::{self, BuiltinFn, MethodFn};
@@ -75,6 +75,8 @@ pub(crate) enum Code {
     BitNot(Box<Code>),
     Cond(Box<Code>, Box<Code>, Box<Code>),
     Cast(Type, Box<Code>),
+    /// The label of an enum that has the value's text; null if it has none.
+    Label(Arc<TypeDef>, Box<Code>),
     Template(Vec<Piece>),
     /// `=~` and `!~` with a constant pattern; the flag: matches.
     Matches(Arc<regex::Regex>, Box<Code>, bool),
@@ -160,6 +162,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) arguments: &'a [(Type, String)],
     /// User methods.
     pub(crate) methods: Option<&'a Arc<Methods>>,
+    /// Where the types of the row's columns are defined; none when they are not assigned to.
+    pub(crate) catalog: Option<&'a Catalog>,
 }
 
 impl Scope<'_> {
@@ -172,6 +176,7 @@ impl Scope<'_> {
         outer: &[],
         arguments: &[],
         methods: None,
+        catalog: None,
     };
 }
 
@@ -687,6 +692,14 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// The enum that a column of this type holds, if it is one.
+    fn label(&self, ty: Type) -> Option<&'a Arc<TypeDef>> {
+        match ty {
+            Type::Other(ty) if is_enum(ty.oid) => self.scope.catalog?.user_type(ty.oid),
+            _ => None,
+        }
+    }
+
     /// Code that stores into a variable's place.
     fn store(&mut self, place: Code, ty: Type, value: Code, name: &str, line: u32) -> Result<Code> {
         let value = Box::new(value);
@@ -699,7 +712,10 @@ impl<'a> Compiler<'a> {
                     return Ok(Code::Cast(ty, value));
                 }
                 self.assigns = true;
-                Code::SetColumn(image, place, ty, value)
+                match self.label(ty) {
+                    Some(def) => Code::SetColumn(image, place, Type::Object, Box::new(Code::Label(def.clone(), value))),
+                    None => Code::SetColumn(image, place, ty, value),
+                }
             }
             Code::RowMap(_) => {
                 return Err(error(SqlState::WRONG_OBJECT_TYPE, line, format!("row map \"{name}\" is read-only")));

@@ -14,7 +14,9 @@ use super::ast::{Arith, Type};
 use super::builtins;
 use super::compile::{Block, Code, Image, Op, Piece, Program};
 use super::methods::Methods;
+use super::sql::Site;
 use super::value::{self, Rows, Val};
+use crate::inbox::Marks;
 use crate::script::Limits;
 
 /// Everything a script runs over.
@@ -50,6 +52,8 @@ pub(crate) struct Frame<'a> {
     steps: u64,
     memory: u64,
     calls: u32,
+    /// How many `catch` stand around what runs.
+    trying: u32,
 }
 
 /// A step of the way to the statement where a script stopped.
@@ -112,6 +116,7 @@ impl<'a> Frame<'a> {
             steps: 0,
             memory: 0,
             calls: 0,
+            trying: 0,
         }
     }
 
@@ -344,11 +349,16 @@ impl<'a> Frame<'a> {
             }
             Op::Throw(value) => {
                 let value = self.eval(value)?;
-                return Err(SqlError::new(SqlState::RAISE_EXCEPTION, value::to_string(&value)));
+                return Err(SqlError::new(SqlState::RAISE_EXCEPTION, value::to_string(&value)?));
             }
             Op::Try(body, slot, handler) => {
                 let mut handling = matches!(self.resumed(), Some(Resume::Try(true)));
-                let mut flow = if handling { Ok(Flow::Next) } else { self.block(body) };
+                let mut flow = Ok(Flow::Next);
+                if !handling {
+                    self.trying += 1;
+                    flow = self.block(body);
+                    self.trying -= 1;
+                }
                 if let Err(error) = &flow
                     && catchable(error)
                 {
@@ -366,7 +376,7 @@ impl<'a> Frame<'a> {
             }
             Op::Sql(site) if self.defers && self.calls == 0 && site.defers() => return Ok(Flow::Defer),
             Op::Sql(site) => {
-                let rows = site.run(self)?;
+                let rows = self.statement(site)?;
                 if site.selects() {
                     self.last_rows = Some(Arc::new(rows));
                 }
@@ -444,12 +454,12 @@ impl<'a> Frame<'a> {
                 value
             }
             Code::ChangeVar(slot, ty, op, inner, before) => {
-                let by = self.eval(inner)?.into_sql();
+                let by = self.eval(inner)?.into_sql()?;
                 let Some(vars) = self.vars else { return Ok(Val::NULL) };
                 let mut vars = vars.lock();
                 let Some(place) = vars.get_mut(usize::from(*slot)) else { return Ok(Val::NULL) };
                 let old = place.clone();
-                let before_it = old.clone().into_sql();
+                let before_it = old.clone().into_sql()?;
                 let new = if *op == Arith::Add && builtins::is_text(*ty) {
                     Value::text(value::concat(&before_it, &by))
                 } else {
@@ -461,8 +471,8 @@ impl<'a> Frame<'a> {
             }
             Code::SetColumn(image, place, ty, inner) => {
                 let value = match (ty, self.eval(inner)?) {
-                    (Type::Other(to), value) => value::to_column(value.into_sql(), *to)?,
-                    (ty, value) => value::convert(*ty, value).into_sql(),
+                    (Type::Other(to), value) => value::to_column(value.into_sql()?, *to)?,
+                    (ty, value) => value::convert(*ty, value).into_sql()?,
                 };
                 let row = match image {
                     Image::Old => self.old.to_mut(),
@@ -500,13 +510,14 @@ impl<'a> Frame<'a> {
                 Val::S(Value::Null) => Val::NULL,
                 other => Val::bool(!other.truth()),
             },
-            Code::Neg(inner) => Val::S(value::negate(&self.eval(inner)?.into_sql())?),
-            Code::BitNot(inner) => Val::S(value::arith(Arith::Xor, &self.eval(inner)?.into_sql(), &Value::Int4(-1))?),
+            Code::Neg(inner) => Val::S(value::negate(&self.eval(inner)?.into_sql()?)?),
+            Code::BitNot(inner) => Val::S(value::arith(Arith::Xor, &self.eval(inner)?.into_sql()?, &Value::Int4(-1))?),
             Code::Cond(condition, then, other) => {
                 let branch = if self.truth(condition)? { then } else { other };
                 self.eval(branch)?
             }
             Code::Cast(ty, inner) => value::convert(*ty, self.eval(inner)?),
+            Code::Label(def, inner) => Val::S(value::as_label(def, &self.eval(inner)?.into_sql()?)),
             Code::Template(parts) => {
                 let mut out = String::new();
                 self.template(parts, &mut out)?;
@@ -522,7 +533,7 @@ impl<'a> Frame<'a> {
             }
             Code::InQuery(inner, site, not) => {
                 let value = self.eval(inner)?;
-                let rows = site.run(self)?;
+                let rows = self.statement(site)?;
                 let found = rows.rows.into_iter().any(|row| match &value {
                     Val::List(_) => {
                         let row = Val::list(row.into_iter().map(Val::S).collect());
@@ -585,10 +596,28 @@ impl<'a> Frame<'a> {
                 Val::bool(found != *not)
             }
             Code::Query(site, ty) => {
-                let result = site.run(self)?;
+                let result = self.statement(site)?;
                 shape(*ty, result)
             }
         })
+    }
+
+    /// Runs embedded SQL. Where the script may go on after an error, the statement leaves nothing behind then (AMI-14).
+    fn statement(&mut self, site: &Site) -> Result<Rows> {
+        if self.trying == 0 {
+            return site.run(self);
+        }
+        let ctx = self.context()?;
+        let (mark, inboxes) = (ctx.mark()?, Marks::of(ctx));
+        let result = site.run(self);
+        let ctx = self.context()?;
+        if result.is_ok() {
+            ctx.keep(mark)?;
+        } else {
+            inboxes.undo();
+            ctx.undo(mark)?;
+        }
+        result
     }
 
     fn arith(&mut self, op: Arith, a: &Code, b: &Code) -> Result<Val> {
@@ -612,25 +641,25 @@ impl<'a> Frame<'a> {
             _ => {
                 let left = self.eval(a)?;
                 let right = self.eval(b)?;
-                Self::concat_values(&left, &right)
+                Self::concat_values(&left, &right)?
             }
         };
         self.charge(text.len())?;
         Ok(Val::S(Value::text(text)))
     }
 
-    fn concat_values(a: &Val, b: &Val) -> String {
+    fn concat_values(a: &Val, b: &Val) -> Result<String> {
         if let (Val::S(a), Val::S(b)) = (a, b) {
-            return value::concat(a, b);
+            return Ok(value::concat(a, b));
         }
-        let text = |v: &Val| if v.is_null() { String::new() } else { value::to_string(v) };
-        text(a) + &text(b)
+        let text = |v: &Val| if v.is_null() { Ok(String::new()) } else { value::to_string(v) };
+        Ok(text(a)? + &text(b)?)
     }
 
     fn arith_values(op: Arith, a: Val, b: Val) -> Result<Value> {
         match (&a, &b) {
             (Val::S(a), Val::S(b)) => value::arith(op, a, b),
-            _ if op == Arith::Add => Ok(Value::text(Self::concat_values(&a, &b))),
+            _ if op == Arith::Add => Ok(Value::text(Self::concat_values(&a, &b)?)),
             _ => Err(SqlError::new(SqlState::DATATYPE_MISMATCH, "operator does not work on a collection")),
         }
     }
@@ -647,7 +676,7 @@ impl<'a> Frame<'a> {
                     if value.is_null() {
                         continue;
                     }
-                    let text = value::to_string(&value);
+                    let text = value::to_string(&value)?;
                     self.charge(text.len())?;
                     for c in text.chars() {
                         if Some(c) == *wrap {

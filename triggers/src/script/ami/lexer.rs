@@ -273,6 +273,29 @@ impl Lexer {
         }
     }
 
+    /// `XXXX` of `\uXXXX`; two halves are one character. Character 0 stands in no text.
+    fn unicode(&mut self) -> Result<char> {
+        let mut code = self.hex()?;
+        if (0xD800..0xDC00).contains(&code) && self.peek(0) == Some('\\') && self.peek(1) == Some('u') {
+            self.next();
+            self.next();
+            let low = self.hex()?;
+            if (0xDC00..0xE000).contains(&low) {
+                code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+            }
+        }
+        char::from_u32(code).filter(|c| *c != '\0').ok_or_else(|| self.error("\\u does not stand for a character"))
+    }
+
+    fn hex(&mut self) -> Result<u32> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = self.next().and_then(|c| c.to_digit(16));
+            code = code * 16 + digit.ok_or_else(|| self.error("\\u needs four hexadecimal digits"))?;
+        }
+        Ok(code)
+    }
+
     fn escape(&mut self, text: &mut String) -> Result<()> {
         let c = self.next().ok_or_else(|| self.error("unterminated string"))?;
         text.push(match c {
@@ -281,14 +304,7 @@ impl Lexer {
             't' => '\t',
             'f' => '\u{c}',
             'b' => '\u{8}',
-            'u' => {
-                let mut code = 0_u32;
-                for _ in 0..4 {
-                    let digit = self.next().and_then(|c| c.to_digit(16));
-                    code = code * 16 + digit.ok_or_else(|| self.error("\\u needs four hexadecimal digits"))?;
-                }
-                char::from_u32(code).unwrap_or('\u{fffd}')
-            }
+            'u' => self.unicode()?,
             '\n' => {
                 while self.peek(0).is_some_and(|c| c == ' ' || c == '\t') {
                     self.next();

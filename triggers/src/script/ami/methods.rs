@@ -55,12 +55,18 @@ impl Methods {
     /// the whole declaration. One that cannot be read (it was refused when it was made) is left out.
     #[must_use]
     pub fn of(catalog: &Catalog) -> Arc<Methods> {
-        let mut defs: Vec<&Arc<FunctionDef>> = catalog
-            .functions()
-            .filter(|def| def.kind == FunctionKind::Function && def.dialect == DIALECT && def.language == LANGUAGE)
-            .collect();
-        defs.sort_by_key(|def| def.oid);
+        let defs = Methods::defs(catalog);
         Arc::new(Methods { list: defs.iter().filter_map(|def| Methods::read(&def.body).ok()).collect() })
+    }
+
+    /// Their definitions, in the order in which they were made.
+    pub(crate) fn defs(catalog: &Catalog) -> Vec<Arc<FunctionDef>> {
+        let is_method = |def: &&Arc<FunctionDef>| {
+            def.kind == FunctionKind::Function && def.dialect == DIALECT && def.language == LANGUAGE
+        };
+        let mut defs: Vec<Arc<FunctionDef>> = catalog.functions().filter(is_method).cloned().collect();
+        defs.sort_by_key(|def| def.oid);
+        defs
     }
 
     /// This set and one more declaration: to check `CREATE METHOD` before it is stored.

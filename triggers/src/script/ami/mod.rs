@@ -29,7 +29,7 @@ use interp::End;
 pub(crate) use interp::Frame;
 pub(crate) use parser::{assignments, derived, expressions, single};
 pub(crate) use sql::{PUBLIC, walk};
-pub(crate) use value::{Val, as_label, convert_value, text_of, to_column, type_of};
+pub(crate) use value::{Val, as_label, convert_value, instant, text_of, to_column, type_of};
 
 pub use methods::{DIALECT, LANGUAGE, Methods};
 pub use routine::{Output, Routine, Signature, Source, Variables, call_method, check_method, method_signature};
@@ -90,6 +90,10 @@ impl Kind for AmiScript {
         known.extend(SCRIPTS.iter().map(|(_, name)| *name));
         kind::check_options(&def, &known)?;
         kind::table_count(&def, !def.tables.is_empty(), "at least one table")?;
+        // One that goes with its only table may stand on a temporary one.
+        if def.tables.len() > 1 {
+            kind::permanent_only(&ctx.catalog(), &def)?;
+        }
         if !SCRIPTS.iter().any(|(_, name)| def.option(name).is_some()) {
             return Err(SqlError::new(
                 SqlState::INVALID_OBJECT_DEFINITION,
@@ -103,7 +107,7 @@ impl Kind for AmiScript {
         let mut events = Vec::new();
         for id in &def.tables {
             let table = kind::table_of(&catalog, *id)?;
-            Scripts::compile(&def, &table, &methods)?;
+            Scripts::compile(&catalog, &def, &table, &methods)?;
             events.push(TriggerEvent { table: *id, insert: has([0, 1]), update: has([2, 3]), delete: has([4, 4]) });
             if table.maintained_by != 0 && (mutates || [0, 2, 4].iter().any(|e| def.option(SCRIPTS[*e].1).is_some())) {
                 ctx.notice(SqlError::notice(
@@ -146,7 +150,7 @@ impl Kind for AmiScript {
         instance: &Arc<Instance>,
     ) -> Result<Option<Attachment>> {
         let Some(table) = table else { return Ok(None) };
-        let scripts = Scripts::compile(def, table, &Methods::of(catalog))?;
+        let scripts = Scripts::compile(catalog, def, table, &Methods::of(catalog))?;
         Ok(Some(Attachment::InTransaction(Arc::new(ScriptTrigger {
             vars: vars_of(def, instance)?,
             instance: instance.clone(),
@@ -204,7 +208,7 @@ fn startup_program(def: &TriggerDef, methods: &Arc<Methods>) -> Result<Option<Pr
 struct Scripts([Option<Program>; 5]);
 
 impl Scripts {
-    fn compile(def: &TriggerDef, table: &TableDef, methods: &Arc<Methods>) -> Result<Scripts> {
+    fn compile(catalog: &Catalog, def: &TriggerDef, table: &TableDef, methods: &Arc<Methods>) -> Result<Scripts> {
         let vars = declared_vars(def)?;
         let duplicate = |what: String| SqlError::new(SqlState::DUPLICATE_COLUMN, what);
         for (_, name) in &vars {
@@ -247,7 +251,8 @@ impl Scripts {
         for (slot, (event, option)) in programs.iter_mut().zip(SCRIPTS) {
             if let Some(source) = def.option(option) {
                 let methods = Some(methods);
-                let scope = Scope { vars: &vars, table: Some(table), event, row_var, methods, ..Scope::EMPTY };
+                let (table, catalog) = (Some(table), Some(catalog));
+                let scope = Scope { vars: &vars, table, event, row_var, methods, catalog, ..Scope::EMPTY };
                 *slot = Some(compile::script(source, scope).map_err(|error| in_option(option, error))?);
             }
         }

@@ -123,7 +123,7 @@ pub fn call_method(
     let mut frame = Frame::new(&mut locals, limits);
     frame.ctx = Some(ctx);
     frame.methods = Some(methods.clone());
-    Ok(frame.call_method(place, args.iter().cloned().map(Val::S).collect())?.into_sql())
+    frame.call_method(place, args.iter().cloned().map(Val::S).collect())?.into_sql()
 }
 
 impl Routine {
@@ -180,7 +180,7 @@ impl Routine {
         let result = frame.run_with(&self.program, args.collect())?;
         Ok(match result {
             Some(Val::Table(rows)) => output(&rows),
-            Some(value) => Output::Value(value.into_sql()),
+            Some(value) => Output::Value(value.into_sql()?),
             None => frame.last_rows.take().map_or(Output::Nothing, |rows| output(&rows)),
         })
     }

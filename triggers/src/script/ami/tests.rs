@@ -188,7 +188,7 @@ fn run_in(mock: &mut Mock, source: &str) -> Result<String> {
     let mut locals = Vec::new();
     let mut frame = Frame::new(&mut locals, Limits { steps: 1_000_000, memory_bytes: 1 << 20 });
     frame.ctx = Some(mock);
-    Ok(super::value::to_string(&frame.run(&program)?.unwrap_or(Val::NULL)))
+    super::value::to_string(&frame.run(&program)?.unwrap_or(Val::NULL))
 }
 
 fn run(source: &str) -> Result<String> {

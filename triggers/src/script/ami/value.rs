@@ -17,6 +17,39 @@ use super::ast::{Arith, Compare, Type};
 /// Microseconds from 1970-01-01 to 2000-01-01.
 pub(crate) const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
+/// So many parts of a collection are looked at to write or compare it: one may hold itself, or another many times over.
+const PARTS_MAX: u32 = 1 << 20;
+/// Bytes of a collection's text at most.
+const TEXT_MAX: usize = 64 << 20;
+
+/// Counts the parts looked at. Errors: 54000, too many or too deep.
+pub(crate) struct Parts(u32);
+
+impl Parts {
+    pub(crate) fn new() -> Parts {
+        Parts(PARTS_MAX)
+    }
+
+    /// One more, this deep, of a text that is so long by now.
+    pub(crate) fn take(&mut self, depth: u32, written: usize) -> Result<()> {
+        match self.0.checked_sub(1).filter(|_| depth <= DEPTH_MAX && written <= TEXT_MAX) {
+            Some(left) => {
+                self.0 = left;
+                Ok(())
+            }
+            None => {
+                Err(SqlError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "collection is nested too deeply or is too large")
+                    .detail(format!(
+                        "A text of it would have over {DEPTH_MAX} levels, {PARTS_MAX} parts or {TEXT_MAX} bytes."
+                    )))
+            }
+        }
+    }
+}
+
+/// Levels of a collection that are written or compared.
+const DEPTH_MAX: u32 = 32;
+
 /// A value of a script. Collections are shared by reference, as in AMI.
 #[derive(Clone, Debug)]
 pub(crate) enum Val {
@@ -77,11 +110,11 @@ impl Val {
         }
     }
 
-    /// The SQL value; a collection becomes its text.
-    pub(crate) fn into_sql(self) -> Value {
+    /// The SQL value; a collection becomes its text. Errors: 54000, as `to_string`.
+    pub(crate) fn into_sql(self) -> Result<Value> {
         match self {
-            Val::S(value) => value,
-            other => Value::text(to_string(&other)),
+            Val::S(value) => Ok(value),
+            other => Ok(Value::text(to_string(&other)?)),
         }
     }
 }
@@ -136,6 +169,18 @@ pub(crate) fn as_decimal(value: &Value) -> Option<BigDecimal> {
 /// Milliseconds since 1970 of a timestamptz.
 pub(crate) fn millis(micros: i64) -> i64 {
     micros.saturating_add(EPOCH_MICROS).div_euclid(1000)
+}
+
+/// Microseconds since 2000 of a date (its midnight) or a time of a day, those without a zone read as UTC; none for other
+/// values. A date that no timestamp reaches is below infinity and above all of them.
+pub(crate) fn instant(value: &Value) -> Option<i64> {
+    match value {
+        Value::Timestamp(micros) | Value::TimestampTz(micros) => Some(*micros),
+        Value::Date(i32::MAX) => Some(i64::MAX),
+        Value::Date(i32::MIN) => Some(i64::MIN),
+        Value::Date(days) => Some(i64::from(*days).saturating_mul(86_400_000_000).clamp(i64::MIN + 1, i64::MAX - 1)),
+        _ => None,
+    }
 }
 
 fn out_of_range(what: &str) -> SqlError {
@@ -284,7 +329,7 @@ fn decimal(op: Arith, a: &Value, b: &Value) -> Result<Value> {
         Arith::Div => x / y,
         _ => x % y,
     };
-    if out.digits() > 10_000 {
+    if out.digits() > 10_000 || !is_numeric(&out) {
         return Err(out_of_range("number"));
     }
     Ok(Value::Numeric(Box::new(Numeric::Finite(if out.fractional_digit_count() < 0 {
@@ -336,6 +381,9 @@ pub(crate) fn order(a: &Value, b: &Value) -> Option<Ordering> {
         (Value::Null, _) | (_, Value::Null) => return None,
         _ => {}
     }
+    if let (Some(a), Some(b)) = (instant(a), instant(b)) {
+        return Some(a.cmp(&b));
+    }
     match (rank(a), rank(b)) {
         (Some(left), Some(right)) => {
             if left.max(right) <= 3 {
@@ -355,6 +403,9 @@ pub(crate) fn order(a: &Value, b: &Value) -> Option<Ordering> {
             _ => None,
         },
         (None, None) => match (a, b) {
+            // Labels of two enums are texts to each other.
+            (Value::Enum(a), Value::Enum(b)) if a.label == b.label => Some(Ordering::Equal),
+            (Value::Enum(a), Value::Enum(b)) => Some(a.order.total_cmp(&b.order).then_with(|| a.label.cmp(&b.label))),
             (Value::Bool(a), Value::Text(b)) => Some(text_of(&Value::Bool(*a)).as_str().cmp(&**b)),
             (Value::Text(a), Value::Bool(b)) => Some((**a).cmp(text_of(&Value::Bool(*b)).as_str())),
             (Value::Text(a), other) => Some((**a).cmp(text_of(other).as_str())),
@@ -365,13 +416,51 @@ pub(crate) fn order(a: &Value, b: &Value) -> Option<Ordering> {
     }
 }
 
-/// `==` (AMI-25): null equals null.
-pub(crate) fn equals(a: &Val, b: &Val) -> bool {
-    equals_at(a, b, 0)
+/// A total order for sorting: numbers by value, texts by code point, other values by type, then collections as they
+/// come, nulls at the end.
+pub(crate) fn sort_order(a: &Val, b: &Val) -> Ordering {
+    let (Val::S(a), Val::S(b)) = (a, b) else {
+        let class = |value: &Val| match value {
+            Val::S(Value::Null) => 2,
+            Val::S(_) => 0,
+            _ => 1,
+        };
+        return class(a).cmp(&class(b));
+    };
+    let class = |value: &Value| match value {
+        Value::Null => (3, 0),
+        Value::Text(_) => (1, 0),
+        other if rank(other).is_some() => (0, 0),
+        other => (2, type_of(other).oid),
+    };
+    class(a).cmp(&class(b)).then_with(|| match class(a).0 {
+        0 => {
+            // Neighbours that one floating number stands for are told apart within their kind only: so the order is total.
+            let floating = |value: &Value| as_f64(value).map_or(0.0, |n| if n.is_nan() { f64::NAN } else { n + 0.0 });
+            let kind = |value: &Value| rank(value).map_or(0, |rank| rank / 4 + rank / 7);
+            let exact = || match (as_i64(a), as_i64(b)) {
+                (Some(a), Some(b)) => a.cmp(&b),
+                _ => as_decimal(a).cmp(&as_decimal(b)),
+            };
+            floating(a).total_cmp(&floating(b)).then_with(|| kind(a).cmp(&kind(b))).then_with(exact)
+        }
+        3 => Ordering::Equal,
+        _ => compare(a, b),
+    })
 }
 
-fn equals_at(a: &Val, b: &Val, depth: u32) -> bool {
-    if depth > 32 {
+/// `==` (AMI-25): null equals null.
+pub(crate) fn equals(a: &Val, b: &Val) -> bool {
+    match (a, b) {
+        (Val::S(a), Val::S(b)) => (a.is_null() && b.is_null()) || order(a, b) == Some(Ordering::Equal),
+        (Val::S(_), _) | (_, Val::S(_)) => false,
+        _ => equals_at(a, b, 0, &mut Parts::new()),
+    }
+}
+
+/// Collections too deep or too large to be compared are not equal.
+fn equals_at(a: &Val, b: &Val, depth: u32, parts: &mut Parts) -> bool {
+    if parts.take(depth, 0).is_err() {
         return false;
     }
     match (a, b) {
@@ -379,7 +468,7 @@ fn equals_at(a: &Val, b: &Val, depth: u32) -> bool {
         (Val::List(a), Val::List(b)) | (Val::Set(a), Val::Set(b)) => {
             Arc::ptr_eq(a, b) || {
                 let (a, b) = (a.lock().clone(), b.lock().clone());
-                a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| equals_at(x, y, depth + 1))
+                a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| equals_at(x, y, depth + 1, parts))
             }
         }
         (Val::Map(a), Val::Map(b)) => {
@@ -387,7 +476,8 @@ fn equals_at(a: &Val, b: &Val, depth: u32) -> bool {
                 let (a, b) = (a.lock().clone(), b.lock().clone());
                 a.len() == b.len()
                     && a.iter().all(|(k, v)| {
-                        b.iter().any(|(k2, v2)| equals_at(k, k2, depth + 1) && equals_at(v, v2, depth + 1))
+                        b.iter()
+                            .any(|(k2, v2)| equals_at(k, k2, depth + 1, parts) && equals_at(v, v2, depth + 1, parts))
                     })
             }
         }
@@ -431,7 +521,7 @@ pub(crate) fn convert(ty: Type, value: Val) -> Val {
         | (Type::Map, value @ (Val::Map(_) | Val::Row(_)))
         | (Type::Table, value @ Val::Table(_)) => return value,
         (_, Val::S(value)) => value,
-        (Type::String, other) => return Val::text(to_string(&other)),
+        (Type::String, other) => return to_string(&other).map_or(Val::NULL, Val::text),
         _ => return Val::NULL,
     };
     Val::S(convert_value(ty, value))
@@ -566,9 +656,14 @@ fn float_of(value: &Value) -> Option<f64> {
 
 fn decimal_of(value: &Value) -> Option<BigDecimal> {
     match value {
-        Value::Text(text) => text.trim().parse().ok(),
+        Value::Text(text) => text.trim().parse().ok().filter(is_numeric),
         other => as_decimal(other),
     }
+}
+
+/// Whether a number has no more places than SQL's numeric: one of `1e999999999` would take all memory to be written out.
+fn is_numeric(number: &BigDecimal) -> bool {
+    (-131_072..=16_383).contains(&number.fractional_digit_count())
 }
 
 /// The SQL type that a value has by itself.
@@ -605,11 +700,12 @@ pub(crate) fn type_of(value: &Value) -> DataType {
     })
 }
 
-/// The text of a value (AMI-33); null is `null` here, and empty in concatenations.
-pub(crate) fn to_string(value: &Val) -> String {
+/// The text of a value (AMI-33); null is `null` here, and empty in concatenations. Errors: 54000, a collection whose text
+/// would be too long or too deep.
+pub(crate) fn to_string(value: &Val) -> Result<String> {
     let mut out = String::new();
-    write_val(value, &mut out, 0);
-    out
+    write_val(value, &mut out, 0, &mut Parts::new())?;
+    Ok(out)
 }
 
 pub(crate) fn text_of(value: &Value) -> String {
@@ -618,11 +714,8 @@ pub(crate) fn text_of(value: &Value) -> String {
     out
 }
 
-fn write_val(value: &Val, out: &mut String, depth: u32) {
-    if depth > 32 {
-        out.push('…');
-        return;
-    }
+fn write_val(value: &Val, out: &mut String, depth: u32, parts: &mut Parts) -> Result<()> {
+    parts.take(depth, out.len())?;
     match value {
         Val::S(value) => write_value(value, out),
         Val::List(items) | Val::Set(items) => {
@@ -632,7 +725,7 @@ fn write_val(value: &Val, out: &mut String, depth: u32) {
                 if i > 0 {
                     out.push_str(", ");
                 }
-                write_val(item, out, depth + 1);
+                write_val(item, out, depth + 1, parts)?;
             }
             out.push(']');
         }
@@ -643,9 +736,9 @@ fn write_val(value: &Val, out: &mut String, depth: u32) {
                 if i > 0 {
                     out.push_str(", ");
                 }
-                write_val(key, out, depth + 1);
+                write_val(key, out, depth + 1, parts)?;
                 out.push('=');
-                write_val(value, out, depth + 1);
+                write_val(value, out, depth + 1, parts)?;
             }
             out.push('}');
         }
@@ -665,6 +758,7 @@ fn write_val(value: &Val, out: &mut String, depth: u32) {
             let _ = write!(out, "{} rows", rows.rows.len());
         }
     }
+    Ok(())
 }
 
 fn write_value(value: &Value, out: &mut String) {
@@ -773,7 +867,7 @@ mod tests {
             (9_999_999.0, "9999999.0"),
             (1e7, "1.0E7"),
         ] {
-            assert_eq!(to_string(&Val::S(Value::Float8(n))), text);
+            assert_eq!(text_of(&Value::Float8(n)), text);
         }
     }
 

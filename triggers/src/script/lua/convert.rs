@@ -12,8 +12,8 @@ use std::sync::Arc;
 use mlua::{AnyUserData, Function, Lua, LuaString, MetaMethod, UserData, UserDataMethods, Value as LuaValue};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{
-    CastContext, DataType, Interval, Numeric, TextStyle, TimeZone, Value, cast, compare, equal, find_cast, from_text,
-    oid, to_text,
+    CastContext, DataType, DecimalFormat, Interval, Numeric, TextStyle, TimeZone, Value, apply_typmod, cast, compare,
+    equal, find_cast, from_text, oid, to_text,
 };
 
 use super::budget::{Held, Outside};
@@ -395,6 +395,27 @@ fn decimal(value: &Value) -> mlua::Result<Numeric> {
     })
 }
 
+/// Digits of a decimal: those of decimal128.
+const DECIMAL_DIGITS: i64 = 34;
+
+/// A decimal with its digits.
+fn rounded(number: Numeric) -> Result<Value> {
+    let quad = DecimalFormat::type_named("decimal128").unwrap_or(DataType::NUMERIC);
+    apply_typmod(Value::Numeric(Box::new(number)), quad, true)
+}
+
+/// A quotient with all digits that a decimal has; of an exact one only those that it needs.
+fn quotient(x: &Numeric, y: &Numeric) -> Result<Numeric> {
+    let digits = |number: &Numeric| number.digits_and_scale().map_or(0, |(digits, _)| digits.bits() * 302 / 1000);
+    let leading = |number: &Numeric| i64::try_from(digits(number)).unwrap_or(0) - number.scale();
+    let scale = DECIMAL_DIGITS + 3 - (leading(x) - leading(y));
+    let long = x.round(scale.max(x.scale()))?.div(y)?;
+    let Value::Numeric(short) = rounded(long)? else { return Err(SqlError::internal("a decimal")) };
+    let short = short.trim_scale();
+    let wanted = x.scale() - y.scale();
+    if short.scale() < wanted { short.round(wanted) } else { Ok(short) }
+}
+
 /// Arithmetic with a typed operand (CDB-1008).
 fn arithmetic(lua: &Lua, op: char, a: &LuaValue, b: &LuaValue) -> mlua::Result<LuaValue> {
     if is_null(a) || is_null(b) {
@@ -435,11 +456,11 @@ fn arithmetic(lua: &Lua, op: char, a: &LuaValue, b: &LuaValue) -> mlua::Result<L
                 '+' => x.add(&y),
                 '-' => x.sub(&y),
                 '*' => x.mul(&y),
-                '/' => x.div(&y),
+                '/' => quotient(&x, &y),
                 '%' => x.rem(&y),
                 _ => x.pow(&y),
             };
-            give(Value::Numeric(Box::new(result.map_err(external)?)), DataType::new(oid::NUMERIC))
+            give(result.and_then(rounded).map_err(external)?, DataType::new(oid::NUMERIC))
         }
         _ => Err(mlua::Error::runtime(format!(
             "attempt to perform arithmetic on a {} and a {} value",

@@ -187,7 +187,8 @@ impl Machine {
 
     fn build(limits: Limits) -> mlua::Result<Machine> {
         let libs = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::BIT | StdLib::JIT | StdLib::OS;
-        let lua = Lua::new_with(libs, LuaOptions::default().catch_rust_panics(false))?;
+        // The interpreter's own `pcall`, through which a script may wait.
+        let lua = Lua::new_with(libs, LuaOptions::default().catch_rust_panics(true))?;
         lua.load("jit.off()").exec()?;
         lua.set_app_data(Budget { used: 0, limit: limits.steps, killed: None });
         lua.set_memory_limit(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX))?;
@@ -501,7 +502,25 @@ pub(crate) fn message_of(error: &mlua::Error) -> String {
             Some(error) => error.message().to_owned(),
             None => inner.to_string(),
         },
+        mlua::Error::BadArgument { pos, cause, .. } => match &**cause {
+            mlua::Error::FromLuaConversionError { from, to, .. } => {
+                format!("bad argument #{pos} ({} expected, got {})", lua_name(to), lua_name(from))
+            }
+            _ => format!("bad argument #{pos}: {}", message_of(cause)),
+        },
+        mlua::Error::FromLuaConversionError { from, to, .. } => {
+            format!("{} expected, got {}", lua_name(to), lua_name(from))
+        }
         other => other.to_string(),
+    }
+}
+
+/// What Lua calls a type of ours.
+fn lua_name(ty: &str) -> &str {
+    match ty {
+        "f64" | "i64" | "u64" | "usize" | "integer" => "number",
+        "String" => "string",
+        other => other,
     }
 }
 

@@ -50,6 +50,7 @@ impl Kind for Aggregate {
     fn check(&self, ctx: &mut dyn HookContext, mut def: TriggerDef) -> Result<TriggerDef> {
         kind::check_options(&def, &["groupBys", "selects", "allowExternalUpdates"])?;
         kind::table_count(&def, def.tables.len() == 2, "a source and a target")?;
+        kind::permanent_only(&ctx.catalog(), &def)?;
         kind::required(&def, "groupBys")?;
         kind::required(&def, "selects")?;
         boolean(&def, "allowExternalUpdates")?;

@@ -38,6 +38,7 @@ impl Kind for Decorate {
     fn check(&self, ctx: &mut dyn HookContext, mut def: TriggerDef) -> Result<TriggerDef> {
         kind::check_options(&def, &["on", "selects", "keysChange"])?;
         kind::table_count(&def, def.tables.len() == 2, "a source and a target")?;
+        kind::permanent_only(&ctx.catalog(), &def)?;
         for option in ["on", "selects"] {
             kind::required(&def, option)?;
         }
@@ -46,6 +47,7 @@ impl Kind for Decorate {
         check_cycle(&catalog, &def)?;
         check_distinct(&catalog, &def)?;
         let query = Query::compile(&catalog, &def)?;
+        query.pair.check_types()?;
         check_decorable(&catalog, &query.pair.tables[TARGET])?;
         let all = || Some(Vec::new());
         let event =

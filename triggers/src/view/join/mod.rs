@@ -44,6 +44,7 @@ impl Kind for Join {
     fn check(&self, ctx: &mut dyn HookContext, mut def: TriggerDef) -> Result<TriggerDef> {
         kind::check_options(&def, &["type", "on", "selects"])?;
         kind::table_count(&def, def.tables.len() == 3, "a left, a right and a target")?;
+        kind::permanent_only(&ctx.catalog(), &def)?;
         for option in ["type", "on", "selects"] {
             kind::required(&def, option)?;
         }
@@ -52,6 +53,7 @@ impl Kind for Join {
         check_cycle(&catalog, &def)?;
         check_distinct(&catalog, &def)?;
         let query = Query::compile(&catalog, &def)?;
+        query.pair.check_types()?;
         check_free(&catalog, &def, &query.target, false)?;
         check_undecorated(&catalog, &def, &query.target)?;
         let filled: Vec<usize> = query.cells.iter().map(|(place, ..)| *place).collect();

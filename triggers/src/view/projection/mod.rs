@@ -46,6 +46,7 @@ impl Kind for Projection {
     fn check(&self, ctx: &mut dyn HookContext, mut def: TriggerDef) -> Result<TriggerDef> {
         kind::check_options(&def, &["wheres", "selects", "allowExternalUpdates"])?;
         kind::table_count(&def, def.tables.len() >= 2, "at least one source and a target")?;
+        kind::permanent_only(&ctx.catalog(), &def)?;
         kind::required(&def, "selects")?;
         boolean(&def, "allowExternalUpdates")?;
         let catalog = ctx.catalog();

@@ -259,9 +259,7 @@ impl Parser {
             Token::Word(word) | Token::Quoted(word) => word.clone(),
             Token::Text(text) => format!("\\\"{text}\\\""),
             Token::Template(_) | Token::Raw(_) => "template".to_owned(),
-            Token::Number(value) => {
-                crate::script::ami::value::to_string(&crate::script::ami::value::Val::S(value.clone()))
-            }
+            Token::Number(value) => crate::script::ami::value::text_of(value),
             Token::Symbol(symbol) => (*symbol).to_owned(),
         };
         self.error(format!("syntax error at or near \"{near}\""))

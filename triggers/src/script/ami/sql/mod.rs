@@ -251,7 +251,7 @@ fn insert(
         let mut image =
             if plan.direct { vec![Value::Null; plan.table.columns.len()] } else { Vec::with_capacity(row.len()) };
         for (code, (place, ty)) in row.iter().zip(&plan.targets) {
-            let value = frame.eval(code)?.into_sql();
+            let value = frame.eval(code)?.into_sql()?;
             let value = match catalog.user_type(ty.oid).filter(|_| is_enum(ty.oid)) {
                 Some(def) => as_label(def, &value),
                 None => to_column(value, *ty)?,
@@ -383,12 +383,12 @@ fn sent(frame: &mut Frame<'_>, parts: &[SentCode]) -> Result<Rows> {
                 if taken {
                     text.push_str(word);
                 } else {
-                    let value = frame.eval(code)?.into_sql();
+                    let value = frame.eval(code)?.into_sql()?;
                     literal(&value, &mut text);
                 }
             }
             SentCode::Value(code) => {
-                let value = frame.eval(code)?.into_sql();
+                let value = frame.eval(code)?.into_sql()?;
                 literal(&value, &mut text);
             }
         }
@@ -437,7 +437,7 @@ fn text_literal(text: &str, out: &mut String) {
 fn call(frame: &mut Frame<'_>, text: &str, args: &[Code]) -> Result<Rows> {
     let mut values = Vec::with_capacity(args.len());
     for code in args {
-        values.push(frame.eval(code)?.into_sql());
+        values.push(frame.eval(code)?.into_sql()?);
     }
     let types: Vec<Oid> = values.iter().map(|value| if value.is_null() { 0 } else { type_of(value).oid }).collect();
     let result = frame.context()?.query_in(DIALECT, text, &types, &values)?;
@@ -447,8 +447,8 @@ fn call(frame: &mut Frame<'_>, text: &str, args: &[Code]) -> Result<Rows> {
 
 /// `use ds=source execute text`: on a data source (AMI-80). Errors: 42704 for an unknown one.
 fn using(frame: &mut Frame<'_>, source: &Code, text: &Code) -> Result<Rows> {
-    let source = text_of(&frame.eval(source)?.into_sql());
-    let text = text_of(&frame.eval(text)?.into_sql());
+    let source = text_of(&frame.eval(source)?.into_sql()?);
+    let text = text_of(&frame.eval(text)?.into_sql()?);
     let result = crate::source::execute(frame.context()?, &source, &text)?;
     frame.charge(result.rows.len() * 64)?;
     Ok(rows_of(result))
@@ -500,7 +500,7 @@ fn general(
     let mut values = Vec::with_capacity(plan.params.len());
     let mut signature = Vec::with_capacity(plan.params.len());
     for (code, ty) in &plan.params {
-        let value = frame.eval(code)?.into_sql();
+        let value = frame.eval(code)?.into_sql()?;
         signature.push(match &value {
             // As what it would be, so that a null needs no statement of its own.
             Value::Null if *ty == Type::Object || ty.is_collection() => 0,

@@ -79,6 +79,8 @@ pub(crate) struct Host {
     pub(crate) name: String,
     /// Somebody else begins and ends the transaction: a trigger's runner, or the client.
     pub(crate) managed: bool,
+    /// Nobody looks at the codes of a trigger's writes: each that fails dooms its transaction (CDB-510).
+    pub(crate) strict: bool,
     /// `db:begin()` was called.
     pub(crate) explicit: bool,
     /// `db:error()`.

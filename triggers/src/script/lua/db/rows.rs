@@ -49,7 +49,13 @@ impl UserData for Source {}
 /// What a statement gave.
 pub(super) struct Found {
     pub(super) source: Source,
-    pub(super) count: u64,
+    /// Rows that a write changed.
+    pub(super) changed: u64,
+}
+
+/// Whether a statement with this tag changes rows.
+fn is_write(tag: &str) -> bool {
+    matches!(tag.split(' ').next(), Some("INSERT" | "UPDATE" | "DELETE" | "MERGE"))
 }
 
 /// About how many bytes a row takes.
@@ -90,10 +96,11 @@ impl Host {
             Begun::Refused => return Ok(None),
             Begun::Result(result) => {
                 self.count(&result);
-                let QueryResult { columns, rows, count, .. } = result;
+                let changed = if is_write(&result.tag) { result.count } else { 0 };
+                let QueryResult { columns, rows, .. } = result;
                 let cursor = Cursor { ready: rows.into(), ..Cursor::default() };
                 let source = Source { columns: columns.into(), cursor: Arc::new(Mutex::new(cursor)) };
-                Found { source, count }
+                Found { source, changed }
             }
             Begun::Reading(columns, reading) => {
                 let mut cursor = Cursor { reading: Some(reading), ..Cursor::default() };
@@ -104,7 +111,7 @@ impl Host {
                     self.forget_cursors();
                     self.cursors.0.push(cursor.clone());
                 }
-                Found { source: Source { columns: columns.into(), cursor }, count: 0 }
+                Found { source: Source { columns: columns.into(), cursor }, changed: 0 }
             }
         }))
     }
@@ -184,7 +191,7 @@ impl Source {
 pub(super) struct Rows<const EMITS: bool> {
     sql: String,
     source: Source,
-    count: u64,
+    changed: u64,
     write: bool,
     closed: bool,
     /// What it takes while the script has it.
@@ -203,15 +210,15 @@ pub(super) fn rows_userdata(lua: &Lua, sql: &str, found: Option<Found>, emits: b
 
 impl<const EMITS: bool> Rows<EMITS> {
     pub(super) fn new(lua: &Lua, sql: &str, found: Found) -> mlua::Result<Rows<EMITS>> {
-        let Found { source, count } = found;
+        let Found { source, changed } = found;
         let write = source.columns.is_empty();
         let held = Outside::hold(lua, source.bytes() + sql.len())?;
-        Ok(Rows { sql: sql.to_owned(), source, count, write, closed: false, held })
+        Ok(Rows { sql: sql.to_owned(), source, changed, write, closed: false, held })
     }
 
-    /// Rows that a write changed.
+    /// Rows that a write changed, also one that returns them.
     pub(super) fn changed(&self) -> u64 {
-        if self.write { self.count } else { 0 }
+        self.changed
     }
 
     fn readable(&self) -> mlua::Result<()> {

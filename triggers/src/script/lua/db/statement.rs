@@ -136,7 +136,7 @@ fn make_temporary(lua: &Lua, name: &str, columns: &Table) -> mlua::Result<Option
         if let Some(session) = &mut host.session {
             session.take_notices();
         }
-        Ok(result.err().map(|error| host.fail(&error, dooms(&error))))
+        Ok(result.err().map(|error| host.fail(&error, host.dooms(&error))))
     })
 }
 
@@ -201,7 +201,7 @@ impl<const EMITS: bool> UserData for Handle<EMITS> {
                 let result = row.and_then(|row| insert(host, &this.def, row));
                 Ok(match result {
                     Ok(()) => 0,
-                    Err(error) => host.fail(&error, dooms(&error)),
+                    Err(error) => host.fail(&error, host.dooms(&error)),
                 })
             })
         });
@@ -308,7 +308,10 @@ fn insert(host: &mut Host, def: &Arc<TableDef>, row: Vec<Option<Value>>) -> Resu
     });
     if simple {
         let mut row = Some(row.into_iter().map(Option::unwrap_or_default).collect());
-        host.begun()?.with_hook_context(&mut |ctx| ctx.insert(def.id, row.take().unwrap_or_default()).map(|_| ()))?;
+        host.begun()?.with_hook_context(&mut |ctx| {
+            ctx.check_insert(def.id)?;
+            ctx.insert(def.id, row.take().unwrap_or_default()).map(|_| ())
+        })?;
         host.effects.inserted += 1;
         return Ok(());
     }
@@ -507,9 +510,12 @@ fn bound(host: &mut Host, prepared: &Prepared) -> Result<(Vec<u32>, Vec<Value>)>
     Ok((types, values))
 }
 
-/// Whether a write that failed so dooms the transaction: one that names what is not there, or cannot be read, does not (CDB-1021).
-fn dooms(error: &SqlError) -> bool {
-    error.state().class() != "42"
+impl Host {
+    /// Whether a write that failed so dooms the transaction: one that names what is not there, or cannot be read, does not,
+    /// outside of triggers (CDB-510, CDB-1021).
+    fn dooms(&self, error: &SqlError) -> bool {
+        self.strict || error.state().class() != "42"
+    }
 }
 
 /// Whether a query's text may write all the same.
@@ -542,7 +548,7 @@ fn execute(lua: &Lua, prepared: &Prepared) -> mlua::Result<(Option<Found>, i64)>
             Ok(None) => Ok((None, refuse(host, &prepared.sql, 23))),
             Err(error) if is_final(&error) => Err(error),
             Err(error) => {
-                let code = host.fail(&error, write && dooms(&error));
+                let code = host.fail(&error, write && host.dooms(&error));
                 Ok((None, code))
             }
         })
