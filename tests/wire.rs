@@ -887,3 +887,184 @@ fn function_calls_are_not_there() {
     }
     assert_eq!(raw.message(b'F', &[0; 10]).ask(), "E(0A000) Z(I)");
 }
+
+// PG-20: a message that cannot be read runs not even in part.
+#[test]
+fn a_message_is_read_before_it_runs() {
+    let (_server, mut raw) = session();
+    assert_eq!(raw.run("SELECT 1; SELCT 2; SELECT 3"), "E(42601) Z(I)");
+    raw.run("DROP TABLE IF EXISTS wire_unread");
+    assert_eq!(raw.run("CREATE TABLE wire_unread (a int); COMMIT; SELECT FROM FROM"), "E(42601) Z(I)");
+    assert_eq!(raw.run("SELECT * FROM wire_unread"), "E(42P01) Z(I)");
+    raw.query("SELECT 'ä'; SELECT 2 +").go();
+    assert_eq!(raw.until_ready()[0].field(b'P').as_deref(), Some("23"));
+}
+
+// PG-21, PG-31: what commits by itself is refused behind other statements of a pipeline.
+#[test]
+fn a_pipeline_is_a_block_for_what_needs_none() {
+    let (_server, mut raw) = session();
+    raw.run("DROP TABLE IF EXISTS wire_pipe; CREATE TABLE wire_pipe (a int)");
+    let insert = "INSERT INTO wire_pipe VALUES (1)";
+    raw.parse("", insert, &[]).bind("", "", &[], &[]).execute("", 0);
+    raw.parse("", "VACUUM wire_pipe", &[]).bind("", "", &[], &[]).execute("", 0).sync().go();
+    let answer = raw.until_ready();
+    assert_eq!(shown(&answer), "1 2 C(INSERT 0 1) 1 2 E(25001) Z(I)");
+    assert_eq!(answer[5].field(b'M').as_deref(), Some("VACUUM cannot be executed within a pipeline"));
+    assert_eq!(raw.run("SELECT count(*) FROM wire_pipe"), "T(count) D(0) C(SELECT 1) Z(I)");
+    assert_eq!(raw.run("SELECT 1 AS a; VACUUM"), "T(a) D(1) C(SELECT 1) E(25001) Z(I)");
+    raw.parse("", "VACUUM wire_pipe", &[]).bind("", "", &[], &[]).execute("", 0).sync();
+    assert_eq!(raw.ask(), "1 2 C(VACUUM) Z(I)");
+    // The mode that a pipeline begins with holds for all of it.
+    raw.parse("", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", &[]).bind("", "", &[], &[]).execute("", 0);
+    raw.parse("", "SHOW transaction_isolation", &[]).bind("", "", &[], &[]).execute("", 0).sync();
+    assert_eq!(raw.ask(), "1 2 N(25P01) C(SET) 1 2 D(serializable) C(SHOW) Z(I)");
+    raw.run("DROP TABLE wire_pipe");
+}
+
+// PG-28: the tag of a statement with RETURNING counts the rows of each Execute.
+#[test]
+fn returned_rows_are_counted_by_execute() {
+    let (_server, mut raw) = session();
+    raw.run("DROP TABLE IF EXISTS wire_parts; CREATE TABLE wire_parts (a int)");
+    raw.parse("", "INSERT INTO wire_parts SELECT g FROM generate_series(1, 3) g RETURNING a", &[]).bind(
+        "p",
+        "",
+        &[],
+        &[],
+    );
+    let answer = raw.execute("p", 2).execute("p", 0).execute("p", 0).sync().ask();
+    assert_eq!(answer, "1 2 D(1) D(2) s D(3) C(INSERT 0 1) C(INSERT 0 0) Z(I)");
+    assert_eq!(raw.run("SELECT count(*) FROM wire_parts"), "T(count) D(3) C(SELECT 1) Z(I)");
+    raw.run("DROP TABLE wire_parts");
+}
+
+// PG-30: what gives no rows takes any formats.
+#[test]
+fn formats_of_no_columns_mean_nothing() {
+    let (_server, mut raw) = session();
+    let answer = raw.parse("", "BEGIN", &[]).bind("", "", &[], &[1, 1, 1]).execute("", 0).sync().ask();
+    assert_eq!(answer, "1 2 C(BEGIN) Z(T)");
+    raw.run("ROLLBACK");
+}
+
+// PG-27
+#[test]
+fn cursors_and_portals_are_listed_together() {
+    let (_server, mut raw) = session();
+    raw.run("BEGIN");
+    raw.run("DECLARE wire_c SCROLL CURSOR WITH HOLD FOR SELECT 1 AS a");
+    raw.parse("", "SELECT 2 AS b", &[]).bind("wire_p", "", &[], &[]).execute("wire_p", 1).sync().ask();
+    assert_eq!(
+        raw.run("SELECT name, statement LIKE '%SELECT 1%', is_holdable, is_scrollable FROM pg_cursors ORDER BY name"),
+        "T(name,?column?,is_holdable,is_scrollable) D(wire_c,t,t,t) D(wire_p,f,f,f) C(SELECT 2) Z(T)"
+    );
+    raw.run("COMMIT");
+    assert_eq!(raw.run("SELECT name FROM pg_cursors"), "T(name) D(wire_c) C(SELECT 1) Z(I)");
+    raw.run("CLOSE wire_c");
+    // What a cursor WITH HOLD keeps is read before its transaction commits.
+    raw.run("DROP TABLE IF EXISTS wire_held; BEGIN; CREATE TABLE wire_held (a int)");
+    raw.run("DECLARE wire_c CURSOR WITH HOLD FOR SELECT 1 / (2 - g) FROM generate_series(1, 3) g");
+    assert_eq!(raw.run("COMMIT"), "E(22012) Z(I)");
+    assert_eq!(raw.run("SELECT * FROM wire_held"), "E(42P01) Z(I)");
+    assert_eq!(raw.run("FETCH wire_c"), "E(34000) Z(I)");
+}
+
+// PG-42: a parameter that cannot be read is named in the context, its value is not told.
+#[test]
+fn a_bad_parameter_is_named() {
+    let (_server, mut raw) = session();
+    raw.parse("n", "SELECT $1::int, $2::int", &[]).sync().ask();
+    let mut context = |portal: &str, values: [&str; 2]| {
+        raw.bind(portal, "n", &values.map(Some), &[]).sync().go();
+        raw.until_ready()[0].field(b'W')
+    };
+    assert_eq!(context("", ["x", "1"]).as_deref(), Some("unnamed portal parameter $1 = '...'"));
+    assert_eq!(context("p", ["1", ""]).as_deref(), Some("portal \"p\" parameter $2 = ''"));
+}
+
+// PG-37, PG-35: what is wrong with COPY's input, and on which line.
+#[test]
+fn errors_of_copy_name_the_line() {
+    let (_server, mut raw) = session();
+    raw.run("DROP TABLE IF EXISTS wire_lines; CREATE TABLE wire_lines (a int, b text)");
+    let mut copy = |options: &str, data: &[u8], end: (u8, &[u8])| {
+        raw.query(&format!("COPY wire_lines FROM STDIN {options}")).message(b'd', data).message(end.0, end.1).go();
+        let answer = raw.until_ready();
+        let error = answer.iter().find(|message| message.kind == b'E').cloned();
+        let field = |code| error.as_ref().and_then(|error| error.field(code)).unwrap_or_default();
+        format!("{} {} [{}]", field(b'C'), field(b'M'), field(b'W'))
+    };
+    let done = (b'c', &b""[..]);
+    for (options, data, expected) in [
+        ("", &b"1\tx\r\n2\ty\n"[..], "22P04 literal newline found in data [COPY wire_lines, line 2]"),
+        ("", b"1\tx\n2\ty\r\n", "22P04 literal carriage return found in data [COPY wire_lines, line 2]"),
+        ("CSV", b"1,x\n2,y\r\n", "22P04 unquoted carriage return found in data [COPY wire_lines, line 2]"),
+        ("", b"1\t\xff\n", "22021 invalid byte sequence for encoding \"UTF8\": 0xff [COPY wire_lines, line 1]"),
+        ("", b"1\ta\0b\n", "22021 invalid byte sequence for encoding \"UTF8\": 0x00 [COPY wire_lines, line 1]"),
+        (
+            "(FORMAT csv, HEADER match)",
+            b"a,c\n",
+            "22P04 column name mismatch in header line field 2: got \"c\", expected \"b\" [COPY wire_lines, line 1: \"a,c\"]",
+        ),
+        ("BINARY", b"", "22P04 COPY file signature not recognized []"),
+        ("BINARY", b"PGCOPY\n\xff\r\n\0", "22P04 invalid COPY file header (missing flags) []"),
+        (
+            "BINARY",
+            b"PGCOPY\n\xff\r\n\0\0\x80\0\0\0\0\0\0\xff\xff",
+            "22P04 unrecognized critical flags in COPY file header []",
+        ),
+        (
+            "BINARY",
+            b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x01\xff\xff\xff\xff",
+            "22P04 row field count is 1, expected 2 [COPY wire_lines, line 1]",
+        ),
+        (
+            "BINARY",
+            b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\xff\xffmore",
+            "22P04 received copy data after EOF marker [COPY wire_lines, line 1]",
+        ),
+    ] {
+        assert_eq!(copy(options, data, done), expected);
+    }
+    let failed = copy("", b"1\tx\n", (b'f', b"enough\0"));
+    assert_eq!(failed, "57014 COPY from stdin failed: enough [COPY wire_lines, line 2]");
+    assert_eq!(raw.run("SELECT count(*) FROM wire_lines"), "T(count) D(0) C(SELECT 1) Z(I)");
+    // A message that does not belong there ends the session: nobody knows which answer is whose.
+    raw.query("COPY wire_lines FROM STDIN").query("SELECT 1");
+    assert_eq!(raw.until_end(), "G E(08P01) E!(08P01)");
+    Raw::login(_server.address()).run("DROP TABLE wire_lines");
+}
+
+// PG-8: a client is told values that it does not know yet, and no others.
+#[test]
+fn a_setting_that_comes_back_is_not_told() {
+    let (_server, mut raw) = session();
+    raw.query("BEGIN; SET TimeZone TO 'Asia/Tokyo'; ROLLBACK").go();
+    assert_eq!(shown(&raw.until_ready()), "C(BEGIN) C(SET) C(ROLLBACK) Z(I)");
+    raw.query("SET application_name TO 'a'; SET application_name TO 'b'").go();
+    assert_eq!(shown(&raw.until_ready()), "C(SET) C(SET) S(application_name=b) Z(I)");
+    raw.query("BEGIN; SET application_name TO 'c'").go();
+    assert_eq!(shown(&raw.until_ready()), "C(BEGIN) C(SET) S(application_name=c) Z(T)");
+    raw.query("ROLLBACK").go();
+    assert_eq!(shown(&raw.until_ready()), "C(ROLLBACK) S(application_name=b) Z(I)");
+}
+
+// PG-145
+#[test]
+fn an_idle_session_ends_in_time() {
+    let (_server, mut raw) = session();
+    raw.run("SET idle_session_timeout TO '200ms'");
+    assert_eq!(raw.until_end(), "E!(57P05)");
+}
+
+// PG-4, PG-11: what a session cannot change it cannot be started with either.
+#[test]
+fn a_session_cannot_be_started_with_what_is_fixed() {
+    let server = TestServer::start();
+    for name in ["server_version", "is_superuser", "max_connections", "shared_buffers"] {
+        let mut raw = Raw::connect(server.address());
+        raw.startup(&[("user", "admin"), ("database", "postgres"), (name, "1")]);
+        assert!(raw.until_end().ends_with("E!(55P02)"), "{name}");
+    }
+}

@@ -9,7 +9,7 @@ use tripline_sql::session::Session;
 
 use crate::encode::count16;
 use crate::handler::{Connection, Stop};
-use crate::message::{Fields, begin, finish, put, put_complete, put_empty};
+use crate::message::{Fields, begin, finish, put, put_complete, put_empty, violation};
 use crate::simple::expand_formats;
 
 /// Which sub-protocol a COPY FROM STDIN belongs to.
@@ -58,10 +58,13 @@ impl Connection {
                 self.copy_failed(error)
             }
             b'H' | b'S' => Ok(()),
-            other => self.copy_failed(SqlError::new(
-                SqlState::PROTOCOL_VIOLATION,
-                format!("unexpected message type 0x{other:02X} during COPY from stdin"),
-            )),
+            other => {
+                let text = format!("unexpected message type 0x{other:02X} during COPY from stdin");
+                let error = self.session.copy_context(SqlError::new(SqlState::PROTOCOL_VIOLATION, text));
+                self.failed(&error, None);
+                // Nobody knows any more which answer belongs to what.
+                Err(Stop::Fatal(violation("terminating connection because protocol synchronization was lost").fatal()))
+            }
         }
     }
 

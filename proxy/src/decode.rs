@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use tripline_sql::error::{Result, SqlError, SqlState};
-use tripline_sql::types::{DataType, TextStyle, Value, from_binary, from_text, oid};
-
-use crate::message::utf8;
+use tripline_sql::types::{DataType, TextStyle, Value, from_binary, from_text, oid, utf8};
 
 /// Reads the parameter with this number (from 1).
 /// Errors: 22P02 and the like for text, 22P03 for binary (08P01 when it is too short), 22021 for text that is not UTF-8, 22023 for another format.

@@ -84,7 +84,11 @@ impl Connection {
         let mut params = Vec::with_capacity(count);
         for (index, ty) in types.iter().enumerate() {
             params.push(match fields.value()? {
-                Some(bytes) => decode(bytes, *ty, format_of(&param_formats, index), style, index + 1)?,
+                Some(bytes) => {
+                    let format = format_of(&param_formats, index);
+                    let decoded = decode(bytes, *ty, format, style, index + 1);
+                    decoded.map_err(|error| error.context(parameter(portal, index + 1, format, bytes)))?
+                }
                 None => Value::Null,
             });
         }
@@ -193,6 +197,17 @@ impl Connection {
         }
         error
     }
+}
+
+/// The line of context that names a parameter; its value is not told, only whether it is empty.
+fn parameter(portal: &str, number: usize, format: i16, bytes: &[u8]) -> String {
+    let portal = if portal.is_empty() { "unnamed portal".to_owned() } else { format!("portal \"{portal}\"") };
+    let value = match bytes {
+        _ if format != 0 || tripline_sql::types::utf8(bytes).is_err() => "",
+        [] => " = ''",
+        _ => " = '...'",
+    };
+    format!("{portal} parameter ${number}{value}")
 }
 
 /// A list of format codes.

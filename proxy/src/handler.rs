@@ -21,7 +21,7 @@ use futures::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tripline_sql::change::CommitNo;
 use tripline_sql::env::Blocker;
-use tripline_sql::error::{SqlError, SqlState};
+use tripline_sql::error::SqlError;
 use tripline_sql::session::{Session, TransactionStatus};
 use tripline_sql::store::RowTurn;
 use tripline_sql::types::TextStyle;
@@ -221,7 +221,7 @@ impl Connection {
             match event {
                 Event::Read(0) => return Err(Stop::Closed),
                 Event::Read(_) => return Ok(()),
-                Event::Timeout => return Err(Stop::Fatal(idle_in_transaction())),
+                Event::Timeout => return Err(Stop::Fatal(self.session.idle_for_too_long())),
                 Event::Bell => {
                     if let Some(reason) = self.session.terminate_reason() {
                         return Err(Stop::Fatal(reason));
@@ -465,13 +465,4 @@ fn make_room(buffer: &mut BytesMut, missing: usize) {
         *buffer = BytesMut::with_capacity(READ_BYTES);
     }
     buffer.reserve(missing.min(buffer.len().max(READ_BYTES)).max(READ_BYTES / 2));
-}
-
-/// FATAL 25P03.
-fn idle_in_transaction() -> SqlError {
-    SqlError::new(
-        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-        "terminating connection due to idle-in-transaction timeout",
-    )
-    .fatal()
 }

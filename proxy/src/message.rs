@@ -9,6 +9,7 @@ use pgwire::messages::extendedquery::{MESSAGE_TYPE_BYTE_BIND, MESSAGE_TYPE_BYTE_
 use pgwire::messages::simplequery::MESSAGE_TYPE_BYTE_QUERY;
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::session::TransactionStatus;
+use tripline_sql::types::utf8;
 
 /// Type byte of FunctionCall, which the library does not know.
 pub(crate) const FUNCTION_CALL: u8 = b'F';
@@ -138,33 +139,6 @@ impl<'a> Fields<'a> {
     pub(crate) fn end(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(malformed("invalid message format")) }
     }
-}
-
-/// Bytes as text. Errors: 22021 naming the first bytes that are not UTF-8, or a NUL.
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let from = &bytes[error.valid_up_to()..];
-        bad_utf8(&from[..from.len().min(error.error_len().unwrap_or(from.len()).max(expected_len(from[0])).min(4))])
-    })?;
-    if bytes.contains(&0) { Err(bad_utf8(&[0])) } else { Ok(text) }
-}
-
-/// Length that the first byte of a UTF-8 sequence announces; 1 if it announces none.
-fn expected_len(first: u8) -> usize {
-    match first {
-        0xc0..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xf7 => 4,
-        _ => 1,
-    }
-}
-
-fn bad_utf8(bytes: &[u8]) -> SqlError {
-    let shown: Vec<String> = bytes.iter().map(|b| format!("0x{b:02x}")).collect();
-    SqlError::new(
-        SqlState::CHARACTER_NOT_IN_REPERTOIRE,
-        format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" ")),
-    )
 }
 
 /// Appends a message: its type, a length, and what `body` writes.

@@ -195,6 +195,9 @@ impl Engine {
             let _ = settings.set_reset(name, value);
         }
         for (name, value) in &options.parameters {
+            if !options.internal {
+                crate::exec::check_changeable(name).map_err(SqlError::fatal)?;
+            }
             settings.set_reset(name, value).map_err(SqlError::fatal)?;
         }
         settings.force("session_authorization", &options.user);

@@ -26,7 +26,7 @@ pub use table::{
 };
 pub use trigger::{Level, Timing, TriggerDef, TriggerEvent, TriggerId};
 pub use types::{DomainCheck, DomainDef, EnumDef, TypeDef, TypeKind};
-pub use view::ViewDef;
+pub use view::{CheckOption, ViewBase, ViewDef};
 
 /// OID of the schema pg_catalog.
 pub const PG_CATALOG: crate::types::Oid = 11;

@@ -278,6 +278,9 @@ pub struct Column {
     /// OID of the domain that the column was declared with (`ty` is its base type), 0 for none.
     #[serde(default)]
     pub domain: Oid,
+    /// Privileges on this column alone, beside the relation's.
+    #[serde(default)]
+    pub acl: Vec<AclItem>,
 }
 
 /// A table constraint.
@@ -346,6 +349,9 @@ pub struct ForeignKey {
     pub on_update: ForeignKeyAction,
     /// ON DELETE
     pub on_delete: ForeignKeyAction,
+    /// The columns that SET NULL or SET DEFAULT sets when a parent is deleted; empty: all.
+    #[serde(default)]
+    pub delete_columns: Vec<usize>,
     /// MATCH
     pub match_type: MatchType,
 }

@@ -33,4 +33,31 @@ pub struct ViewDef {
     /// COMMENT ON VIEW.
     #[serde(default)]
     pub comment: Option<String>,
+    /// WITH CHECK OPTION.
+    #[serde(default)]
+    pub check_option: CheckOption,
+    /// What it takes writes for; none: it is not automatically updatable.
+    #[serde(default)]
+    pub base: Option<ViewBase>,
+}
+
+/// WITH CHECK OPTION: whether rows written through a view must meet its condition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CheckOption {
+    /// They need not.
+    #[default]
+    None,
+    /// They must meet its own.
+    Local,
+    /// They must meet its own and those of all views below it.
+    Cascaded,
+}
+
+/// The relation whose rows a view's are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewBase {
+    /// OID of the table or view.
+    pub relation: Oid,
+    /// For each column of the view whether it is a column of the table below.
+    pub columns: Vec<bool>,
 }

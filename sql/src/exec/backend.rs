@@ -117,6 +117,8 @@ pub struct Backend {
     pub temp_schema: Cell<Option<Oid>>,
     /// Named prepared statements, for pg_prepared_statements.
     pub prepared: RefCell<BTreeMap<String, PreparedInfo>>,
+    /// Cursors and portals when the running statement began, for pg_cursors.
+    pub cursors: RefCell<Vec<CursorInfo>>,
     /// Channels listened to.
     pub listening: RefCell<Vec<String>>,
     /// The transaction may not write.
@@ -144,6 +146,21 @@ pub struct PreparedInfo {
     pub types: Vec<Oid>,
     /// By PREPARE, not by the protocol.
     pub from_sql: bool,
+}
+
+/// What pg_cursors shows of a cursor or portal.
+#[derive(Clone, Debug)]
+pub struct CursorInfo {
+    /// Name; empty: the unnamed portal.
+    pub name: String,
+    /// Text.
+    pub text: Arc<str>,
+    /// WITH HOLD.
+    pub hold: bool,
+    /// It can go back.
+    pub scroll: bool,
+    /// Microseconds since 2000.
+    pub made_at: i64,
 }
 
 impl std::fmt::Debug for Backend {
@@ -197,6 +214,7 @@ impl Backend {
             path: RefCell::default(),
             temp_schema: Cell::new(None),
             prepared: RefCell::default(),
+            cursors: RefCell::default(),
             listening: RefCell::default(),
             read_only: Cell::new(false),
             at_least: Cell::new(CommitNo(0)),

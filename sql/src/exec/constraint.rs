@@ -464,7 +464,11 @@ fn cascade(
             _ => {
                 let mut new = row.clone();
                 let target = exec.backend.write_target(&writer.table)?;
+                let some = now.is_none() && !key.delete_columns.is_empty();
                 for (at, column) in key.columns.iter().enumerate() {
+                    if some && !key.delete_columns.contains(column) {
+                        continue;
+                    }
                     new[*column] = match (action, now) {
                         (ForeignKeyAction::Cascade, Some(now)) => {
                             let catalog = exec.backend.catalog()?;
@@ -729,6 +733,12 @@ pub(super) fn null_violation(cx: &Cx<'_>, table: &TableDef, place: usize, row: &
 }
 
 /// 23514 with the failing row.
+/// 44000 for a row that its view would not show.
+pub(super) fn view_violation(cx: &Cx<'_>, table: &TableDef, view: &str, row: &[Value]) -> SqlError {
+    let text = format!("new row violates check option for view \"{view}\"");
+    SqlError::new(SqlState::WITH_CHECK_OPTION_VIOLATION, text).detail(failing_row(cx, table, row))
+}
+
 pub(super) fn check_violation(cx: &Cx<'_>, table: &TableDef, place: usize, row: &[Value]) -> SqlError {
     let name = table.constraints.get(place).map_or("", |constraint| constraint.name.as_str());
     SqlError::new(

@@ -43,7 +43,7 @@ impl Runtime for Detached {
     fn setting(&self, _: &str) -> Option<String> {
         None
     }
-    fn set_setting(&self, _: &str, _: &str, _: bool) -> Result<String> {
+    fn set_setting(&self, _: &str, _: Option<&str>, _: bool) -> Result<String> {
         refused()
     }
     fn transaction_time(&self) -> i64 {

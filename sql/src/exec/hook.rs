@@ -610,6 +610,7 @@ pub(super) fn plain_column(name: &str, ty: DataType) -> Column {
         dropped: false,
         comment: None,
         domain: 0,
+        acl: Vec::new(),
     }
 }
 

@@ -43,7 +43,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use backend::{Backend, EPOCH_MICROS, Pending, PreparedInfo};
+pub use backend::{Backend, CursorInfo, EPOCH_MICROS, Pending, PreparedInfo};
 pub use backlog::Backlogs;
 pub use cache::{CachedStatement, PlanCache};
 pub use constraint::{Deferred, run_deferred, set_constraints};
@@ -52,8 +52,8 @@ pub use planning::{
     Extractors, TableExpr, apply_setting, bind_table_expr, eval_arguments, explain, parse_options, parse_statement,
     parse_text, plan, refresh_user, resolve_type, route, with_bind_context,
 };
-pub use privilege::{check_privileges, check_watched, has_privilege};
-pub use settings::{SETTINGS, SettingKind, Settings, check_name, parse_bool, split_list};
+pub use privilege::{check_needs, check_privileges, check_watched, has_privilege};
+pub use settings::{SETTINGS, SettingKind, Settings, check_changeable, check_name, parse_bool, split_list};
 pub use shared::{
     Control, ExportedSnapshots, Mailbox, Notification, SessionInfo, Shared, SubscriberState, SubscriberStatus, TlsInfo,
 };
@@ -137,9 +137,7 @@ impl Run {
                     PlanKind::Select => "SELECT",
                 })?;
             }
-            if !backend.superuser.get() {
-                check_privileges(backend, &plan.privileges)?;
-            }
+            check_needs(backend, &plan.privileges)?;
             if let Some(snapshot) = Run::lock(backend, &plan)? {
                 break snapshot;
             }

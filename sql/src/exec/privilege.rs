@@ -1,8 +1,9 @@
 //! Who may do what (42501): owners, superusers, grants to a role, to its groups, and to PUBLIC.
 
 use super::Backend;
-use crate::catalog::{AclItem, Catalog, CatalogSet, Privilege, Relation, TriggerDef};
+use crate::catalog::{AclItem, Catalog, CatalogSet, Column, Privilege, Relation, TriggerDef};
 use crate::error::{Result, SqlError, SqlState};
+use crate::plan::Need;
 use crate::types::Oid;
 
 /// Whether `role` is `group` or a member of it, directly or not.
@@ -30,6 +31,27 @@ pub(in crate::exec) fn allows(set: &CatalogSet, role: Oid, owner: Oid, acl: &[Ac
     if set.shared.role(role).is_some_and(|def| def.superuser) || is_member(set, role, owner) {
         return true;
     }
+    listed(set, role, acl, privilege)
+}
+
+/// Whether a role has a privilege on the columns that it is needed on: by grants on each of them, or on any if none is
+/// named. Privileges on the relation are not looked at.
+pub(in crate::exec) fn allows_columns(
+    set: &CatalogSet,
+    role: Oid,
+    columns: &[Column],
+    privilege: Privilege,
+    wanted: &[i16],
+) -> bool {
+    let granted = |column: &Column| !column.dropped && listed(set, role, &column.acl, privilege);
+    if wanted.is_empty() {
+        return columns.iter().any(granted);
+    }
+    let at = |number: &i16| usize::try_from(*number).ok().and_then(|number| columns.get(number.checked_sub(1)?));
+    wanted.iter().all(|number| at(number).is_some_and(granted))
+}
+
+fn listed(set: &CatalogSet, role: Oid, acl: &[AclItem], privilege: Privilege) -> bool {
     acl.iter().any(|item| {
         item.privileges.iter().any(|(given, _)| *given == privilege)
             && (item.grantee == 0 || is_member(set, role, item.grantee))
@@ -54,7 +76,44 @@ pub fn has_privilege(set: &CatalogSet, database: Oid, role: Oid, relation: Oid, 
     }
 }
 
-/// Checks the privileges that a plan needs. Errors: 42501.
+/// Checks the privileges that a plan needs: the owners of the views that it goes through must have theirs whoever asks.
+/// Errors: 42501.
+pub fn check_needs(backend: &Backend, needed: &[Need]) -> Result<()> {
+    let superuser = backend.superuser.get();
+    if superuser && needed.iter().all(|need| need.role.is_none()) {
+        return Ok(());
+    }
+    let set = backend.catalogs();
+    let Some(catalog) = set.database(backend.database) else { return Ok(()) };
+    // What the user may not do is told before what the owner of a view may not.
+    let (own, of_views): (Vec<&Need>, Vec<&Need>) = needed.iter().partition(|need| need.role.is_none());
+    for need in own.into_iter().chain(of_views) {
+        let role = match need.role {
+            Some(owner) => owner,
+            None if superuser => continue,
+            None => backend.current_user.get(),
+        };
+        let Some((owner, acl, kind, name)) = described(catalog, need.relation) else { continue };
+        if allows(&set, role, owner, &acl, need.privilege) {
+            continue;
+        }
+        let columns = match (&need.columns, catalog.relation_by_oid(need.relation)) {
+            (Some(wanted), Some(Relation::Table(def))) => {
+                allows_columns(&set, role, &def.columns, need.privilege, wanted)
+            }
+            (Some(wanted), Some(Relation::View(def))) => {
+                allows_columns(&set, role, &def.columns, need.privilege, wanted)
+            }
+            _ => false,
+        };
+        if !columns {
+            return Err(denied(kind, &name));
+        }
+    }
+    Ok(())
+}
+
+/// Checks privileges of the current user. Errors: 42501.
 pub fn check_privileges(backend: &Backend, needed: &[(Oid, Privilege)]) -> Result<()> {
     let set = backend.catalogs();
     let Some(catalog) = set.database(backend.database) else { return Ok(()) };

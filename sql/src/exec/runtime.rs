@@ -188,8 +188,8 @@ impl Runtime for Exec<'_> {
         self.backend.settings.borrow().get(name).map(|value| value.to_string())
     }
 
-    fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<String> {
-        super::planning::apply_setting(self.backend, name, Some(value), local)
+    fn set_setting(&self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
+        super::planning::apply_setting(self.backend, name, value, local)
     }
 
     fn transaction_time(&self) -> i64 {

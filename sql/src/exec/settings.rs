@@ -186,6 +186,8 @@ pub struct Settings {
     custom: HashMap<String, Arc<str>>,
     undo: Vec<Undo>,
     changed: Vec<usize>,
+    /// What the client was told last of each reported setting.
+    told: HashMap<usize, Arc<str>>,
     /// Rises when something changed that a plan may rest on: search path, role, dialect, time zone.
     pub generation: u64,
     /// Rises when `style` changed.
@@ -196,6 +198,8 @@ pub struct Settings {
     pub lock_timeout: u64,
     /// idle_in_transaction_session_timeout in milliseconds, 0 = none.
     pub idle_timeout: u64,
+    /// idle_session_timeout in milliseconds, 0 = none.
+    pub idle_session_timeout: u64,
     /// synchronous_commit is off.
     pub asynchronous: bool,
     /// tripline.origin: the instance that the session's changes come from; 0 = this one.
@@ -222,12 +226,38 @@ fn place(name: &str) -> Option<usize> {
     PLACES.get(wanted).copied()
 }
 
-/// Whether there is a setting of this name, or one could be made (dotted names).
+/// Whether there is a setting of this name, or one could be made (dotted names). Errors: 42704; 42602 for a dotted name
+/// whose parts are no identifiers.
 pub fn check_name(name: &str) -> Result<()> {
-    if place(name).is_some() || name.contains('.') {
+    if place(name).is_some() {
         return Ok(());
     }
-    Err(unknown(name))
+    if !name.contains('.') {
+        return Err(unknown(name));
+    }
+    let letter = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
+    let simple =
+        |part: &str| part.starts_with(letter) && part.chars().all(|c| letter(c) || c.is_ascii_digit() || c == '$');
+    if name.split('.').all(simple) {
+        return Ok(());
+    }
+    Err(SqlError::new(SqlState::INVALID_NAME, format!("invalid configuration parameter name \"{name}\""))
+        .detail("Custom parameter names must be two or more simple identifiers separated by dots."))
+}
+
+/// What a client may set when it connects, or a role for its sessions. Errors: 55P02 for what cannot be changed then.
+pub fn check_changeable(name: &str) -> Result<()> {
+    match place(name).map(|at| &SETTINGS[at]) {
+        Some(def) if matches!(def.kind, ReadOnly) => Err(fixed(def)),
+        _ => Ok(()),
+    }
+}
+
+fn fixed(def: &SettingDef) -> SqlError {
+    // These come from the server's own configuration.
+    let started = matches!(def.name, "max_connections" | "max_prepared_transactions" | "shared_buffers" | "wal_level");
+    let when = if started { " without restarting the server" } else { "" };
+    SqlError::new(SqlState::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{}\" cannot be changed{when}", def.name))
 }
 
 fn unknown(name: &str) -> SqlError {
@@ -248,11 +278,13 @@ impl Settings {
             custom: HashMap::new(),
             undo: Vec::new(),
             changed: (0..SETTINGS.len()).filter(|place| SETTINGS[*place].report).collect(),
+            told: HashMap::new(),
             generation: 0,
             style_version: 0,
             statement_timeout: 0,
             lock_timeout: 0,
             idle_timeout: 0,
+            idle_session_timeout: 0,
             asynchronous: false,
             origin: 0,
             search_path: vec!["$user".to_owned(), "public".to_owned()],
@@ -307,11 +339,10 @@ impl Settings {
         };
         let def = &SETTINGS[at];
         if matches!(def.kind, ReadOnly) {
-            return Err(SqlError::new(
-                SqlState::CANT_CHANGE_RUNTIME_PARAM,
-                format!("parameter \"{}\" cannot be changed", def.name),
-            ));
+            return Err(fixed(def));
         }
+        // They are the transaction's own.
+        let local = local || def.name.starts_with("transaction_");
         let value = match value {
             Some(value) => self.canonical(at, value)?,
             None => self.reset[at].clone(),
@@ -403,10 +434,19 @@ impl Settings {
         }
     }
 
-    /// Reported settings that changed since the last call, with their values.
+    /// Reported settings whose values are not those told last, with their values.
     pub fn take_changes(&mut self) -> Vec<(String, String)> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().map(|at| (SETTINGS[at].name.to_owned(), self.values[at].to_string())).collect()
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        let mut news = Vec::with_capacity(changed.len());
+        for at in changed {
+            let value = &self.values[at];
+            if self.told.get(&at) != Some(value) {
+                self.told.insert(at, value.clone());
+                news.push((SETTINGS[at].name.to_owned(), value.to_string()));
+            }
+        }
+        news
     }
 
     /// (name, value, reset value) of all settings, custom ones last.
@@ -458,17 +498,17 @@ impl Settings {
                 )
             })?,
             Int(min, max) => {
-                let n: i64 = value.trim().parse().map_err(|_| bad_value(def.name, value))?;
+                let n = whole(def.name, value, &[], max)?;
                 in_range(def.name, n, min, max, "")?;
                 n.to_string()
             }
             Millis(min, max) => {
-                let n = parse_unit(value, MILLIS).ok_or_else(|| bad_value(def.name, value))?;
+                let n = whole(def.name, value, MILLIS, max)?;
                 in_range(def.name, n, min, max, " ms")?;
                 print_unit(n, MILLIS)
             }
             Kilobytes(min, max) => {
-                let n = parse_unit(value, KILOBYTES).ok_or_else(|| bad_value(def.name, value))?;
+                let n = whole(def.name, value, KILOBYTES, max)?;
                 in_range(def.name, n, min, max, " kB")?;
                 print_unit(n, KILOBYTES)
             }
@@ -483,7 +523,12 @@ impl Settings {
                 "TimeZone" => parse_zone(value)?.1,
                 "client_encoding" => client_encoding(value)?,
                 "application_name" => {
-                    value.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(63).collect()
+                    // Byte by byte, as PostgreSQL does.
+                    let shown = |b: u8| if b.is_ascii_graphic() || b == b' ' { char::from(b) } else { '?' };
+                    value.bytes().map(shown).take(63).collect()
+                }
+                "search_path" if !is_list(value) => {
+                    return Err(bad_value(def.name, value).detail("List syntax is invalid."));
                 }
                 _ => value.to_owned(),
             },
@@ -531,6 +576,7 @@ impl Settings {
             "statement_timeout" => self.statement_timeout = millis(&value),
             "lock_timeout" => self.lock_timeout = millis(&value),
             "idle_in_transaction_session_timeout" => self.idle_timeout = millis(&value),
+            "idle_session_timeout" => self.idle_session_timeout = millis(&value),
             "synchronous_commit" => self.asynchronous = &*value == "off",
             "tripline.origin" => self.origin = value.parse().unwrap_or(0),
             "client_min_messages" => {
@@ -600,20 +646,95 @@ const MILLIS: Units = &[("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000
 const KILOBYTES: Units = &[("kB", 1), ("MB", 1024), ("GB", 1024 * 1024), ("TB", 1024 * 1024 * 1024)];
 
 fn parse_unit(value: &str, units: Units) -> Option<i64> {
+    let (number, unit) = split_number(value)?;
+    in_units(number, unit, units)
+}
+
+/// The number at the beginning and the word behind it; none without a number.
+fn split_number(value: &str) -> Option<(f64, &str)> {
     let value = value.trim();
-    let split = value.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(value.len());
-    let (number, unit) = value.split_at(split);
-    let number: f64 = number.trim().parse().ok()?;
+    let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
+    if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        let end = hex.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hex.len());
+        #[allow(clippy::cast_precision_loss, reason = "settings are far smaller")]
+        let number = i64::from_str_radix(&hex[..end], 16).ok()? as f64;
+        return Some((if value.starts_with('-') { -number } else { number }, hex[end..].trim()));
+    }
+    let number_end = |text: &str| text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let mut end = value.len() - digits.len() + number_end(digits);
+    // An exponent belongs to the number, as in 1e3.
+    if let Some(rest) = value[end..].strip_prefix(['e', 'E']) {
+        let power = rest.strip_prefix(['-', '+']).unwrap_or(rest);
+        let count = power.find(|c: char| !c.is_ascii_digit()).unwrap_or(power.len());
+        if count > 0 {
+            end = value.len() - power.len() + count;
+        }
+    }
+    Some((value[..end].parse().ok()?, value[end..].trim()))
+}
+
+fn in_units(number: f64, unit: &str, units: Units) -> Option<i64> {
     let factor = match unit {
         "" => 1.0,
-        "us" if units[0].0 == "ms" => 0.001,
-        "B" if units[0].0 == "kB" => 1.0 / 1024.0,
+        "us" if units.first().is_some_and(|unit| unit.0 == "ms") => 0.001,
+        "B" if units.first().is_some_and(|unit| unit.0 == "kB") => 1.0 / 1024.0,
         #[allow(clippy::cast_precision_loss, reason = "the sizes of units are small")]
         unit => units.iter().find(|(name, _)| *name == unit)?.1 as f64,
     };
+    let result = (number * factor).round_ties_even();
     #[allow(clippy::cast_possible_truncation, reason = "checked to be in range")]
-    let result = (number * factor).round();
-    (result.abs() < 9e15).then_some(result as i64)
+    (result.abs() < 9e18).then_some(result as i64)
+}
+
+/// The value of a setting that is a whole number, in its base unit. Errors: 22023.
+fn whole(name: &str, value: &str, units: Units, max: i64) -> Result<i64> {
+    let Some((number, unit)) = split_number(value) else { return Err(bad_value(name, value)) };
+    let found = in_units(number, unit, units);
+    if found.is_none() && number.abs() < 9e18 {
+        let bad = bad_value(name, value);
+        return Err(match units.first() {
+            Some(("ms", _)) => {
+                bad.hint("Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".")
+            }
+            Some(_) => bad.hint("Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\"."),
+            None => bad,
+        });
+    }
+    let fits = |n: &i64| max > MAX || (i64::from(i32::MIN)..=MAX).contains(n);
+    found.filter(fits).ok_or_else(|| bad_value(name, value).hint("Value exceeds integer range."))
+}
+
+/// Whether a text is a list of identifiers.
+fn is_list(value: &str) -> bool {
+    let mut rest = value.trim_start();
+    if rest.is_empty() {
+        return true;
+    }
+    loop {
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let mut from = 0;
+            loop {
+                let Some(end) = quoted[from..].find('"') else { return false };
+                from += end + 1;
+                match quoted[from..].strip_prefix('"') {
+                    Some(_) => from += 1,
+                    None => break,
+                }
+            }
+            rest = &quoted[from..];
+        } else {
+            let end = rest.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(rest.len());
+            if end == 0 {
+                return false;
+            }
+            rest = &rest[end..];
+        }
+        rest = rest.trim_start();
+        match rest.strip_prefix(',') {
+            Some(more) => rest = more.trim_start(),
+            None => return rest.is_empty(),
+        }
+    }
 }
 
 fn print_unit(n: i64, units: Units) -> String {
@@ -690,24 +811,41 @@ fn parse_zone(value: &str) -> Result<TimeZone> {
 }
 
 fn parse_date_style(value: &str, now: DateStyle) -> Result<DateStyle> {
-    let mut style = now;
-    for word in value.split(',').map(str::trim) {
-        match word.to_ascii_lowercase().as_str() {
-            "iso" => style.format = DateFormat::Iso,
-            "sql" => style.format = DateFormat::Sql,
-            "postgres" => style.format = DateFormat::Postgres,
-            "german" => {
-                style.format = DateFormat::German;
-                style.order = DateOrder::Dmy;
-            }
-            "mdy" | "us" | "noneuro" | "noneuropean" => style.order = DateOrder::Mdy,
-            "dmy" | "euro" | "european" => style.order = DateOrder::Dmy,
-            "ymd" => style.order = DateOrder::Ymd,
-            "default" => style = DateStyle::default(),
-            _ => return Err(bad_value("DateStyle", value)),
-        }
+    if value.trim().is_empty() {
+        return Ok(now);
     }
-    Ok(style)
+    if !is_list(value) {
+        return Err(bad_value("DateStyle", value).detail("List syntax is invalid."));
+    }
+    let (mut format, mut order, mut implied) = (None, None, None);
+    let mut conflict = false;
+    for word in split_list(value) {
+        let (new_format, new_order) = match word.as_str() {
+            "iso" => (Some(DateFormat::Iso), None),
+            "sql" => (Some(DateFormat::Sql), None),
+            "german" => {
+                // Its order gives way to one that is named.
+                implied = Some(DateOrder::Dmy);
+                (Some(DateFormat::German), None)
+            }
+            "ymd" => (None, Some(DateOrder::Ymd)),
+            "default" => {
+                let default = DateStyle::default();
+                (format, order) = (format.or(Some(default.format)), order.or(Some(default.order)));
+                (None, None)
+            }
+            text if text.starts_with("postgres") => (Some(DateFormat::Postgres), None),
+            text if text.starts_with("euro") || text == "dmy" => (None, Some(DateOrder::Dmy)),
+            text if text.starts_with("noneuro") || text == "us" || text == "mdy" => (None, Some(DateOrder::Mdy)),
+            text => return Err(bad_value("DateStyle", value).detail(format!("Unrecognized key word: \"{text}\"."))),
+        };
+        conflict |= new_format.is_some_and(|new| format.replace(new).is_some_and(|old| old != new));
+        conflict |= new_order.is_some_and(|new| order.replace(new).is_some_and(|old| old != new));
+    }
+    if conflict {
+        return Err(bad_value("DateStyle", value).detail("Conflicting \"datestyle\" specifications."));
+    }
+    Ok(DateStyle { format: format.unwrap_or(now.format), order: order.or(implied).unwrap_or(now.order) })
 }
 
 fn print_date_style(style: DateStyle) -> String {

@@ -356,6 +356,7 @@ fn is_definition(statement: &Statement) -> bool {
             | Statement::DropRole { .. }
             | Statement::Grant(_)
             | Statement::AlterDefaultPrivileges(_)
+            | Statement::Owned { .. }
             | Statement::CreateExtension { .. }
             | Statement::DropExtension { .. }
             | Statement::Comment { .. }

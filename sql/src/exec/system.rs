@@ -144,6 +144,19 @@ pub(super) fn engine_rows(backend: &Backend, what: &str) -> Result<Vec<Row>> {
             });
             rows.collect()
         }
+        "cursors" => {
+            let row = |info: &super::CursorInfo| {
+                vec![
+                    text(&info.name),
+                    text(&info.text),
+                    Value::Bool(info.hold),
+                    Value::Bool(false),
+                    Value::Bool(info.scroll),
+                    Value::TimestampTz(info.made_at),
+                ]
+            };
+            backend.cursors.borrow().iter().map(row).collect()
+        }
         "timer_times" => timer_times(backend)?,
         "locks" => locks(backend),
         "subscriptions" => subscriptions(backend)?,

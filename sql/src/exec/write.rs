@@ -184,6 +184,16 @@ impl TableWriter {
         Ok(())
     }
 
+    /// WITH CHECK OPTION of the views that a row was written through. Errors: 44000.
+    fn check_views(&self, row: &[Value], cx: &Cx<'_>) -> Result<()> {
+        for (view, condition) in &self.target.views {
+            if cx.eval(condition, row)? != Value::Bool(true) {
+                return Err(constraint::view_violation(cx, &self.table, view, row));
+            }
+        }
+        Ok(())
+    }
+
     fn before(&mut self, exec: &Exec<'_>, change: &RowChange, assigned: Option<&[usize]>) -> Result<Verdict> {
         let Some(mut attached) = self.attached.take() else { return Ok(Verdict::Keep) };
         let depth = exec.run.writer.borrow().depth;
@@ -268,6 +278,7 @@ impl TableWriter {
         {
             return Ok(Inserted::Excluded { index, error, candidate: row });
         }
+        self.check_views(&row, cx)?;
         if !self.foreign.is_empty() {
             self.queue_child(exec, id, None, &row)?;
         }
@@ -446,6 +457,7 @@ impl TableWriter {
         {
             return Err(error);
         }
+        self.check_views(&new, cx)?;
         if !self.foreign.is_empty() {
             self.queue_child(exec, id, Some(&old), &new)?;
         }

@@ -93,8 +93,8 @@ pub trait Runtime {
     fn search_path(&self, implicit: bool) -> Vec<Oid>;
     /// A setting as SHOW prints it; `None` if there is none of that name.
     fn setting(&self, name: &str) -> Option<String>;
-    /// set_config: gives the value as SHOW prints it.
-    fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<String>;
+    /// set_config: gives the value as SHOW prints it; without a value the default is set.
+    fn set_setting(&self, name: &str, value: Option<&str>, local: bool) -> Result<String>;
     /// Start of the transaction, start of the statement, and now: microseconds since 2000-01-01 UTC.
     fn transaction_time(&self) -> i64;
     /// See `transaction_time`.

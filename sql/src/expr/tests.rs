@@ -43,8 +43,8 @@ impl Runtime for Alone {
     fn setting(&self, name: &str) -> Option<String> {
         (name == "work_mem").then(|| "4MB".to_owned())
     }
-    fn set_setting(&self, _: &str, value: &str, _: bool) -> Result<String> {
-        Ok(value.to_owned())
+    fn set_setting(&self, _: &str, value: Option<&str>, _: bool) -> Result<String> {
+        Ok(value.unwrap_or_default().to_owned())
     }
     fn transaction_time(&self) -> i64 {
         1

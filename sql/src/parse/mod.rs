@@ -30,9 +30,9 @@ pub use names::{cut, fold, object_name, offset};
 pub use normalise::normalise;
 pub use relations::relations;
 pub use standard::{
-    LikeTable, defining_query, element_mark, exclude_mark, insert_statement, is_defaults_mark, is_not_null_mark,
-    is_rows_from_mark, is_star_mark, is_variadic_mark, item_end, like_mark, lock_clause, relation_literals,
-    string_literals,
+    LikeTable, defining_query, delete_columns, element_mark, exclude_mark, insert_statement, is_defaults_mark,
+    is_not_null_mark, is_rows_from_mark, is_star_mark, is_variadic_mark, item_end, like_mark, lock_clause,
+    relation_literals, string_literals,
 };
 pub use statement::*;
 
@@ -226,6 +226,22 @@ pub fn ended_by_line(
     let raw = RawStatement { range: raw.range.start..stop, next: at, dialect: raw.dialect };
     let parsed = parse(text, &raw, options).ok()?;
     Some((raw, parsed))
+}
+
+/// Whether an error of `parse` is the last word: no dialect would read the statement otherwise.
+#[must_use]
+pub fn is_final(text: &str, raw: &RawStatement, error: &SqlError, options: &ParseOptions) -> bool {
+    if error.state() != SqlState::SYNTAX_ERROR || raw.dialect != standard::NAME {
+        return false;
+    }
+    match options.dialect {
+        DialectSetting::Postgres => true,
+        DialectSetting::Auto => {
+            let own = text.get(raw.range.clone()).unwrap_or_default();
+            !has_ami_mark(own) && second_reading(text, raw, "ami").is_none()
+        }
+        DialectSetting::Named(_) => false,
+    }
 }
 
 /// Reads a data statement the way a dialect would: for a session whose first reading ended with a syntax or

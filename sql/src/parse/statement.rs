@@ -109,6 +109,12 @@ pub enum Statement {
         action: ColumnAction,
     },
     AlterDefaultPrivileges(Box<DefaultPrivileges>),
+    /// REASSIGN OWNED, or DROP OWNED without a role to give it to.
+    Owned {
+        roles: Vec<String>,
+        to: Option<String>,
+        cascade: bool,
+    },
     AlterDomain {
         name: ObjectName,
         action: Box<DomainAction>,
@@ -582,6 +588,8 @@ pub enum AlterObjectAction {
     SetOptions(Vec<(String, String)>),
     /// Of a view or materialized view: from, to.
     RenameColumn(String, String),
+    /// ALTER CONSTRAINT: name, DEFERRABLE, INITIALLY DEFERRED.
+    Constraint(String, bool, bool),
 }
 
 /// Actions of ALTER DOMAIN.

@@ -676,7 +676,7 @@ fn settings() {
         ("SET DateStyle = ISO, MDY", "datestyle", "iso, mdy"),
         ("SET x.Y = -1.5", "x.y", "-1.5"),
         ("SET TIME ZONE 'Europe/Rome'", "timezone", "Europe/Rome"),
-        ("SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE", "timezone", "-08:00"),
+        ("SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE", "timezone", "<-08>+08"),
         ("SET a TO on", "a", "on"),
         ("SET standard_conforming_strings = on", "standard_conforming_strings", "on"),
         ("SET a TO DEFAULT", "a", "DEFAULT"),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use bind::{
     BindContext, LUA_FUNCTIONS, NameUse, Named, PlanSource, bind_ami_argument, bind_check, bind_default,
     bind_domain_check, bind_generated, bind_index_expr, bind_scalar, bind_unfolded, domain_uses, exclusion_operator,
-    expression_uses, find_function, query_uses, resolve_type, resolve_type_text, write_target,
+    expression_uses, find_function, query_uses, resolve_type, resolve_type_text, write_target, written_columns,
 };
 pub use build::plan;
 
@@ -62,12 +62,26 @@ pub struct Plan {
     pub restartable: bool,
     /// Tables it touches with the lock mode needed: read false, write true.
     pub tables: Vec<(TableId, bool)>,
-    /// Privileges to check at execution: (relation OID, privilege).
-    pub privileges: Vec<(Oid, crate::catalog::Privilege)>,
+    /// Privileges to check at execution.
+    pub privileges: Vec<Need>,
     /// What the client is told at each run.
     pub notices: Vec<crate::error::SqlError>,
     /// What it was made of, to make it again when the catalog has changed; none for writes that come from no statement.
     pub statement: Option<crate::parse::Parsed>,
+}
+
+/// A privilege that a plan needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// OID of the relation.
+    pub relation: Oid,
+    /// The privilege.
+    pub privilege: crate::catalog::Privilege,
+    /// Attribute numbers of the columns that it is needed on, where one on the columns is enough; of no columns at all any
+    /// will do. None: on the whole relation.
+    pub columns: Option<Vec<i16>>,
+    /// Who needs it: the owner of the view that names the relation; none: the current user.
+    pub role: Option<Oid>,
 }
 
 /// What a plan does.
@@ -559,7 +573,7 @@ pub struct RowLock {
 }
 
 /// A table as a target of writes, with what every written row must go through.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WriteTarget {
     /// The table.
     pub table: Arc<TableDef>,
@@ -573,10 +587,13 @@ pub struct WriteTarget {
     pub domains: Vec<Expr>,
     /// EXCLUDE constraints.
     pub exclusions: Vec<Exclusion>,
+    /// WITH CHECK OPTION of the views that the rows are written through: name of the view, and its condition over the
+    /// whole row, innermost view first.
+    pub views: Vec<(Arc<str>, Expr)>,
 }
 
 /// An EXCLUDE constraint: two rows conflict if every operator finds that their keys do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Exclusion {
     /// Place in `TableDef::constraints`.
     pub place: usize,

@@ -36,6 +36,7 @@ fn column(name: &str, ty: DataType) -> Column {
         dropped: false,
         comment: None,
         domain: 0,
+        acl: Vec::new(),
     }
 }
 

@@ -10,9 +10,9 @@ use crate::error::{Result, SqlError, SqlState};
 use crate::exec::statement::{current_plan, lock_named};
 use crate::exec::{CachedStatement, Exec, RowInserter, Run, State};
 use crate::parse::{CopyFormat, CopyHeader, CopyOptions, CopySource, CopyStatement, CopyTarget, Parsed, Statement};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanKind};
 use crate::store::{TableLockMode, WaitPolicy};
-use crate::types::{DataType, Row, TextStyle, Value, apply_typmod, from_binary, from_text, to_binary, to_text};
+use crate::types::{DataType, Row, TextStyle, Value, apply_typmod, from_binary, from_text, to_binary, to_text, utf8};
 
 /// Rows gathered before they are written.
 const BATCH: usize = 500;
@@ -42,8 +42,74 @@ fn one_byte(c: Option<char>, default: u8, what: &str) -> Result<u8> {
     }
 }
 
+/// Options that exclude each other. Errors: 42601, 22023, 0A000, as PostgreSQL tells them.
+fn check_options(options: &CopyOptions, from: bool) -> Result<()> {
+    let unsupported = |text: &str| Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text));
+    let invalid = |text: String| Err(SqlError::new(SqlState::INVALID_PARAMETER_VALUE, text));
+    let csv = options.format == CopyFormat::Csv;
+    if options.format == CopyFormat::Binary {
+        if options.delimiter.is_some() {
+            return Err(SqlError::syntax("cannot specify DELIMITER in BINARY mode"));
+        }
+        if options.null.is_some() {
+            return Err(SqlError::syntax("cannot specify NULL in BINARY mode"));
+        }
+    }
+    let delimiter = options.delimiter.unwrap_or(if csv { ',' } else { '\t' });
+    let null = options.null.as_deref().unwrap_or(if csv { "" } else { "\\N" });
+    if matches!(delimiter, '\n' | '\r') {
+        return invalid("COPY delimiter cannot be newline or carriage return".to_owned());
+    }
+    if null.contains(['\n', '\r']) {
+        return invalid("COPY null representation cannot use newline or carriage return".to_owned());
+    }
+    if !csv && (delimiter.is_ascii_lowercase() || delimiter.is_ascii_digit() || matches!(delimiter, '\\' | '.')) {
+        return invalid(format!("COPY delimiter cannot be \"{delimiter}\""));
+    }
+    if options.header == CopyHeader::Match && !from {
+        return unsupported("cannot use \"match\" with HEADER in COPY TO");
+    }
+    if options.header != CopyHeader::No && options.format == CopyFormat::Binary {
+        return unsupported("cannot specify HEADER in BINARY mode");
+    }
+    if options.quote.is_some() && !csv {
+        return unsupported("COPY quote available only in CSV mode");
+    }
+    if csv && options.quote == Some(delimiter) || csv && options.quote.is_none() && delimiter == '"' {
+        return invalid("COPY delimiter and quote must be different".to_owned());
+    }
+    if options.escape.is_some() && !csv {
+        return unsupported("COPY escape available only in CSV mode");
+    }
+    let lists = [
+        (&options.force_quote, "force quote", false),
+        (&options.force_not_null, "force not null", true),
+        (&options.force_null, "force null", true),
+    ];
+    for (list, what, reads) in lists {
+        if list.is_empty() {
+            continue;
+        }
+        if !csv {
+            return unsupported(&format!("COPY {what} available only in CSV mode"));
+        }
+        if reads != from {
+            let how = if reads { "COPY FROM" } else { "COPY TO" };
+            return unsupported(&format!("COPY {what} only available using {how}"));
+        }
+    }
+    if null.contains(delimiter) {
+        return unsupported("COPY delimiter must not appear in the NULL specification");
+    }
+    if csv && null.contains(options.quote.unwrap_or('"')) {
+        return unsupported("CSV quote character must not appear in the NULL specification");
+    }
+    Ok(())
+}
+
 impl Style {
-    fn new(options: &CopyOptions, names: &[String]) -> Result<Style> {
+    fn new(options: &CopyOptions, names: &[String], from: bool) -> Result<Style> {
+        check_options(options, from)?;
         let csv = options.format == CopyFormat::Csv;
         let quote = one_byte(options.quote, b'"', "quote")?;
         let listed = |list: &[String]| {
@@ -173,7 +239,17 @@ pub(super) struct CopyIn {
     lines: Vec<u64>,
     ended: bool,
     head_read: bool,
+    /// How lines end, once the first has ended.
+    ending: Option<Ending>,
     text: Arc<TextStyle>,
+}
+
+/// How a line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Newline,
+    Return,
+    Both,
 }
 
 enum Cut<'a> {
@@ -185,7 +261,7 @@ enum Cut<'a> {
 
 impl CopyIn {
     /// The first record of the buffer; at the end of input an unfinished line counts.
-    fn cut<'a>(&self, bytes: &'a [u8], end: bool) -> Cut<'a> {
+    fn cut<'a>(&mut self, bytes: &'a [u8], end: bool) -> Result<Cut<'a>> {
         let mut quoted = false;
         let csv = self.style.format == CopyFormat::Csv;
         // In text form most lines end before anything special comes.
@@ -205,18 +281,28 @@ impl CopyIn {
                 continue;
             }
             if !quoted && (b == b'\n' || b == b'\r') {
+                let mut ending = Ending::Newline;
                 if b == b'\r' {
                     if at + 1 == bytes.len() && !end {
-                        return Cut::Part;
+                        return Ok(Cut::Part);
                     }
-                    let two = bytes.get(at + 1) == Some(&b'\n');
-                    return Cut::Record(&bytes[..at], at + 1 + usize::from(two));
+                    ending = if bytes.get(at + 1) == Some(&b'\n') { Ending::Both } else { Ending::Return };
                 }
-                return Cut::Record(&bytes[..at], at + 1);
+                // All lines end as the first does: what ends otherwise was not written by COPY.
+                if *self.ending.get_or_insert(ending) != ending {
+                    self.line += 1;
+                    return Err(self.context(wrong_ending(ending, csv), None, None));
+                }
+                return Ok(Cut::Record(&bytes[..at], at + 1 + usize::from(ending == Ending::Both)));
             }
             at += 1;
         }
-        if end && !bytes.is_empty() { Cut::Record(bytes, bytes.len()) } else { Cut::Part }
+        Ok(if end && !bytes.is_empty() { Cut::Record(bytes, bytes.len()) } else { Cut::Part })
+    }
+
+    /// The context of what is wrong with the input as a whole, on the line that comes next.
+    fn next_context(&self, error: SqlError) -> SqlError {
+        error.context(format!("COPY {}, line {}", self.table.name, self.line + 1))
     }
 
     fn context(&self, error: SqlError, column: Option<usize>, text: Option<&str>) -> SqlError {
@@ -333,10 +419,10 @@ impl CopyIn {
                 row.push(Value::Null);
                 continue;
             };
-            let text = std::str::from_utf8(field).map_err(|_| {
-                let error =
-                    SqlError::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"");
-                self.context(error, None, None)
+            let text = utf8(field).map_err(|error| {
+                // The line itself can be shown if an escape made the byte.
+                let shown = std::str::from_utf8(record).ok().filter(|text| !text.contains('\0'));
+                self.context(error, None, shown)
             })?;
             let value = from_text(text, column.ty, &self.text).and_then(|value| apply_typmod(value, column.ty, false));
             row.push(value.map_err(|error| self.context(error, Some(*place), Some(text)))?);
@@ -357,6 +443,13 @@ impl CopyIn {
             if bytes[..11] != BINARY_HEAD[..11] {
                 return Err(bad("COPY file signature not recognized"));
             }
+            let flags = u32::from_be_bytes([bytes[11], bytes[12], bytes[13], bytes[14]]);
+            if flags & (1 << 16) != 0 {
+                return Err(bad("invalid COPY file header (WITH OIDS)"));
+            }
+            if flags >> 16 != 0 {
+                return Err(bad("unrecognized critical flags in COPY file header"));
+            }
             let extra = u32::from_be_bytes([bytes[15], bytes[16], bytes[17], bytes[18]]) as usize;
             if bytes.len() < 19 + extra {
                 return Ok(0);
@@ -374,10 +467,11 @@ impl CopyIn {
                 return Ok(here);
             }
             if usize::try_from(count).ok() != Some(self.columns.len()) {
-                return Err(bad(&format!("row field count is {count}, expected {}", self.columns.len())));
+                let text = format!("row field count is {count}, expected {}", self.columns.len());
+                return Err(self.next_context(bad(&text)));
             }
             let mut row = Vec::with_capacity(self.columns.len());
-            for place in &self.columns {
+            for place in &self.columns.clone() {
                 let Some(len) = bytes.get(here..here + 4) else { return Ok(at) };
                 let len = i32::from_be_bytes([len[0], len[1], len[2], len[3]]);
                 here += 4;
@@ -386,13 +480,18 @@ impl CopyIn {
                         row.push(Value::Null);
                         continue;
                     }
-                    return Err(bad("invalid field size"));
+                    let column = &self.table.columns[*place].name;
+                    let line = format!("COPY {}, line {}, column {column}", self.table.name, self.line + 1);
+                    return Err(bad("invalid field size").context(line));
                 };
                 let Some(field) = bytes.get(here..here.saturating_add(len)) else { return Ok(at) };
                 here += len;
                 let ty = self.table.columns[*place].ty;
                 let value = from_binary(field, ty, &self.text).and_then(|value| apply_typmod(value, ty, false));
-                row.push(value.map_err(|error| self.context(error, Some(*place), None))?);
+                row.push(value.map_err(|error| {
+                    self.line += 1;
+                    self.context(error, Some(*place), None)
+                })?);
             }
             self.line += 1;
             self.rows.push(row);
@@ -437,12 +536,24 @@ impl CopyIn {
                     break;
                 }
             }
+            let bad = |text: &str| SqlError::new(SqlState::BAD_COPY_FILE_FORMAT, text);
+            if self.ended && at < buffer.len() {
+                return Err(self.next_context(bad("received copy data after EOF marker")));
+            }
+            if end && !self.head_read {
+                return Err(bad(match buffer.len() {
+                    0..11 => "COPY file signature not recognized",
+                    11..15 => "invalid COPY file header (missing flags)",
+                    15..19 => "invalid COPY file header (missing length)",
+                    _ => "invalid COPY file header (wrong length)",
+                }));
+            }
             if end && !self.ended && at < buffer.len() {
-                return Err(SqlError::new(SqlState::BAD_COPY_FILE_FORMAT, "unexpected EOF in COPY data"));
+                return Err(self.next_context(bad("unexpected EOF in COPY data")));
             }
         } else {
             while !self.ended {
-                let Cut::Record(record, used) = self.cut(&buffer[at..], end) else { break };
+                let Cut::Record(record, used) = self.cut(&buffer[at..], end)? else { break };
                 self.line += 1;
                 let record = &buffer[at..at + record.len()];
                 at += used;
@@ -452,7 +563,8 @@ impl CopyIn {
                 }
                 if self.line == 1 && self.style.header != CopyHeader::No {
                     if self.style.header == CopyHeader::Match {
-                        self.match_header(record)?;
+                        let whole = String::from_utf8_lossy(record);
+                        self.match_header(record).map_err(|error| self.context(error, None, Some(&whole)))?;
                     }
                     continue;
                 }
@@ -478,17 +590,39 @@ impl CopyIn {
             )));
         }
         for (at, (field, place)) in fields.iter().zip(&self.columns).enumerate() {
-            let name = String::from_utf8_lossy(field.as_deref().unwrap_or(b"")).into_owned();
             let expected = &self.table.columns[*place].name;
-            if name != *expected {
-                return Err(wrong(format!(
-                    "column name mismatch in header line field {}: got \"{name}\", expected \"{expected}\"",
-                    at + 1
-                )));
-            }
+            let got = match field {
+                Some(field) if **field == *expected.as_bytes() => continue,
+                Some(field) => format!("\"{}\"", String::from_utf8_lossy(field)),
+                None => format!("null value (\"{}\")", String::from_utf8_lossy(&self.style.null)),
+            };
+            return Err(wrong(format!(
+                "column name mismatch in header line field {}: got {got}, expected \"{expected}\"",
+                at + 1
+            )));
         }
         Ok(())
     }
+}
+
+fn relation_kind(relation: &Relation) -> &'static str {
+    match relation {
+        Relation::Table(_) => "relation",
+        Relation::View(_) => "view",
+        Relation::Sequence(_) => "sequence",
+        Relation::Index(..) => "index",
+    }
+}
+
+/// 22P04 for a line that ends in another way than the first.
+fn wrong_ending(found: Ending, csv: bool) -> SqlError {
+    let (name, escape) = if found == Ending::Newline { ("newline", "\\n") } else { ("carriage return", "\\r") };
+    let (kind, hint) = if csv {
+        ("unquoted", format!("Use quoted CSV field to represent {name}."))
+    } else {
+        ("literal", format!("Use \"{escape}\" to represent {name}."))
+    };
+    SqlError::new(SqlState::BAD_COPY_FILE_FORMAT, format!("{kind} {name} found in data")).hint(hint)
 }
 
 /// Takes what follows a backslash; gives how many bytes that were.
@@ -547,21 +681,27 @@ impl Session {
         if let (Relation::Table(table), false) =
             (crate::exec::objects::find_relation(&self.backend, name)?, self.backend.superuser.get())
         {
-            crate::exec::check_privileges(&self.backend, &[(table.id.0, crate::catalog::Privilege::Insert)])?;
+            let places = crate::exec::objects::copy_columns(&table, columns)?;
+            let need = crate::plan::Need {
+                relation: table.id.0,
+                privilege: crate::catalog::Privilege::Insert,
+                columns: Some(places.into_iter().filter_map(|place| i16::try_from(place + 1).ok()).collect()),
+                role: None,
+            };
+            crate::exec::check_needs(&self.backend, &[need])?;
         }
         let table = match lock_named(&self.backend, name, TableLockMode::RowExclusive, WaitPolicy::Wait)? {
             Some(table) => table,
             None => {
-                return Err(SqlError::new(
-                    SqlState::WRONG_OBJECT_TYPE,
-                    format!("cannot copy to relation \"{}\"", name.parts.join(".")),
-                ));
+                let text = name.parts.last().cloned().unwrap_or_default();
+                let kind = relation_kind(&crate::exec::objects::find_relation(&self.backend, name)?);
+                return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, format!("cannot copy to {kind} \"{text}\"")));
             }
         };
         let places = crate::exec::objects::copy_columns(&table, columns)?;
         let _ = Identity::Always;
         let names: Vec<String> = places.iter().map(|place| table.columns[*place].name.clone()).collect();
-        let style = Style::new(&copy.options, &names)?;
+        let style = Style::new(&copy.options, &names, true)?;
         let filter = match &copy.filter {
             Some(filter) => {
                 let columns: Vec<_> = table.columns.iter().map(|column| (column.name.clone(), column.ty)).collect();
@@ -585,6 +725,7 @@ impl Session {
             lines: Vec::new(),
             ended: false,
             head_read: false,
+            ending: None,
             text: self.backend.settings.borrow().style.clone(),
         });
         Ok(Step::CopyIn { format, columns: width })
@@ -596,10 +737,12 @@ impl Session {
             CopySource::Table { name, columns } => {
                 let table = match crate::exec::objects::find_relation(&self.backend, name)? {
                     Relation::Table(table) => table,
-                    _ => {
+                    other => {
+                        let text = name.parts.last().cloned().unwrap_or_default();
+                        let kind = relation_kind(&other);
                         return Err(SqlError::new(
                             SqlState::WRONG_OBJECT_TYPE,
-                            format!("cannot copy from relation \"{}\"", name.parts.join(".")),
+                            format!("cannot copy from {kind} \"{text}\""),
                         )
                         .hint("Try the COPY (SELECT ...) TO variant."));
                     }
@@ -620,11 +763,15 @@ impl Session {
         }
         let mut cached = CachedStatement { parsed, plan: None, point: false };
         let plan: Arc<Plan> = current_plan(&self.backend, &mut cached, &[])?;
+        if plan.kind != PlanKind::Select && plan.columns.is_empty() {
+            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause"));
+        }
         let run = Run::begin(&self.backend, &plan, Vec::new(), 0)?;
         let plan = &run.plan;
         let names: Vec<String> = plan.columns.iter().map(|column| column.name.clone()).collect();
         let types: Vec<DataType> = plan.columns.iter().map(|column| column.ty).collect();
-        let style = Style::new(&copy.options, &names).inspect_err(|_| self.backend.end_statement(run.snapshot))?;
+        let style =
+            Style::new(&copy.options, &names, false).inspect_err(|_| self.backend.end_statement(run.snapshot))?;
         let state = State::new(&plan.root);
         let (format, columns) = (style.format, types.len());
         let out = CopyOut { run, state, style, names, types, begun: false, done: false, count: 0 };
@@ -724,7 +871,18 @@ impl Session {
 
     /// The client gave up: the error to report (57014).
     pub fn copy_fail(&mut self, message: &str) -> SqlError {
+        let error = SqlError::new(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {message}"));
+        let error = self.copy_context(error);
         self.copy = None;
-        SqlError::new(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {message}"))
+        error
+    }
+
+    /// An error with the line that COPY input has come to.
+    #[must_use]
+    pub fn copy_context(&self, error: SqlError) -> SqlError {
+        match &self.copy {
+            Some(copy) => copy.next_context(error),
+            None => error,
+        }
     }
 }

@@ -34,6 +34,7 @@ use crate::catalog::TriggerId;
 use crate::change::{Cause, CommitNo, HookContext, QueryResult};
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::{Backend, HookCx};
+use crate::parse::Parsed;
 use crate::store::Committed;
 use crate::types::{TextStyle, Value};
 
@@ -49,6 +50,8 @@ struct Simple {
     several: bool,
     /// Each of them is a transaction of its own.
     script: bool,
+    /// Statements read before their turn, by where they begin.
+    ahead: HashMap<usize, Parsed>,
 }
 
 /// One client's session. Send, not Sync; may block only inside `env.blocker`.
@@ -65,6 +68,8 @@ pub struct Session {
     /// Which portal `fetch` reads.
     current: Current,
     simple: Option<Simple>,
+    /// A statement of the extended protocol has run in the implicit transaction that Sync will end.
+    pipelined: bool,
     /// Whether the Execute at work may give `Step::Waits`.
     may_wait: bool,
     /// The call that ends has told the client a number of rows, in a block that goes on, and nothing else.
@@ -131,6 +136,7 @@ impl Session {
             internal: None,
             current: Current::None,
             simple: None,
+            pipelined: false,
             may_wait: false,
             counted: false,
             copy: None,
@@ -181,11 +187,24 @@ impl Session {
         self.backend.terminate_reason()
     }
 
-    /// idle_in_transaction_session_timeout, when in a block and set.
+    /// How long the client may leave the session idle: idle_in_transaction_session_timeout in a block, else
+    /// idle_session_timeout; none: for ever.
     #[must_use]
     pub fn idle_timeout(&self) -> Option<Duration> {
-        let millis = self.backend.settings.borrow().idle_timeout;
-        (self.block != Block::None && millis > 0).then(|| Duration::from_millis(millis))
+        let settings = self.backend.settings.borrow();
+        let millis = if self.block == Block::None { settings.idle_session_timeout } else { settings.idle_timeout };
+        (millis > 0).then(|| Duration::from_millis(millis))
+    }
+
+    /// FATAL error that ends a session left idle for longer: 25P03 in a block, else 57P05.
+    #[must_use]
+    pub fn idle_for_too_long(&self) -> SqlError {
+        let (state, text) = if self.block == Block::None {
+            (SqlState::IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout")
+        } else {
+            (SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, "terminating connection due to idle-in-transaction timeout")
+        };
+        SqlError::new(state, text).fatal()
     }
 
     /// The commit that what was just returned rests on, if it may not be durable yet: await it before sending.

@@ -1,16 +1,20 @@
 //! Portals and cursors: how a statement starts, and how its rows come out (PG-23, PG-27, PG-28).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::prepared::expand;
 use super::{Block, Current, Session, Simple};
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::statement::{self, Outcome, is_plannable};
-use crate::exec::{CachedStatement, Exec, Run, State, all_rows, finish, point, tag};
-use crate::parse::{self, CopyFormat, Parsed, Statement};
+use crate::exec::{CachedStatement, CursorInfo, Exec, Run, State, all_rows, finish, point, tag};
+use crate::parse::{self, CopyFormat, ParseOptions, Parsed, Statement};
 use crate::plan::{OutputColumn, Plan, PlanKind};
 use crate::store::RowTurn;
 use crate::types::{DataType, Oid, Row, Value};
+
+/// So many statements of a message are kept from when they were read first.
+const AHEAD_MAX: usize = 100;
 
 /// What running a portal begins with.
 #[derive(Clone, Debug)]
@@ -81,11 +85,17 @@ pub(super) struct Portal {
     pub(super) count: u64,
     /// Rows in the tag, or the whole tag of a statement with rows that is no SELECT.
     pub(super) tag: Option<String>,
+    /// Of a statement with RETURNING: its tag counts the rows of each Execute.
+    pub(super) kind: Option<PlanKind>,
+    /// Microseconds since 2000.
+    pub(super) made_at: i64,
     pub(super) started: bool,
     /// Its statement has stepped aside for others at a row, and is to begin again.
     pub(super) aside: bool,
     /// WITH HOLD.
     pub(super) hold: bool,
+    /// The transaction that made it has committed: its rows are its own.
+    pub(super) held: bool,
     /// SQL cursor: rows seen so far, to go back to, and the place in them.
     pub(super) seen: Option<(Vec<Row>, i64)>,
     /// Savepoints open when it was made.
@@ -116,6 +126,9 @@ impl Portal {
             text,
             count: 0,
             tag: None,
+            kind: None,
+            made_at: 0,
+            held: false,
             started: false,
             aside: false,
             hold: false,
@@ -136,6 +149,9 @@ impl Portal {
             text,
             count: 0,
             tag: None,
+            kind: None,
+            made_at: 0,
+            held: false,
             started: false,
             aside: false,
             hold: false,
@@ -175,7 +191,15 @@ impl Session {
         self.unnamed_statement = None;
         self.unnamed_portal = None;
         let script = sql.contains("$$") && parse::is_script(sql, &crate::exec::parse_options(&self.backend));
-        self.simple = Some(Simple { text: Arc::from(sql), next: 0, last: false, several: false, offset: 0, script });
+        self.simple = Some(Simple {
+            text: Arc::from(sql),
+            next: 0,
+            last: false,
+            several: false,
+            offset: 0,
+            script,
+            ahead: HashMap::new(),
+        });
         Ok(())
     }
 
@@ -231,8 +255,10 @@ impl Session {
             simple.last = last;
             simple.several = !simple.script && (several || !last);
         }
+        let ahead = self.simple.as_mut().and_then(|simple| simple.ahead.remove(&raw.range.start));
         // In a failed block PostgreSQL still reports syntax errors first.
-        let parsed = match crate::exec::parse_statement(&self.backend, &text, &raw, &options) {
+        let parsed = match ahead.map_or_else(|| crate::exec::parse_statement(&self.backend, &text, &raw, &options), Ok)
+        {
             Ok(parsed) => parsed,
             Err(error) => {
                 let Some((raw, parsed)) = parse::ended_by_line(&text, &raw, &error, &options) else {
@@ -246,12 +272,38 @@ impl Session {
                 parsed
             }
         };
+        if from == 0 && !last {
+            self.read_ahead(&text, raw.next, &options)?;
+        }
         let offset = parsed.offset;
         if let Some(simple) = &mut self.simple {
             simple.offset = offset;
         }
         let cached = CachedStatement { parsed, plan: None, point: false };
         self.start_cached(cached, &text, whole).map(Some).map_err(|error| shifted(error, offset))
+    }
+
+    /// Reads the statements behind the first: PostgreSQL runs none of a message that it cannot read (PG-20). Where
+    /// another dialect may still read one of them, its turn decides. Errors: 42601.
+    fn read_ahead(&mut self, text: &Arc<str>, mut at: usize, options: &ParseOptions) -> Result<()> {
+        let Some(simple) = &mut self.simple else { return Ok(()) };
+        // What follows SET dialect is read by another rule.
+        if simple.script || contains_word(text, "dialect") {
+            return Ok(());
+        }
+        while let Ok(Some(raw)) = parse::split_first(text, at, options) {
+            match parse::parse(text, &raw, options) {
+                // AMI's names are looked for when its turn comes.
+                Ok(parsed) if is_plannable(&parsed.statement) && simple.ahead.len() < AHEAD_MAX => {
+                    simple.ahead.insert(raw.range.start, parsed);
+                }
+                Ok(_) => {}
+                Err(error) if parse::is_final(text, &raw, &error, options) => return Err(error),
+                Err(_) => {}
+            }
+            at = raw.next.max(at + 1);
+        }
+        Ok(())
     }
 
     /// Starts a statement of a simple message.
@@ -363,6 +415,9 @@ impl Session {
             }
             (Ok(_), _) => {}
         }
+        if result.is_ok() && self.block == Block::None && self.backend.txn.borrow().is_some() {
+            self.pipelined = true;
+        }
         match result {
             Ok(Step::Rows(_) | Step::CopyOut { .. } | Step::Procedure) => self.take_style(),
             Ok(Step::Waits(_)) => {}
@@ -386,6 +441,7 @@ impl Session {
     /// Starts a portal: statements other than queries run to their end.
     pub(super) fn start(&mut self, portal: &mut Portal) -> Result<Step> {
         portal.started = true;
+        portal.made_at = self.backend.statement_time.get();
         match std::mem::replace(&mut portal.source, Source::Finished) {
             Source::Plan { plan, params, point } => self.start_plan(portal, plan, params, point),
             Source::Utility(parsed) => {
@@ -423,6 +479,9 @@ impl Session {
             is_point = crate::exec::is_point(&run.plan.root);
         }
         let plan = run.plan.clone();
+        if !self.portals.is_empty() || self.current != Current::Internal || !self.backend.cursors.borrow().is_empty() {
+            self.show_cursors(portal);
+        }
         let query = plan.kind == PlanKind::Select && !plan.writes;
         if query && !is_point {
             let state = State::new(&plan.root);
@@ -451,9 +510,7 @@ impl Session {
         }
         let rows = result?;
         if let Some(columns) = portal.columns.clone() {
-            if plan.kind != PlanKind::Select {
-                portal.tag = Some(tag(plan.kind, run.processed.get()));
-            }
+            portal.kind = Some(plan.kind).filter(|kind| *kind != PlanKind::Select);
             portal.source = Source::Rows(rows.into_iter());
             return Ok(Step::Rows(columns));
         }
@@ -602,9 +659,10 @@ impl Session {
     pub fn tag(&mut self) -> String {
         let Some(portal) = self.current_portal() else { return "SELECT 0".to_owned() };
         let count = std::mem::take(&mut portal.count);
-        match &portal.tag {
-            Some(tag) => tag.clone(),
-            None => format!("SELECT {count}"),
+        match (&portal.tag, portal.kind) {
+            (Some(tag), _) => tag.clone(),
+            (None, Some(kind)) => tag(kind, count),
+            (None, None) => format!("SELECT {count}"),
         }
     }
 
@@ -638,21 +696,60 @@ impl Session {
         }
         let all = std::mem::take(&mut self.portals);
         for (name, mut portal) in all {
-            let kept = portal.detached || portal.hold && (commit || matches!(portal.source, Source::Rows(_)));
+            let kept = portal.detached || portal.hold && (commit || portal.held);
             if kept {
-                if matches!(portal.source, Source::Running { .. }) {
-                    let mut rows = Vec::new();
-                    while let Ok(Some(row)) = self.next_row(&mut portal) {
-                        rows.push(row);
-                    }
-                    self.end_portal(&mut portal);
-                    portal.source = Source::Rows(rows.into_iter());
-                }
                 self.portals.insert(name, portal);
             } else {
                 self.end_portal(&mut portal);
             }
         }
+    }
+
+    /// Before a commit: cursors WITH HOLD take the rows that are left of their queries with them. Errors: those of the
+    /// queries; the cursor is gone then.
+    pub(super) fn hold_cursors(&mut self) -> Result<()> {
+        let names: Vec<String> = self
+            .portals
+            .iter()
+            .filter(|(_, portal)| portal.hold && !portal.held)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            let Some(mut portal) = self.portals.remove(&name) else { continue };
+            let mut rows = Vec::new();
+            let all = loop {
+                match self.next_row(&mut portal) {
+                    Ok(Some(row)) => rows.push(row),
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            self.end_portal(&mut portal);
+            all?;
+            portal.source = Source::Rows(rows.into_iter());
+            portal.held = true;
+            self.portals.insert(name, portal);
+        }
+        Ok(())
+    }
+
+    /// Tells pg_cursors which cursors and portals there are; `running` is the one at work.
+    fn show_cursors(&self, running: &Portal) {
+        let mut shown = self.backend.cursors.borrow_mut();
+        shown.clear();
+        let info = |name: &str, portal: &Portal| CursorInfo {
+            name: name.to_owned(),
+            text: portal.text.clone(),
+            hold: portal.hold,
+            scroll: portal.seen.is_some(),
+            made_at: portal.made_at,
+        };
+        match &self.current {
+            Current::Unnamed => shown.push(info("", running)),
+            Current::Named(name) => shown.push(info(name, running)),
+            Current::None | Current::Internal => {}
+        }
+        shown.extend(self.portals.iter().map(|(name, portal)| info(name, portal)));
     }
 
     /// Portals made after the savepoint of this place go.
@@ -671,6 +768,10 @@ impl Session {
 
 fn no_portal(name: &str) -> SqlError {
     SqlError::new(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
+}
+
+fn contains_word(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Positions of binding count from the statement's own text; the client's count from the message.

@@ -184,6 +184,8 @@ impl Session {
             Some((known, expanded)) if *known == formats => expanded.clone(),
             // How many columns there are is known once the procedure runs.
             _ if rowless && count == 0 => Arc::from(formats.as_slice()),
+            // Formats of what gives no rows mean nothing.
+            _ if prepared.columns.is_none() => self.empty_formats.clone(),
             _ => {
                 let expanded = expand(&formats, count)?;
                 prepared.formats = Some((formats, expanded.clone()));

@@ -193,14 +193,15 @@ impl Session {
                 "SET"
             }
             Statement::SetTransaction { session: false, modes } => {
-                if self.block == Block::None {
+                if self.block == Block::None && !self.in_implicit_block() {
                     self.backend.notice(warning(
                         SqlState::NO_ACTIVE_SQL_TRANSACTION,
                         "SET TRANSACTION can only be used in transaction blocks",
                     ));
-                } else {
-                    self.apply_modes(modes)?;
                 }
+                // A pipeline's implicit transaction goes on with it.
+                self.ensure_transaction();
+                self.apply_modes(modes)?;
                 "SET"
             }
             Statement::SetSnapshot(name) => {
@@ -272,6 +273,12 @@ impl Session {
                     "SET TRANSACTION ISOLATION LEVEL must be called before any query",
                 ));
             }
+            if !self.savepoints.is_empty() && self.backend.with_txn(|txn| Ok(txn.isolation() != isolation))? {
+                return Err(SqlError::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction",
+                ));
+            }
             self.backend.settings.borrow_mut().set("transaction_isolation", Some(text), true)?;
             self.backend.with_txn(|txn| {
                 txn.set_isolation(isolation);
@@ -279,6 +286,12 @@ impl Session {
             })?;
         }
         if let Some(on) = modes.read_only {
+            if !on && self.backend.read_only.get() && !self.savepoints.is_empty() {
+                return Err(SqlError::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "cannot set transaction read-write mode inside a read-only transaction",
+                ));
+            }
             if !on && self.backend.read_only.get() && self.backend.pending.borrow().queried {
                 return Err(SqlError::new(
                     SqlState::ACTIVE_SQL_TRANSACTION,
@@ -368,7 +381,12 @@ impl Session {
 
     /// Commits whatever transaction there is; on error it is rolled back.
     pub(super) fn commit_now(&mut self) -> Result<()> {
+        if let Err(error) = self.hold_cursors() {
+            self.abort();
+            return Err(error);
+        }
         self.block = Block::None;
+        self.pipelined = false;
         self.savepoints.clear();
         self.close_portals(true);
         let result = self.backend.commit();
@@ -381,6 +399,7 @@ impl Session {
     /// Rolls back whatever transaction there is.
     pub(super) fn abort(&mut self) {
         self.block = Block::None;
+        self.pipelined = false;
         self.savepoints.clear();
         self.close_portals(false);
         self.backend.rollback();

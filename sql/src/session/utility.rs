@@ -92,6 +92,7 @@ impl Session {
                 portal.columns = made.columns;
                 portal.source = made.source;
                 portal.tag = made.tag;
+                portal.kind = made.kind;
                 if portal.formats.len() != made.formats.len() {
                     portal.formats = made.formats;
                 }
@@ -205,13 +206,13 @@ impl Session {
 
     /// 25001 for what cannot run in a transaction block.
     fn refuse_in_block(&self, what: &str) -> Result<()> {
-        if self.block != Block::None {
+        if self.block != Block::None || self.in_implicit_block() {
             return Err(SqlError::new(
                 SqlState::ACTIVE_SQL_TRANSACTION,
                 format!("{what} cannot run inside a transaction block"),
             ));
         }
-        if self.in_implicit_block() {
+        if self.pipelined {
             return Err(SqlError::new(
                 SqlState::ACTIVE_SQL_TRANSACTION,
                 format!("{what} cannot be executed within a pipeline"),
@@ -221,7 +222,7 @@ impl Session {
     }
 
     /// Whether this is one of several statements of a simple message: they share a transaction.
-    fn in_implicit_block(&self) -> bool {
+    pub(super) fn in_implicit_block(&self) -> bool {
         self.simple.as_ref().is_some_and(|simple| simple.several) && self.current == Current::Internal
     }
 

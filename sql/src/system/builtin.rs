@@ -586,6 +586,20 @@ pub(super) fn pg_am(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<R
     Ok(rows.collect())
 }
 
+/// Whether a class is what an access method takes when none is named: then an index's text leaves it out.
+pub(super) fn is_default_class(method: crate::catalog::IndexMethod, class: &str) -> bool {
+    use crate::catalog::IndexMethod;
+    let method = match method {
+        IndexMethod::Btree => 403,
+        IndexMethod::Hash => 405,
+        IndexMethod::Gist => 783,
+        IndexMethod::Gin => 2742,
+        IndexMethod::SpGist => 4000,
+        IndexMethod::Brin => 3580,
+    };
+    OPERATOR_CLASSES.iter().any(|(_, own, text, _, _, default)| *default && *own == method && *text == class)
+}
+
 /// Rows of `pg_opclass`.
 pub(super) fn pg_opclass(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
     let rows = OPERATOR_CLASSES.iter().map(|(oid, method, text, family, ty, default)| {

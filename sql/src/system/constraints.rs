@@ -86,7 +86,10 @@ fn constraint_row(def: &TableDef, constraint: &Constraint) -> Row {
         Value::Null,
         Value::Null,
         Value::Null,
-        Value::Null,
+        match foreign {
+            Some(key) if !key.delete_columns.is_empty() => attribute_array(&key.delete_columns),
+            _ => Value::Null,
+        },
         exclusion_operators(def, constraint),
         text,
     ]

@@ -82,8 +82,9 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
         "regprocedureout" => Ok(question.name(oid::REGPROCEDURE)),
         "regnamespaceout" => Ok(question.name(oid::REGNAMESPACE)),
         "regroleout" => Ok(question.name(oid::REGROLE)),
-        "has_table_privilege" | "has_sequence_privilege" | "has_any_column_privilege" => question.relation_privilege(2),
-        "has_column_privilege" => question.relation_privilege(3),
+        "has_table_privilege" | "has_sequence_privilege" => question.relation_privilege(2, false),
+        "has_any_column_privilege" => question.relation_privilege(2, true),
+        "has_column_privilege" => question.relation_privilege(3, true),
         "has_schema_privilege" => question.schema_privilege(),
         "has_database_privilege"
         | "has_function_privilege"
@@ -97,8 +98,8 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
         "pg_index_column_has_property" => Ok(question.index_column_property()),
         "pg_index_has_property" | "pg_indexam_has_property" => Ok(Value::Null),
         "pg_relation_filenode" => Ok(question.oid(0).map_or(Value::Null, Value::Oid)),
-        "pg_relation_is_updatable" => Ok(Value::Int4(28)),
-        "pg_column_is_updatable" => Ok(Value::Bool(true)),
+        "pg_relation_is_updatable" => Ok(Value::Int4(question.writable())),
+        "pg_column_is_updatable" => Ok(Value::Bool(question.writable_column())),
         "_pg_char_max_length"
         | "_pg_numeric_precision"
         | "_pg_numeric_precision_radix"
@@ -341,6 +342,9 @@ impl Question<'_> {
                 }
                 if let Some(action) = action(key.on_delete) {
                     text += &format!(" ON DELETE {action}");
+                    if !key.delete_columns.is_empty() {
+                        text += &format!(" ({})", columns(&table, &key.delete_columns));
+                    }
                 }
                 text
             }
@@ -416,7 +420,10 @@ impl Question<'_> {
                 if collation == "default" { "\"default\"".to_owned() } else { format!("\"{collation}\"") }
             );
         }
-        if let Some(class) = &key.operator_class {
+        let method = table.indexes.iter().find(|index| index.keys.iter().any(|own| std::ptr::eq(own, key)));
+        let default =
+            |class: &&String| method.is_some_and(|index| super::builtin::is_default_class(index.method, class));
+        if let Some(class) = key.operator_class.as_ref().filter(|class| !default(class)) {
             text += &format!(" {class}");
         }
         match (key.descending, key.nulls_first) {
@@ -687,7 +694,64 @@ impl Question<'_> {
         Ok(Value::Bool(false))
     }
 
-    fn relation_privilege(&self, width: usize) -> Result<Value> {
+    /// The events that a relation takes writes for, by the bits of pg_relation_is_updatable.
+    fn writable(&self) -> i32 {
+        match self.oid(0).and_then(|oid| self.catalog.relation_by_oid(oid)) {
+            Some(Relation::Table(def)) if !def.is_materialized() => 28,
+            Some(Relation::View(def)) => match super::relations::view_writes(&self.catalog, &def) {
+                (_, true) => 28,
+                (true, false) => 16,
+                (false, false) => 0,
+            },
+            _ => 0,
+        }
+    }
+
+    fn writable_column(&self) -> bool {
+        let place = self.number(1).and_then(|number| usize::try_from(number - 1).ok());
+        match (self.oid(0).and_then(|oid| self.catalog.relation_by_oid(oid)), place) {
+            (Some(Relation::Table(def)), Some(_)) => !def.is_materialized(),
+            (Some(Relation::View(def)), Some(place)) => {
+                super::relations::view_writes_column(&self.catalog, &def, place)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a privilege is held on one of the columns, or on the one that is named.
+    fn column_privilege(
+        &self,
+        role: Oid,
+        (relation, columns): (&str, &[crate::catalog::Column]),
+        of: Option<&Value>,
+        words: &str,
+    ) -> Result<bool> {
+        let live = columns.iter().enumerate().filter(|(_, column)| !column.dropped);
+        let meant = |place: usize, column: &crate::catalog::Column| match of {
+            None => true,
+            Some(Value::Text(name)) => column.name == **name,
+            Some(number) => number.as_i64().is_some_and(|number| usize::try_from(number - 1) == Ok(place)),
+        };
+        let mut found = false;
+        for (place, column) in live {
+            if meant(place, column) {
+                found = true;
+                // Nobody owns a column.
+                if self.granted(role, Oid::MAX, &column.acl, words)? == Value::Bool(true) {
+                    return Ok(true);
+                }
+            }
+        }
+        match of {
+            Some(Value::Text(name)) if !found => Err(SqlError::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{name}\" of relation \"{relation}\" does not exist"),
+            )),
+            _ => Ok(false),
+        }
+    }
+
+    fn relation_privilege(&self, width: usize, by_column: bool) -> Result<Value> {
         let (role, rest) = self.role_and_rest(width)?;
         let object = match rest.first() {
             Some(Value::Text(name)) => self.names().find(oid::REGCLASS, name)?,
@@ -698,7 +762,19 @@ impl Question<'_> {
         if super::relation_by_oid(object).is_some() {
             return Ok(Value::Bool(words.to_uppercase().contains("SELECT")));
         }
-        match self.catalog.relation_by_oid(object) {
+        let found = self.catalog.relation_by_oid(object);
+        if by_column {
+            let columns = match &found {
+                Some(Relation::Table(def)) => (def.name.as_str(), &def.columns[..]),
+                Some(Relation::View(def)) => (def.name.as_str(), &def.columns[..]),
+                _ => ("", &[][..]),
+            };
+            let of = rest.get(1).filter(|_| width == 3);
+            if self.column_privilege(role, columns, of, words)? {
+                return Ok(Value::Bool(true));
+            }
+        }
+        match found {
             Some(Relation::Table(def) | Relation::Index(def, _)) => self.granted(role, def.owner, &def.acl, words),
             Some(Relation::View(def)) => self.granted(role, def.owner, &def.acl, words),
             Some(Relation::Sequence(def)) => self.granted(role, def.owner, &def.acl, words),

@@ -1,15 +1,15 @@
 //! information_schema: the views that clients read (section 11); the others exist and are empty.
 
 use crate::catalog::{
-    AclItem, Catalog, Column, ConstraintKind, ForeignKeyAction, Identity, MatchType, Privilege, Relation, TableDef,
-    TableId, TypeKind,
+    AclItem, Catalog, CheckOption, Column, ConstraintKind, ForeignKeyAction, Identity, MatchType, Privilege, Relation,
+    TableDef, TableId, TypeKind,
 };
 use crate::error::Result;
 use crate::plan::{SystemContext, SystemRows};
 use crate::types::{DataType, Oid, Row, TypeInfo, Value, element_type_of, format_type, oid, type_info};
 
 use super::access::role_name;
-use super::relations::{default_text, has_default, marked_default, user_relations};
+use super::relations::{default_text, has_default, marked_default, user_relations, view_writes, view_writes_column};
 use super::{catalog, int4, schema_name};
 
 /// The one list of which function computes which view.
@@ -272,7 +272,10 @@ fn columns(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>
                     name: &def.name,
                     updatable: false,
                 };
-                rows.extend(def.columns.iter().enumerate().map(|(place, column)| column_row(&owner, place, column)));
+                rows.extend(def.columns.iter().enumerate().map(|(place, column)| {
+                    let updatable = view_writes_column(&own, &def, place);
+                    column_row(&Owner { updatable, ..owner }, place, column)
+                }));
             }
             Relation::Sequence(_) | Relation::Index(..) => {}
         }
@@ -301,6 +304,7 @@ fn columns(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>
                 dropped: false,
                 comment: None,
                 domain: 0,
+                acl: Vec::new(),
             };
             column_row(&owner, place, &column)
         };
@@ -339,7 +343,7 @@ fn tables(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>>
             temporary,
         ));
     }
-    rows.extend(own.views().map(|def| row(def.schema, &def.name, "VIEW", false, false)));
+    rows.extend(own.views().map(|def| row(def.schema, &def.name, "VIEW", view_writes(&own, def).1, false)));
     let system = super::relations().iter();
     rows.extend(system.map(|relation| {
         row(relation.schema, relation.name, if relation.view { "VIEW" } else { "BASE TABLE" }, false, false)
@@ -393,8 +397,14 @@ fn views(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> 
         .views()
         .map(|def| {
             let mut row = vec![database_name(context), schema_name(&own, def.schema).into(), def.name.as_str().into()];
-            row.extend([super::describe::definition(&def.query), "NONE".into()]);
-            row.extend(std::iter::repeat_n(Value::from("NO"), 5));
+            let option = match def.check_option {
+                CheckOption::None => "NONE",
+                CheckOption::Local => "LOCAL",
+                CheckOption::Cascaded => "CASCADED",
+            };
+            let (_, writes) = view_writes(&own, def);
+            row.extend([super::describe::definition(&def.query), option.into(), yes_no(writes), yes_no(writes)]);
+            row.extend(std::iter::repeat_n(Value::from("NO"), 3));
             row
         })
         .collect())
@@ -732,36 +742,43 @@ fn table_privileges(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result
     Ok(rows)
 }
 
-/// What may be done with each column follows from the table's rights.
+/// What may be done with each column follows from the table's rights and its own.
 fn column_privileges(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
-    let (_, own) = catalog(context)?;
+    let (set, own) = catalog(context)?;
     let tables = own.tables().filter(|def| !def.hidden).map(|def| {
-        let columns: Vec<&str> = def.live_columns().map(|(_, column)| column.name.as_str()).collect();
+        let columns: Vec<&Column> = def.live_columns().map(|(_, column)| column).collect();
         (def.schema, def.name.as_str(), def.owner, &def.acl, columns)
     });
     let views = own.views().map(|def| {
-        let columns = def.columns.iter().map(|column| column.name.as_str()).collect();
+        let columns = def.columns.iter().collect();
         (def.schema, def.name.as_str(), def.owner, &def.acl, columns)
     });
     let mut rows = Vec::new();
     for (schema, name, owner, acl, columns) in tables.chain(views) {
-        for right in rights(context, owner, acl)? {
-            let Some(privilege) = right_name(right.privilege) else { continue };
-            if !matches!(privilege, "INSERT" | "SELECT" | "UPDATE" | "REFERENCES") {
-                continue;
-            }
-            rows.extend(columns.iter().map(|column| {
-                vec![
+        let whole = rights(context, owner, acl)?;
+        for column in columns {
+            // Nobody's own rights come a second time with the column's list.
+            let own_rights = if column.acl.is_empty() { Vec::new() } else { rights(context, Oid::MAX, &column.acl)? };
+            let own_rights = own_rights.iter().filter(|right| right.grantee != role_name(&set, Oid::MAX));
+            let mut seen: Vec<(&str, &str, &str)> = Vec::new();
+            for right in whole.iter().chain(own_rights) {
+                let Some(privilege) = right_name(right.privilege) else { continue };
+                let known = (right.grantor.as_str(), right.grantee.as_str(), privilege);
+                if !matches!(privilege, "INSERT" | "SELECT" | "UPDATE" | "REFERENCES") || seen.contains(&known) {
+                    continue;
+                }
+                seen.push(known);
+                rows.push(vec![
                     Value::from(right.grantor.as_str()),
                     Value::from(right.grantee.as_str()),
                     database_name(context),
                     schema_name(&own, schema).into(),
                     Value::from(name),
-                    Value::from(*column),
+                    Value::from(column.name.as_str()),
                     Value::from(privilege),
                     yes_no(right.option),
-                ]
-            }));
+                ]);
+            }
         }
     }
     Ok(rows)

@@ -1,6 +1,8 @@
 //! pg_class and what hangs on it: attributes, defaults, indexes, sequences, triggers, comments.
 
-use crate::catalog::{Catalog, Column, Identity, IndexDef, IndexMethod, Persistence, Relation, TableDef, TableShape};
+use crate::catalog::{
+    Catalog, CheckOption, Column, Identity, IndexDef, IndexMethod, Persistence, Relation, TableDef, TableShape, ViewDef,
+};
 use crate::error::Result;
 use crate::plan::{SystemContext, SystemRelation};
 use crate::types::{DataType, Oid, Row, Value, element_type_of, is_domain, is_enum, oid, type_info, type_length};
@@ -202,18 +204,15 @@ fn other_class(context: &dyn SystemContext, relation: &Relation) -> Option<Row> 
             let passing = own.is_some_and(|(_, own)| schema_name(&own, def.schema).starts_with("pg_temp_"));
             let persistence = if passing { Persistence::Temporary } else { Persistence::Permanent };
             let count = def.columns.len();
-            Some(class_row(plain(
-                def.oid,
-                &def.name,
-                def.schema,
-                def.row_type,
-                def.owner,
-                b'v',
-                count,
-                true,
-                persistence,
-                acl,
-            )))
+            let option = match def.check_option {
+                CheckOption::None => None,
+                CheckOption::Local => Some("check_option=local".to_owned()),
+                CheckOption::Cascaded => Some("check_option=cascaded".to_owned()),
+            };
+            let mut row =
+                plain(def.oid, &def.name, def.schema, def.row_type, def.owner, b'v', count, true, persistence, acl);
+            row.options = option.map_or(Value::Null, |option| text_array(std::iter::once(option)));
+            Some(class_row(row))
         }
         Relation::Sequence(def) => {
             let acl = access::acl_value(context, &def.acl);
@@ -449,14 +448,46 @@ pub(super) fn pg_attribute(context: &dyn SystemContext, keys: &[(usize, Value)])
         if let Some(relation) = super::relation_by_oid(oid) {
             return Ok(system_attributes(relation));
         }
-        return Ok(own.relation_by_oid(oid).map(|relation| relation_attributes(&relation)).unwrap_or_default());
+        return Ok(own.relation_by_oid(oid).map(|relation| attributes(context, &relation)).unwrap_or_default());
     }
     let mut rows: Vec<Row> = all_system().iter().flat_map(system_attributes).collect();
     for def in own.tables().filter(|def| def.is_composite()) {
         rows.extend(relation_attributes(&Relation::Table(def.clone())));
     }
-    rows.extend(user_relations(&own).iter().flat_map(relation_attributes));
+    rows.extend(user_relations(&own).iter().flat_map(|relation| attributes(context, relation)));
     Ok(rows)
+}
+
+/// The attributes of a relation with the privileges on them.
+fn attributes(context: &dyn SystemContext, relation: &Relation) -> Vec<Row> {
+    let mut rows = relation_attributes(relation);
+    let columns = match relation {
+        Relation::Table(def) => &def.columns,
+        Relation::View(def) => &def.columns,
+        Relation::Sequence(_) | Relation::Index(..) => return rows,
+    };
+    for (row, column) in rows.iter_mut().zip(columns).filter(|(_, column)| !column.acl.is_empty()) {
+        // attacl, attoptions, attfdwoptions and attmissingval end the row.
+        if let Some(place) = row.len().checked_sub(4) {
+            row[place] = access::acl_value(context, &column.acl);
+        }
+    }
+    rows
+}
+
+/// Whether a view takes INSERT, UPDATE and DELETE: none of them, DELETE alone, or all three.
+pub(super) fn view_writes(own: &Catalog, def: &ViewDef) -> (bool, bool) {
+    let below = def.base.as_ref().is_some_and(|base| match own.relation_by_oid(base.relation) {
+        Some(Relation::Table(table)) => !table.is_materialized(),
+        Some(Relation::View(view)) => view_writes(own, &view).0,
+        _ => false,
+    });
+    (below, below && def.base.as_ref().is_some_and(|base| base.columns.contains(&true)))
+}
+
+/// Whether a column of a view can be written.
+pub(super) fn view_writes_column(own: &Catalog, def: &ViewDef, place: usize) -> bool {
+    view_writes(own, def).1 && def.base.as_ref().and_then(|base| base.columns.get(place)).copied().unwrap_or(false)
 }
 
 /// Whether pg_attrdef has a row for the column: a default, a serial's nextval or a generation expression.

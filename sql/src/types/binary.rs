@@ -282,17 +282,34 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self) -> Result<&'a str> {
-        let bytes = self.rest();
-        let text = std::str::from_utf8(bytes).map_err(|error| encoding_error(bytes, error.valid_up_to()))?;
-        match text.bytes().position(|b| b == 0) {
-            Some(at) => Err(encoding_error(bytes, at)),
-            None => Ok(text),
-        }
+        utf8(self.rest())
     }
 }
 
-fn encoding_error(bytes: &[u8], at: usize) -> SqlError {
-    let shown: Vec<String> = bytes[at..].iter().take(1).map(|b| format!("0x{b:02x}")).collect();
+/// Bytes as text.
+///
+/// # Errors
+/// 22021 naming the first bytes that are not UTF-8, or a NUL.
+pub fn utf8(bytes: &[u8]) -> Result<&str> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let from = &bytes[error.valid_up_to()..];
+        bad_utf8(&from[..from.len().min(error.error_len().unwrap_or(from.len()).max(expected_len(from[0])).min(4))])
+    })?;
+    if bytes.contains(&0) { Err(bad_utf8(&[0])) } else { Ok(text) }
+}
+
+/// Length that the first byte of a UTF-8 sequence announces; 1 if it announces none.
+fn expected_len(first: u8) -> usize {
+    match first {
+        0xc0..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf7 => 4,
+        _ => 1,
+    }
+}
+
+fn bad_utf8(bytes: &[u8]) -> SqlError {
+    let shown: Vec<String> = bytes.iter().map(|b| format!("0x{b:02x}")).collect();
     SqlError::new(
         SqlState::CHARACTER_NOT_IN_REPERTOIRE,
         format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" ")),

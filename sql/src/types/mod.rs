@@ -24,7 +24,7 @@ mod text;
 mod typmod;
 mod value;
 
-pub use binary::{from_binary, to_binary};
+pub use binary::{from_binary, to_binary, utf8};
 pub use cast::{CastContext, CastKind, cast, find_cast};
 pub use codec::{decode_column, decode_row, encode_row, row_column_count};
 pub use compare::{compare, compare_bpchar, equal, hash_value};

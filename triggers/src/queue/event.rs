@@ -164,6 +164,7 @@ mod tests {
             dropped: false,
             comment: None,
             domain: 0,
+            acl: Vec::new(),
         };
         TableDef {
             id: TableId(1),

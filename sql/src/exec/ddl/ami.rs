@@ -105,6 +105,7 @@ fn plain_column(name: &str, ty: DataType, not_null: bool) -> Column {
         dropped: false,
         comment: None,
         domain: 0,
+        acl: Vec::new(),
     }
 }
 

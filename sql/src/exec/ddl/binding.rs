@@ -54,7 +54,8 @@ impl Ddl<'_> {
                 format!("column \"{}\" has pseudo-type record", column.name),
             ));
         }
-        let mut relations: Vec<Oid> = plan.privileges.iter().map(|(relation, _)| *relation).collect();
+        let mut relations: Vec<Oid> =
+            plan.privileges.iter().filter(|need| need.role.is_none()).map(|need| need.relation).collect();
         relations.sort_unstable();
         relations.dedup();
         Ok((plan.columns, relations))

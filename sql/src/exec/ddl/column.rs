@@ -67,6 +67,7 @@ impl Ddl<'_> {
             dropped: false,
             comment: None,
             domain,
+            acl: Vec::new(),
         };
         let mut constraints = Vec::new();
         let mut said_null = false;

@@ -317,7 +317,18 @@ impl Ddl<'_> {
                 if found.id == table.id { table.clone() } else { (*found).clone() }
             }
         };
-        let columns = foreign_columns(table, &key.columns)?;
+        let (own, set) = crate::parse::delete_columns(&key.columns);
+        let columns = foreign_columns(table, &own)?;
+        let delete_columns = foreign_columns(table, &set)?;
+        if let Some(place) = delete_columns.iter().find(|place| !columns.contains(place)) {
+            return Err(SqlError::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!(
+                    "column \"{}\" referenced in ON DELETE SET action must be part of foreign key",
+                    table.columns[*place].name
+                ),
+            ));
+        }
         let parent_columns = if key.referred_columns.is_empty() {
             let primary = parent.primary_key().ok_or_else(|| {
                 SqlError::new(
@@ -369,6 +380,7 @@ impl Ddl<'_> {
             parent_index,
             on_update: action(key.on_update.as_ref()),
             on_delete: action(key.on_delete.as_ref()),
+            delete_columns,
             match_type: match key.match_kind {
                 Some(ast::ConstraintReferenceMatchKind::Full) => MatchType::Full,
                 Some(ast::ConstraintReferenceMatchKind::Partial) => {

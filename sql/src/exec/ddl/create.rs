@@ -210,6 +210,7 @@ pub(super) fn plain_column(name: String, column: &OutputColumn) -> Column {
         dropped: false,
         comment: None,
         domain: 0,
+        acl: Vec::new(),
     }
 }
 

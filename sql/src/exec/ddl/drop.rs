@@ -132,7 +132,7 @@ impl Ddl<'_> {
         owned.iter().try_for_each(|def| self.remove(EntryKey::Sequence(def.oid)))
     }
 
-    fn drop_view(&self, name: &ObjectName, if_exists: bool, cascade: bool) -> Result<()> {
+    pub(super) fn drop_view(&self, name: &ObjectName, if_exists: bool, cascade: bool) -> Result<()> {
         let def = match self.find_relation(name)? {
             Some(Relation::View(def)) => def,
             Some(other) => return Err(Self::wrong_kind(name, "view", &other)),
@@ -194,7 +194,7 @@ impl Ddl<'_> {
         Ok(found)
     }
 
-    fn drop_sequence_named(&self, name: &ObjectName, if_exists: bool, cascade: bool) -> Result<()> {
+    pub(super) fn drop_sequence_named(&self, name: &ObjectName, if_exists: bool, cascade: bool) -> Result<()> {
         let def = match self.find_relation(name)? {
             Some(Relation::Sequence(def)) => def,
             Some(other) => return Err(Self::wrong_kind(name, "sequence", &other)),
@@ -228,7 +228,7 @@ impl Ddl<'_> {
         self.remove(EntryKey::Sequence(def.oid))
     }
 
-    fn drop_schema(&self, name: &ObjectName, if_exists: bool, cascade: bool) -> Result<()> {
+    pub(super) fn drop_schema(&self, name: &ObjectName, if_exists: bool, cascade: bool) -> Result<()> {
         let catalog = self.catalog()?;
         let Some(def) = catalog.schema_by_name(bare(name)).cloned() else {
             if if_exists {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Ddl, bare};
-use crate::catalog::{AclItem, DefaultAcl, Entry, Privilege, Relation, RoleDef};
+use crate::catalog::{AclItem, Column, DefaultAcl, Entry, Privilege, Relation, RoleDef};
 use crate::error::{Result, Severity, SqlError, SqlState};
 use crate::parse::{DefaultPrivileges, GrantStatement, ObjectName};
 use crate::types::Oid;
@@ -17,6 +17,7 @@ const TABLE: &[Privilege] = &[
     Privilege::References,
     Privilege::Trigger,
 ];
+const COLUMN: &[Privilege] = &[Privilege::Insert, Privilege::Select, Privilege::Update, Privilege::References];
 const SEQUENCE: &[Privilege] = &[Privilege::Select, Privilege::Update, Privilege::Usage];
 const SCHEMA: &[Privilege] = &[Privilege::Usage, Privilege::Create];
 
@@ -144,12 +145,14 @@ impl Ddl<'_> {
                 self.must_own(def.owner, "table", &def.name)?;
                 let mut changed = (**def).clone();
                 self.apply(grant, &mut changed.acl, def.owner, TABLE)?;
+                self.apply_columns(grant, &mut changed.columns, &def.name)?;
                 self.put_table(changed).map(|_| ())
             }
             Relation::View(def) => {
                 self.must_own(def.owner, "view", &def.name)?;
                 let mut changed = (**def).clone();
                 self.apply(grant, &mut changed.acl, def.owner, TABLE)?;
+                self.apply_columns(grant, &mut changed.columns, &def.name)?;
                 self.put(Entry::View(Arc::new(changed)))
             }
             Relation::Sequence(def) => {
@@ -172,7 +175,13 @@ impl Ddl<'_> {
         let mut wanted = Vec::new();
         for (word, columns) in &grant.privileges {
             if !columns.is_empty() {
-                return Err(SqlError::unsupported("a privilege on columns"));
+                if all != TABLE {
+                    return Err(SqlError::new(
+                        SqlState::new("0LP01"),
+                        "column privileges are only valid for relations",
+                    ));
+                }
+                continue;
             }
             let word = word.to_uppercase();
             if word == "ALL" || word == "ALL PRIVILEGES" {
@@ -195,6 +204,9 @@ impl Ddl<'_> {
             }
             wanted.push(found);
         }
+        if wanted.is_empty() {
+            return Ok(());
+        }
         if acl.is_empty() {
             acl.push(AclItem {
                 grantee: owner,
@@ -202,6 +214,47 @@ impl Ddl<'_> {
                 privileges: all.iter().map(|found| (*found, false)).collect(),
             });
         }
+        self.change_acl(grant, acl, &wanted)
+    }
+
+    /// Privileges on columns; what is revoked on the whole relation is revoked on its columns too. Errors: 42703, 0LP01.
+    fn apply_columns(&self, grant: &GrantStatement, columns: &mut [Column], relation: &str) -> Result<()> {
+        for (word, names) in &grant.privileges {
+            let word = word.to_uppercase();
+            let all = word == "ALL" || word == "ALL PRIVILEGES";
+            let found = privilege(&word).filter(|found| COLUMN.contains(found));
+            let wanted = if all { COLUMN.to_vec() } else { found.into_iter().collect() };
+            if names.is_empty() {
+                if grant.revoke && !wanted.is_empty() {
+                    columns.iter_mut().try_for_each(|column| self.change_acl(grant, &mut column.acl, &wanted))?;
+                }
+                continue;
+            }
+            if wanted.is_empty() {
+                let known = privilege(&word).is_some();
+                return Err(if known {
+                    let text = format!("invalid privilege type {word} for column");
+                    SqlError::new(SqlState::new("0LP01"), text)
+                } else {
+                    SqlError::syntax(format!("unrecognized privilege type \"{}\"", word.to_lowercase()))
+                });
+            }
+            for name in names {
+                let column = columns.iter_mut().find(|column| !column.dropped && column.name == *name);
+                let column = column.ok_or_else(|| {
+                    SqlError::new(
+                        SqlState::UNDEFINED_COLUMN,
+                        format!("column \"{name}\" of relation \"{relation}\" does not exist"),
+                    )
+                })?;
+                self.change_acl(grant, &mut column.acl, &wanted)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives or takes privileges.
+    fn change_acl(&self, grant: &GrantStatement, acl: &mut Vec<AclItem>, wanted: &[Privilege]) -> Result<()> {
         for grantee in self.grantees(grant)? {
             if grant.revoke {
                 for item in acl.iter_mut().filter(|item| item.grantee == grantee) {
@@ -218,7 +271,7 @@ impl Ddl<'_> {
                 acl.push(AclItem { grantee, grantor: self.user(), privileges: Vec::new() });
                 acl.len() - 1
             });
-            for found in &wanted {
+            for found in wanted {
                 let list = &mut acl[place].privileges;
                 let had = list.iter().any(|(other, option)| other == found && *option);
                 list.retain(|(other, _)| other != found);

@@ -108,6 +108,8 @@ impl Ddl<'_> {
             depends_on,
             acl: Vec::new(),
             comment: None,
+            check_option: Default::default(),
+            base: None,
         };
         let schema = crate::system::schema_name(&*self.catalog()?, table.schema);
         let from =

@@ -22,6 +22,7 @@ mod index;
 mod like;
 mod matview;
 mod names;
+mod owned;
 mod relabel;
 mod role;
 mod schema;
@@ -115,6 +116,8 @@ impl Ddl<'_> {
             Statement::DropRole { names, if_exists } => ddl.drop_roles(names, *if_exists),
             Statement::Grant(grant) => ddl.grant(grant),
             Statement::AlterDefaultPrivileges(change) => ddl.alter_default_privileges(change),
+            Statement::Owned { roles, to: Some(to), .. } => ddl.reassign_owned(roles, to),
+            Statement::Owned { roles, to: None, cascade } => ddl.drop_owned(roles, *cascade),
             Statement::CreateExtension { name, if_not_exists } => ddl.create_extension(name, *if_not_exists),
             Statement::DropExtension { names, if_exists } => ddl.drop_extensions(names, *if_exists),
             Statement::Comment { kind, name, column, on, text } => {

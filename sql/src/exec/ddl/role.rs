@@ -262,6 +262,18 @@ impl Ddl<'_> {
             let given = |acl: &[AclItem]| acl.iter().any(|item| item.grantee == role);
             let granted = catalog.tables().filter(|def| given(&def.acl));
             lines.extend(granted.map(|def| format!("privileges for table {}", def.name)));
+            for def in catalog.tables().filter(|def| def.owner != role) {
+                let columns = def.live_columns().filter(|(_, column)| given(&column.acl));
+                lines.extend(
+                    columns.map(|(_, column)| format!("privileges for column {} of table {}", column.name, def.name)),
+                );
+            }
+            for def in catalog.views().filter(|def| def.owner != role) {
+                let columns = def.columns.iter().filter(|column| given(&column.acl));
+                lines.extend(
+                    columns.map(|column| format!("privileges for column {} of view {}", column.name, def.name)),
+                );
+            }
             let views = catalog.views().filter(|def| given(&def.acl));
             lines.extend(views.map(|def| format!("privileges for view {}", def.name)));
             let sequences = catalog.sequences().filter(|def| given(&def.acl));

@@ -188,6 +188,13 @@ impl Ddl<'_> {
                         }
                         Ok(tag)
                     }
+                    AlterObjectAction::Constraint(constraint, deferrable, deferred) => {
+                        let table = self.table(name)?;
+                        self.must_own(table.owner, "table", &table.name)?;
+                        self.lock(&table)?;
+                        self.alter_constraint(&table, constraint, *deferrable, *deferred)?;
+                        Ok(tag)
+                    }
                     _ => self.alter_relation(name, action, &tag),
                 }
             }

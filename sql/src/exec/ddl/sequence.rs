@@ -285,8 +285,14 @@ impl Ddl<'_> {
                 }
                 Ok(tag.to_owned())
             }
-            AlterObjectAction::SetOptions(_) => Ok(tag.to_owned()),
+            AlterObjectAction::SetOptions(options) => {
+                if let Relation::View(def) = self.relation(name)? {
+                    self.alter_view_options(&def, options)?;
+                }
+                Ok(tag.to_owned())
+            }
             AlterObjectAction::RenameColumn(..) => Err(SqlError::unsupported(format!("{tag} RENAME COLUMN"))),
+            AlterObjectAction::Constraint(..) => Err(SqlError::unsupported(format!("{tag} ALTER CONSTRAINT"))),
         }
     }
 

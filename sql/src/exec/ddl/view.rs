@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::{Ddl, bare};
-use crate::catalog::{Entry, Persistence, Relation, ViewDef};
+use crate::catalog::{CheckOption, Entry, Persistence, Relation, ViewBase, ViewDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{fold, object_name};
 use crate::types::Oid;
@@ -81,7 +81,7 @@ impl Ddl<'_> {
                 .filter_map(|oid| catalog.schema(*oid).map(|def| def.name.clone()))
                 .collect()
         };
-        let def = ViewDef {
+        let mut def = ViewDef {
             oid: existing.as_ref().map_or_else(|| self.allocate_oid(), |old| old.oid),
             schema,
             name: own_name,
@@ -97,9 +97,88 @@ impl Ddl<'_> {
                 None => self.default_acl('r', schema),
             },
             comment: existing.as_ref().and_then(|old| old.comment.clone()),
+            check_option: CheckOption::None,
+            base: None,
         };
+        if let ast::CreateTableOptions::With(options) = &create.options {
+            for option in options {
+                let ast::SqlOption::KeyValue { key, value } = option else {
+                    return Err(SqlError::unsupported("this option of a view"));
+                };
+                let value = match value {
+                    ast::Expr::Value(value) => match &value.value {
+                        ast::Value::SingleQuotedString(text) => text.clone(),
+                        other => other.to_string(),
+                    },
+                    other => other.to_string(),
+                };
+                set_option(&mut def, &fold(key), &value)?;
+            }
+        }
+        if let Some(old) = &existing {
+            for (column, old) in def.columns.iter_mut().zip(&old.columns) {
+                column.acl.clone_from(&old.acl);
+            }
+        }
+        self.set_base(&mut def)?;
         self.put(Entry::View(Arc::new(def)))?;
         Ok("CREATE VIEW".to_owned())
+    }
+
+    /// Finds out whether a view can be written through. Errors: 0A000 if it has a check option and cannot.
+    fn set_base(&self, def: &mut ViewDef) -> Result<()> {
+        let whole = Arc::new(def.clone());
+        match self.bind(|context| crate::plan::written_columns(context, &whole)) {
+            Ok((relation, columns)) => {
+                def.base = Some(ViewBase { relation, columns });
+                Ok(())
+            }
+            Err(error) if def.check_option != CheckOption::None => {
+                let text = "WITH CHECK OPTION is supported only on automatically updatable views";
+                let reason = error.fields().detail.clone().unwrap_or_else(|| error.message().to_owned());
+                Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text).hint(reason))
+            }
+            Err(_) => {
+                def.base = None;
+                Ok(())
+            }
+        }
+    }
+
+    /// ALTER VIEW … SET and RESET of options. Errors: 42501, 22023, 0A000.
+    pub(super) fn alter_view_options(&self, def: &ViewDef, options: &[(String, String)]) -> Result<()> {
+        self.must_own(def.owner, "view", &def.name)?;
+        let mut changed = def.clone();
+        for (name, value) in options {
+            set_option(&mut changed, &name.to_lowercase(), value)?;
+        }
+        self.set_base(&mut changed)?;
+        self.put(Entry::View(Arc::new(changed)))
+    }
+}
+
+/// One option of a view. Errors: 22023.
+fn set_option(def: &mut ViewDef, name: &str, value: &str) -> Result<()> {
+    let invalid = |text: String| SqlError::new(SqlState::INVALID_PARAMETER_VALUE, text);
+    match name {
+        "check_option" => {
+            def.check_option = match value {
+                "local" => CheckOption::Local,
+                "cascaded" => CheckOption::Cascaded,
+                _ => {
+                    return Err(invalid(format!("invalid value for enum option \"check_option\": {value}"))
+                        .detail("Valid values are \"local\" and \"cascaded\"."));
+                }
+            };
+            Ok(())
+        }
+        "security_barrier" | "security_invoker" => match crate::exec::parse_bool(value) {
+            // Conditions of a view are never run after those of a query that could tell what they hide: none is leaky.
+            Some(on) if name == "security_barrier" || !on => Ok(()),
+            Some(_) => Err(SqlError::unsupported("security_invoker")),
+            None => Err(invalid(format!("invalid value for boolean option \"{name}\": {value}"))),
+        },
+        _ => Err(invalid(format!("unrecognized parameter \"{name}\""))),
     }
 }
 

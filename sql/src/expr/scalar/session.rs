@@ -81,7 +81,7 @@ fn set_config(call: &Call<'_>) -> Result<Value> {
     if !call.has(0) {
         return Err(SqlError::new(SqlState::NULL_VALUE_NOT_ALLOWED, "SET requires parameter name"));
     }
-    let value = if call.has(1) { call.text(1)? } else { "" };
+    let value = if call.has(1) { Some(call.text(1)?) } else { None };
     let local = call.has(2) && call.bool(2)?;
     call.ctx.runtime.set_setting(call.text(0)?, value, local).map(Value::from)
 }

@@ -48,6 +48,12 @@ pub(super) fn statement(c: &mut Cursor, first: &str) -> Result<Statement> {
             let in_block = !tables.is_empty();
             Ok(Statement::Maintenance { tag: "CLUSTER", tables, in_block })
         }
+        "REASSIGN" => {
+            c.expect(&["owned", "by"])?;
+            let roles = c.list(role)?;
+            c.expect(&["to"])?;
+            Ok(Statement::Owned { roles, to: Some(role(c)?), cascade: false })
+        }
         "CHECKPOINT" => Ok(Statement::Maintenance { tag: "CHECKPOINT", tables: Vec::new(), in_block: true }),
         "REFRESH" => {
             c.expect(&["materialized", "view"])?;
@@ -195,12 +201,21 @@ pub(super) fn definition(c: &mut Cursor, first: &str) -> Result<Option<Statement
             | "TRUSTED" | "PROCEDURAL" | "TEXT" | "TRANSFORM" | "LARGE",
         )
         | ("ALTER", "SYSTEM")
-        | ("DROP", "OWNED")
         | ("CREATE", "RECURSIVE") => Ok(Some(unsupported(c, first, &second))),
         ("CREATE", "OR") if c.is_word(3, "rule") || c.is_word(3, "aggregate") || c.is_word(3, "language") => {
             Ok(Some(unsupported(c, "CREATE", "OR REPLACE")))
         }
         ("CREATE", "CONSTRAINT") => Ok(Some(unsupported(c, "CREATE", "CONSTRAINT TRIGGER"))),
+        ("DROP", "OWNED") => {
+            take(c, 2);
+            c.expect(&["by"])?;
+            let roles = c.list(role)?;
+            let cascade = c.word("cascade");
+            if !cascade {
+                c.word("restrict");
+            }
+            Ok(Some(Statement::Owned { roles, to: None, cascade }))
+        }
         ("ALTER", "DEFAULT") => {
             c.parser.advance_token();
             c.parser.advance_token();
@@ -570,6 +585,31 @@ fn alter_object(c: &mut Cursor, kind: &str) -> Result<Option<Statement>> {
                     || c.is_word(0, "no") && c.is_word(1, "inherit"));
             if lacks {
                 return Ok(Some(unsupported(c, "ALTER", "TABLE … INHERIT, ATTACH or CLUSTER")));
+            }
+            if kind == "TABLE" && c.words(&["alter", "constraint"]) {
+                let constraint = c.ident()?;
+                let (mut deferrable, mut deferred) = (None, None);
+                while !c.at_end() {
+                    if c.words(&["not", "deferrable"]) {
+                        deferrable = Some(false);
+                    } else if c.word("deferrable") {
+                        deferrable = Some(true);
+                    } else if c.words(&["initially", "deferred"]) {
+                        deferred = Some(true);
+                    } else if c.words(&["initially", "immediate"]) {
+                        deferred = Some(false);
+                    } else if *c.peek() == Token::Comma {
+                        return Err(SqlError::unsupported("ALTER CONSTRAINT among other actions"));
+                    } else {
+                        return Err(c.error());
+                    }
+                }
+                let deferred = deferred.unwrap_or(false);
+                if deferred && deferrable == Some(false) {
+                    return Err(SqlError::syntax("constraint declared INITIALLY DEFERRED must be DEFERRABLE"));
+                }
+                let action = AlterObjectAction::Constraint(constraint, deferrable.unwrap_or(deferred), deferred);
+                return Ok(Some(Statement::AlterObject { kind, name, if_exists, action }));
             }
             if kind == "TABLE"
                 && let Some((column, action)) = column_action(c)?

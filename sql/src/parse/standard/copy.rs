@@ -51,7 +51,10 @@ pub(super) fn statement(c: &mut Cursor) -> Result<Statement> {
     let from = match c.one_of(&["from", "to"]) {
         Some("from") if matches!(source, CopySource::Table { .. }) => true,
         Some("to") => false,
-        Some(_) => return Err(SqlError::syntax("syntax error at or near \"FROM\"")),
+        Some(_) => {
+            c.parser.prev_token();
+            return Err(c.error());
+        }
         None => return Err(c.error()),
     };
     let target = if c.word("program") {
@@ -72,6 +75,9 @@ pub(super) fn statement(c: &mut Cursor) -> Result<Statement> {
         new_options(c, &mut options)?
     } else {
         old_options(c, &mut options)?
+    }
+    if !from && c.is_word(0, "where") {
+        return Err(SqlError::syntax("WHERE clause not allowed with COPY TO").at(Span(c.offset32())));
     }
     let filter = if from && c.word("where") { Some(c.expr()?) } else { None };
     Ok(Statement::Copy(Box::new(CopyStatement { source, from, target, options, filter })))
@@ -116,7 +122,16 @@ fn new_options(c: &mut Cursor, options: &mut CopyOptions) -> Result<()> {
             "null" => options.null = Some(word_or_string(c)?),
             "quote" => options.quote = Some(one_char(&word_or_string(c)?, "quote")?),
             "escape" => options.escape = Some(one_char(&word_or_string(c)?, "escape")?),
-            "encoding" => options.encoding = Some(word_or_string(c)?),
+            "encoding" => {
+                let encoding = word_or_string(c)?;
+                let plain: String = encoding.chars().filter(char::is_ascii_alphanumeric).collect();
+                let ours = ["utf8", "unicode", "sqlascii"].iter().any(|own| plain.eq_ignore_ascii_case(own));
+                if !ours {
+                    let text = "argument to option \"encoding\" must be a valid encoding name";
+                    return Err(SqlError::new(SqlState::INVALID_PARAMETER_VALUE, text).at(at));
+                }
+                options.encoding = Some(encoding);
+            }
             "header" => {
                 options.header = if c.is_word(0, "match") {
                     c.parser.advance_token();
@@ -158,6 +173,9 @@ fn boolean(c: &mut Cursor, name: &str) -> Result<bool> {
         let on = match digits.as_str() {
             "0" => false,
             "1" => true,
+            _ if name == "header" => {
+                return Err(SqlError::syntax("header requires a Boolean value or \"match\""));
+            }
             _ => return Err(SqlError::syntax(format!("{name} requires a Boolean value"))),
         };
         c.parser.advance_token();

@@ -26,7 +26,7 @@ use crate::parse::{Parsed, Statement};
 
 pub use clauses::{LikeTable, exclude_mark, is_defaults_mark, is_rows_from_mark, is_variadic_mark, like_mark};
 pub(crate) use cursor::{Cursor, END_OF_INPUT, at_end_of_input, near};
-pub use rewrite::{element_mark, insert_statement, is_not_null_mark, is_star_mark, lock_clause};
+pub use rewrite::{delete_columns, element_mark, insert_statement, is_not_null_mark, is_star_mark, lock_clause};
 
 /// Name of this dialect in `Parsed`.
 pub(crate) const NAME: &str = "postgres";
@@ -363,7 +363,21 @@ fn table_query(c: &mut Cursor) -> Result<Statement> {
 
 /// The library's grammar for a whole statement, sorted into our variants.
 fn library(c: &mut Cursor) -> Result<Statement> {
-    let tree = c.run(|p| p.parse_statement())?;
+    let mut tree = c.run(|p| p.parse_statement())?;
+    if let ast::Statement::CreateView(create) = &mut tree
+        && !create.materialized
+        && c.word("with")
+    {
+        // It is kept as PostgreSQL keeps it: as an option of the view.
+        let word = c.one_of(&["local", "cascaded"]).unwrap_or("cascaded");
+        c.expect(&["check", "option"])?;
+        let value = ast::Expr::Value(ast::Value::SingleQuotedString(word.to_owned()).with_empty_span());
+        let option = ast::SqlOption::KeyValue { key: ast::Ident::new("check_option"), value };
+        match &mut create.options {
+            ast::CreateTableOptions::With(options) => options.push(option),
+            other => *other = ast::CreateTableOptions::With(vec![option]),
+        }
+    }
     if !c.at_end() {
         return Err(c.error());
     }

@@ -11,6 +11,7 @@
 //! | `FOR NO KEY UPDATE OF a, b NOWAIT` | `FOR UPDATE OF \0no key update.a NOWAIT FOR UPDATE OF \0no key update.b NOWAIT` |
 //! | `SET a[1] = v`, `SET a[1:2] = v` | `SET a.\0at 1 = v`, `SET a.\0at 1:2 = v` |
 //! | `(row).*`; `t.*` where it is a value: `f(t.*)`, `t.* IS NULL` | `(row).\0*`; `t.\0*` |
+//! | `FOREIGN KEY (a, b) … ON DELETE SET NULL (b)` | a column `\0delete b` at the end of the list |
 //! | `AS IDENTITY (options in any order)` | the options in the order that the library wants |
 
 use sqlparser::ast;
@@ -80,6 +81,7 @@ pub(crate) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<Toke
         }
     }
     whole_rows(&mut tokens);
+    set_columns(&mut tokens);
     let needed = tokens.iter().any(|t| match &t.token {
         Token::Word(w) => {
             matches!(w.keyword, Keyword::CONFLICT | Keyword::IDENTITY | Keyword::FOR)
@@ -218,7 +220,7 @@ fn without_noise(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 
 /// After a syntax error: the name of a form that PostgreSQL has and this version does not read, if the text holds one.
 pub(crate) fn unread_form(tokens: &[TokenWithSpan]) -> Option<&'static str> {
-    let forms: [(&[&str], &str); 10] = [
+    let forms: [(&[&str], &str); 9] = [
         (&["current", "of"], "WHERE CURRENT OF"),
         (&["group", "by", "distinct"], "GROUP BY DISTINCT"),
         (&["is", "of"], "IS OF"),
@@ -227,7 +229,6 @@ pub(crate) fn unread_form(tokens: &[TokenWithSpan]) -> Option<&'static str> {
         (&["search", "depth"], "SEARCH"),
         (&["begin", "atomic"], "BEGIN ATOMIC"),
         (&["add", "attribute"], "ALTER TYPE ADD ATTRIBUTE"),
-        (&["alter", "constraint"], "ALTER TABLE ALTER CONSTRAINT"),
         (&["range", "between"], "an interval as a frame bound"),
     ];
     if let Some((_, name)) = forms.iter().find(|(texts, _)| (0..tokens.len()).any(|at| words(tokens, at, texts))) {
@@ -388,6 +389,51 @@ fn locks(tokens: &[TokenWithSpan], start: usize, out: &mut Vec<TokenWithSpan>) -
         one(Some(table));
     }
     Ok(at)
+}
+
+/// The columns behind ON DELETE SET NULL and SET DEFAULT, moved to the end of the key's list.
+fn set_columns(tokens: &mut Vec<TokenWithSpan>) {
+    let mut from = 0;
+    loop {
+        let is_key = |at: &usize| {
+            words(tokens, *at, &["foreign", "key"]) && tokens.get(at + 2).is_some_and(|t| t.token == Token::LParen)
+        };
+        let Some(key) = (from..tokens.len()).find(is_key) else { return };
+        from = key + 2;
+        let Some(list_end) = closing(tokens, key + 2) else { return };
+        let next = (list_end..tokens.len()).find(is_key).unwrap_or(tokens.len());
+        let sets = |at: &usize| {
+            (words(tokens, *at, &["on", "delete", "set", "null"])
+                || words(tokens, *at, &["on", "delete", "set", "default"]))
+                && tokens.get(at + 4).is_some_and(|t| t.token == Token::LParen)
+        };
+        let Some(open) = (list_end..next).find(sets).map(|at| at + 4) else { continue };
+        let Some(close) = closing(tokens, open) else { return };
+        let mut added = Vec::new();
+        for token in &tokens[open + 1..close] {
+            if let Token::Word(name) = &token.token {
+                let folded =
+                    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_ascii_lowercase() };
+                added.push(TokenWithSpan { token: Token::Comma, span: token.span });
+                added.push(marked(&format!("delete {folded}"), token));
+            }
+        }
+        tokens.drain(open..=close);
+        tokens.splice(list_end..list_end, added);
+    }
+}
+
+/// The columns of a foreign key, and those that ON DELETE SET NULL or SET DEFAULT names.
+#[must_use]
+pub fn delete_columns(idents: &[ast::Ident]) -> (Vec<ast::Ident>, Vec<ast::Ident>) {
+    let (mut own, mut set) = (Vec::new(), Vec::new());
+    for ident in idents {
+        match unmark(ident).and_then(|text| text.strip_prefix("delete ")) {
+            Some(name) => set.push(ast::Ident::with_quote('"', name)),
+            None => own.push(ident.clone()),
+        }
+    }
+    (own, set)
 }
 
 /// `( sequence options )`, put in the library's order; returns the index after the closing parenthesis.

@@ -196,7 +196,7 @@ pub(super) fn setting(c: &mut Cursor) -> Result<SettingChange> {
         if c.word("interval") {
             let text = c.string()?;
             let _ = c.words(&["hour", "to", "minute"]) || c.word("hour");
-            return change("timezone", Some(text));
+            return change("timezone", Some(posix_zone(&text)?));
         }
         let value = value(c)?;
         return change("timezone", Some(value));
@@ -220,6 +220,11 @@ pub(super) fn setting(c: &mut Cursor) -> Result<SettingChange> {
         let role = role_word(c)?;
         return change("session_authorization", Some(role));
     }
+    if c.is_word(0, "schema") && matches!(c.parser.peek_nth_token_ref(1).token, Token::SingleQuotedString(_)) {
+        c.parser.advance_token();
+        let path = c.string()?;
+        return change("search_path", Some(quoted_item(&path)));
+    }
     if c.words(&["xml", "option"]) {
         let Some(kind) = c.one_of(&["document", "content"]) else { return Err(c.error()) };
         return change("xmloption", Some(kind.to_owned()));
@@ -234,18 +239,39 @@ pub(super) fn setting(c: &mut Cursor) -> Result<SettingChange> {
     if c.word("default") {
         return Ok(SettingChange { name, value: None });
     }
-    let list = matches!(
-        name.as_str(),
-        "search_path" | "datestyle" | "temp_tablespaces" | "session_preload_libraries" | "local_preload_libraries"
-    );
+    let list = match name.as_str() {
+        "search_path" | "temp_tablespaces" | "session_preload_libraries" | "local_preload_libraries" => List::Quoted,
+        "datestyle" => List::Plain,
+        _ => List::No,
+    };
     let mut values = vec![item(c, list)?];
     while c.token(&Token::Comma) {
         values.push(item(c, list)?);
     }
-    if values.len() > 1 && !list {
+    if values.len() > 1 && list == List::No {
         return Err(SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("SET {name} takes only one argument")));
     }
     Ok(SettingChange { name, value: Some(values.join(", ")) })
+}
+
+/// `+05:30` as the name of a zone: `<+05:30>-05:30`. Errors: 22007 for a text that is no offset.
+fn posix_zone(text: &str) -> Result<String> {
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) => ('-', rest),
+        None => ('+', text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (hours, minutes) = rest.split_once(':').unwrap_or((rest, "00"));
+    match (hours.parse::<u8>(), minutes.parse::<u8>()) {
+        (Ok(hours), Ok(minutes)) if hours <= 167 && minutes < 60 => {
+            let minutes = if minutes == 0 { String::new() } else { format!(":{minutes:02}") };
+            let back = if sign == '-' { '+' } else { '-' };
+            Ok(format!("<{sign}{hours:02}{minutes}>{back}{hours:02}{minutes}"))
+        }
+        _ => Err(SqlError::new(
+            SqlState::INVALID_DATETIME_FORMAT,
+            format!("invalid input syntax for type interval: \"{text}\""),
+        )),
+    }
 }
 
 fn role_word(c: &mut Cursor) -> Result<String> {
@@ -255,22 +281,28 @@ fn role_word(c: &mut Cursor) -> Result<String> {
     }
 }
 
+/// How the items of a setting that takes a list are put together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    /// It takes one value.
+    No,
+    /// As they are written.
+    Plain,
+    /// As identifiers.
+    Quoted,
+}
+
 /// One value of a setting, quoted where SHOW would quote it inside a list.
-fn item(c: &mut Cursor, list: bool) -> Result<String> {
+fn item(c: &mut Cursor, list: List) -> Result<String> {
+    let number = matches!(c.peek(), Token::Minus | Token::Plus | Token::Number(..));
     let value = value(c)?;
-    let plain = value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'$')
+    Ok(if list == List::Quoted && !number { quoted_item(&value) } else { value })
+}
+
+fn quoted_item(value: &str) -> String {
+    let plain = value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && value.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
-    if !list || plain {
-        return Ok(value);
-    }
-    // DateStyle is printed as its words, never quoted.
-    if value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ' || b == b',')
-        && !value.is_empty()
-        && c.text.to_ascii_lowercase().contains("datestyle")
-    {
-        return Ok(value);
-    }
-    Ok(format!("\"{}\"", value.replace('"', "\"\"")))
+    if plain { value.to_owned() } else { format!("\"{}\"", value.replace('"', "\"\"")) }
 }
 
 /// A word, string or signed number.
@@ -287,7 +319,7 @@ fn value(c: &mut Cursor) -> Result<String> {
         c.parser.advance_token();
         return Ok(if negative { format!("-{digits}") } else { digits });
     }
-    if negative {
+    if negative || c.is_word(0, "null") {
         return Err(c.error());
     }
     c.ident()

@@ -3,12 +3,15 @@
 mod insert;
 mod assign;
 mod merge;
+mod through;
 
 use std::sync::Arc;
 
 use sqlparser::ast;
 use sqlparser::ast::Expr as Ast;
 
+pub(super) use self::through::Through;
+use self::through::Write;
 use super::from::{Found, Source};
 use super::query::Bound;
 use super::scope::{Frame, Item, ItemColumns, Name, null_of};
@@ -62,7 +65,9 @@ pub fn write_target(context: &BindContext<'_>, table: &Arc<TableDef>) -> Result<
         }
     }
     let exclusions = super::exclusion::exclusions(context, table)?;
-    let target = Arc::new(WriteTarget { table: table.clone(), defaults, generated, checks, domains, exclusions });
+    let views = Vec::new();
+    let target =
+        Arc::new(WriteTarget { table: table.clone(), defaults, generated, checks, domains, exclusions, views });
     context.source.keep_target(&target);
     Ok(target)
 }
@@ -95,11 +100,35 @@ impl Binder<'_> {
 
     fn target_table(&mut self, name: &ast::ObjectName, what: &str) -> Result<Arc<TableDef>> {
         let found = self.find_relation(name)?;
+        self.through = None;
+        let write = match what {
+            "insert into" => Write::Insert,
+            "update" => Write::Update,
+            "delete from" => Write::Delete,
+            _ => return self.writable(found, what).map_err(|error| error.at(self.name_position(name))),
+        };
+        if let Found::View(view) = &found {
+            let view = view.clone();
+            return self.written_view(&view, write);
+        }
         self.writable(found, what).map_err(|error| error.at(self.name_position(name)))
+    }
+
+    /// The table that a view is written through to.
+    fn written_view(&mut self, view: &Arc<crate::catalog::ViewDef>, write: Write) -> Result<Arc<TableDef>> {
+        let through = self.through(view, write)?;
+        let table = through.table.clone();
+        self.through = Some(through);
+        Ok(table)
     }
 
     fn writable(&self, found: Found, what: &str) -> Result<Arc<TableDef>> {
         match found {
+            Found::View(def) if what == "merge into" => Err(SqlError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("cannot execute MERGE on relation \"{}\"", def.name),
+            )
+            .detail("This operation is not supported for views.")),
             Found::Table(def) if def.is_materialized() => Err(SqlError::new(
                 SqlState::WRONG_OBJECT_TYPE,
                 format!("cannot change materialized view \"{}\"", def.name),
@@ -125,10 +154,23 @@ impl Binder<'_> {
     }
 
     fn write_target(&mut self, table: &Arc<TableDef>) -> Result<Arc<WriteTarget>> {
-        write_target(&self.context, table)
+        let target = write_target(&self.context, table)?;
+        match &self.through {
+            Some(through) if !through.checks().is_empty() => {
+                let mut own = (*target).clone();
+                own.views = through.checks().to_vec();
+                Ok(Arc::new(own))
+            }
+            _ => Ok(target),
+        }
     }
 
     fn target_item(&self, table: &Arc<TableDef>, alias: Option<String>, first: usize) -> Item {
+        if let Some(through) = &self.through {
+            let mut item = through.item(alias);
+            item.shift(first);
+            return item;
+        }
         Item {
             name: Some(alias.clone().unwrap_or_else(|| table.name.clone())),
             schema: if alias.is_some() { None } else { Some(table.schema) },
@@ -147,6 +189,9 @@ impl Binder<'_> {
 
     /// The place of a column that a statement names as a target. Errors: 42703.
     fn target_column(&self, table: &TableDef, name: &Name<'_>) -> Result<usize> {
+        if let Some(through) = &self.through {
+            return through.place(name);
+        }
         if let Some(place) = table.column_index(&name.folded) {
             return Ok(place);
         }
@@ -216,10 +261,8 @@ impl Binder<'_> {
         list: Option<&[ast::SelectItem]>,
         items: Vec<Item>,
         width: usize,
-        table: &TableDef,
     ) -> Result<(Vec<Expr>, Vec<OutputColumn>)> {
         let Some(list) = list else { return Ok((Vec::new(), Vec::new())) };
-        self.need(table.id.0, Privilege::Select);
         self.frames.push(Frame { items, width, hidden: false, uses: Vec::new() });
         self.levels.push(Level::default());
         let bound = self.in_clause(Clause::Returning, |binder| binder.result_list(list));
@@ -245,12 +288,10 @@ impl Binder<'_> {
         let ast::TableFactor::Table { name, alias, .. } = &update.table.relation else {
             return Err(SqlError::unsupported("UPDATE of this"));
         };
+        let outer = self.through.take();
         let table = self.target_table(name, "update")?;
-        self.touch(table.id, true, Privilege::Update);
+        self.touch(table.id, true);
         self.writes = true;
-        if update.selection.is_some() || update.returning.is_some() {
-            self.need(table.id.0, Privilege::Select);
-        }
         let target = self.write_target(&table)?;
         let from = match &update.from {
             Some(ast::UpdateTableFromKind::BeforeSet(from) | ast::UpdateTableFromKind::AfterSet(from)) => {
@@ -270,8 +311,12 @@ impl Binder<'_> {
         self.levels.pop();
         let frame = self.frames.pop().unwrap_or_default();
         let (assignments, filter) = bound?;
+        let filter = self.within_view(filter);
+        let places: Vec<usize> = assignments.iter().map(|(place, _)| *place).collect();
+        self.need_written(&table, Privilege::Update, &places);
         let input = self.write_limit(filtered(node, filter.clone()), update.limit.as_ref())?;
-        let (returning, columns) = self.returning(update.returning.as_deref(), frame.items, width, &table)?;
+        let (returning, columns) = self.returning(update.returning.as_deref(), frame.items, width)?;
+        self.through = outer;
         let plan = UpdatePlan { target, input, recheck: filter, assignments, returning };
         Ok(Bound { node: Node::Update(Box::new(plan)), columns })
     }
@@ -289,12 +334,11 @@ impl Binder<'_> {
         let ast::TableFactor::Table { name, alias, .. } = &only.relation else {
             return Err(SqlError::unsupported("DELETE from this"));
         };
+        let outer = self.through.take();
         let table = self.target_table(name, "delete from")?;
-        self.touch(table.id, true, Privilege::Delete);
+        self.touch(table.id, true);
+        self.need_deleted(&table);
         self.writes = true;
-        if delete.selection.is_some() || delete.returning.is_some() {
-            self.need(table.id.0, Privilege::Select);
-        }
         let target = self.write_target(&table)?;
         let using = delete.using.as_deref().unwrap_or_default();
         let source = self.write_source(&table, alias.as_ref(), &only.joins, using)?;
@@ -304,11 +348,19 @@ impl Binder<'_> {
         let filter = self.write_filter(delete.selection.as_ref());
         self.levels.pop();
         let frame = self.frames.pop().unwrap_or_default();
-        let filter = filter?;
+        let filter = self.within_view(filter?);
         let input = self.write_limit(filtered(node, filter.clone()), delete.limit.as_ref())?;
-        let (returning, columns) = self.returning(delete.returning.as_deref(), frame.items, width, &table)?;
+        let (returning, columns) = self.returning(delete.returning.as_deref(), frame.items, width)?;
+        self.through = outer;
         let plan = DeletePlan { target, input, recheck: filter, returning };
         Ok(Bound { node: Node::Delete(Box::new(plan)), columns })
+    }
+
+    /// The statement's condition, and those of the view that it writes through.
+    fn within_view(&self, filter: Option<Expr>) -> Option<Expr> {
+        let Some(through) = &self.through else { return filter };
+        let mut all: Vec<Expr> = through.filter.iter().cloned().chain(filter).collect();
+        if all.len() > 1 { Some(Expr::And(all)) } else { all.pop() }
     }
 
     fn write_filter(&mut self, selection: Option<&Ast>) -> Result<Option<Expr>> {
@@ -330,6 +382,10 @@ impl Binder<'_> {
             return Err(SqlError::syntax("syntax error at or near \"JOIN\""));
         }
         let mut target = self.table_source(table, alias, true)?;
+        if self.through.is_some() {
+            let alias = alias.map(|alias| self.fold(&alias.name));
+            target.items = vec![self.target_item(table, alias, 0)];
+        }
         for join in joins {
             target = self.joined(target, join)?;
         }

@@ -273,6 +273,8 @@ impl Binder<'_> {
             let b = self.using_column(&right.items, &name, ident, "right")?;
             self.note_merged(a.1, ident);
             self.note_merged(b.1, ident);
+            self.reads(a.1);
+            self.reads(b.1);
             let at = ast::Expr::Identifier(ident.clone());
             conditions.push(self.operator(&at, "=", Some(a.0.clone()), b.0.clone())?);
             let ty = self.common([a.0.data_type(), b.0.data_type()].into_iter(), "JOIN/USING")?;
@@ -512,14 +514,15 @@ impl Binder<'_> {
                     )
                     .hint("Use the REFRESH MATERIALIZED VIEW command."));
                 }
-                self.touch(def.id, false, Privilege::Select);
+                self.touch(def.id, false);
+                self.need_columns(def.id.0, Privilege::Select, &[]);
                 self.note_relation(name, def.id.0, alias.is_some());
                 let row_id =
                     row_id || self.row_ids || self.lock_wanted(alias.map_or(&def.name, |alias| &alias.name.value));
                 self.table_source(&def, alias, row_id)
             }
             Found::View(def) => {
-                self.need(def.oid, Privilege::Select);
+                self.need_columns(def.oid, Privilege::Select, &[]);
                 self.note_relation(name, def.oid, alias.is_some());
                 self.view_source(&def, alias)
             }
@@ -714,11 +717,12 @@ impl Binder<'_> {
         result
     }
 
-    fn view_source(&mut self, def: &Arc<ViewDef>, alias: Option<&ast::TableAlias>) -> Result<Source> {
+    /// Runs `work` as a view sees the world: with its search path and its owner's rights, and nothing of the statement
+    /// around it.
+    pub(super) fn in_view<T>(&mut self, def: &Arc<ViewDef>, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.view_depth >= 64 {
             return Err(SqlError::new(SqlState::INVALID_OBJECT_DEFINITION, "infinite recursion detected in a view"));
         }
-        let ast = super::text::parse_query(&def.query)?;
         let path: Vec<Oid> = std::iter::once(crate::catalog::PG_CATALOG)
             .chain(def.search_path.iter().filter_map(|name| self.schema_oid(name)))
             .collect();
@@ -730,9 +734,11 @@ impl Binder<'_> {
         let base = std::mem::replace(&mut self.lateral_base, 0);
         let (ami, positions) = (std::mem::replace(&mut self.ami, false), std::mem::replace(&mut self.positions, false));
         self.view_depth += 1;
+        let owner = self.view_owner.replace(def.owner);
         let uses = self.uses.take();
-        let bound = self.in_clause(Clause::Select, |binder| binder.query(&ast, true));
+        let result = self.in_clause(Clause::Select, work);
         self.view_depth -= 1;
+        self.view_owner = owner;
         self.uses = uses;
         (self.ami, self.positions) = (ami, positions);
         self.lateral_base = base;
@@ -741,7 +747,12 @@ impl Binder<'_> {
         self.levels = levels;
         self.frames = frames;
         self.search_path = path;
-        let bound = bound?;
+        result
+    }
+
+    fn view_source(&mut self, def: &Arc<ViewDef>, alias: Option<&ast::TableAlias>) -> Result<Source> {
+        let ast = super::text::parse_query(&def.query)?;
+        let bound = self.in_view(def, |binder| binder.query(&ast, true))?;
         let mut columns = bound.columns;
         for (place, (column, own)) in columns.iter_mut().zip(&def.columns).enumerate() {
             column.name.clone_from(&own.name);

@@ -37,7 +37,7 @@ use sqlparser::tokenizer::Span as SqlSpan;
 use self::params::Params;
 use self::query::CteBinding;
 use self::scope::Frame;
-use super::{AggregateCall, OutputColumn, SetCall, Subplan, SystemRelation, WindowCall, WriteTarget};
+use super::{AggregateCall, Need, OutputColumn, SetCall, Subplan, SystemRelation, WindowCall, WriteTarget};
 use crate::catalog::{Catalog, CatalogSet, Privilege, Relation, TableDef, TableId};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::{Expr, SubplanId};
@@ -51,7 +51,7 @@ pub use self::reg::find_function;
 pub(super) use self::routine::is_routine;
 pub use self::text::{
     bind_ami_argument, bind_check, bind_default, bind_domain_check, bind_domain_unfolded, bind_generated,
-    bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text,
+    bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text, written_columns,
 };
 pub use self::uses::{NameUse, Named, domain_uses, expression_uses, query_uses};
 
@@ -204,11 +204,15 @@ pub(in crate::plan) struct Binder<'a> {
     ctes: Vec<CteBinding>,
     cte_count: u32,
     pub(in crate::plan) tables: Vec<(TableId, bool)>,
-    pub(in crate::plan) privileges: Vec<(Oid, Privilege)>,
+    pub(in crate::plan) privileges: Vec<Need>,
     pub(in crate::plan) writes: bool,
     pub(in crate::plan) locks: bool,
     pub(in crate::plan) volatile: bool,
     view_depth: usize,
+    /// Whose business it is what the view being read or written through names: its owner's.
+    view_owner: Option<Oid>,
+    /// The view that the statement being bound writes through.
+    through: Option<Arc<dml::Through>>,
     /// Frames from here up are left sides of the joins of the FROM clause being bound.
     lateral_base: usize,
     /// Locking clauses of the query being bound.
@@ -260,6 +264,8 @@ impl<'a> Binder<'a> {
             locks: false,
             volatile: false,
             view_depth: 0,
+            view_owner: None,
+            through: None,
             lateral_base: 0,
             lock_clauses: Vec::new(),
             insert_names: Vec::new(),
@@ -328,19 +334,52 @@ impl<'a> Binder<'a> {
     }
 
     /// Notes that the plan touches a table.
-    fn touch(&mut self, table: TableId, write: bool, privilege: Privilege) {
+    fn touch(&mut self, table: TableId, write: bool) {
         match self.tables.iter_mut().find(|(id, _)| *id == table) {
             Some((_, writes)) => *writes |= write,
             None => self.tables.push((table, write)),
         }
-        self.need(table.0, privilege);
     }
 
-    /// Notes a privilege to check.
+    /// Notes a privilege on a whole relation.
     fn need(&mut self, relation: Oid, privilege: Privilege) {
-        // What a view reads is the view owner's business.
-        if self.view_depth == 0 && !self.privileges.contains(&(relation, privilege)) {
-            self.privileges.push((relation, privilege));
+        self.need_as(self.view_owner, relation, privilege, None);
+    }
+
+    /// Notes a privilege on columns.
+    fn need_columns(&mut self, relation: Oid, privilege: Privilege, columns: &[i16]) {
+        self.need_as(self.view_owner, relation, privilege, Some(columns));
+    }
+
+    /// Notes that a column is read.
+    fn reads(&mut self, (relation, column): (Oid, i16)) {
+        if relation != 0 {
+            self.need_columns(relation, Privilege::Select, &[column]);
+        }
+    }
+
+    /// Notes a privilege that the current user or the owner of a view needs.
+    fn need_as(&mut self, role: Option<Oid>, relation: Oid, privilege: Privilege, columns: Option<&[i16]>) {
+        // Everything is allowed to a superuser; the roles are among what a plan is made again for.
+        let shared = &self.context.catalogs.shared;
+        if role.is_some_and(|role| shared.role(role).is_some_and(|def| def.superuser)) {
+            return;
+        }
+        let same = |need: &&mut Need| (need.relation, need.privilege, need.role) == (relation, privilege, role);
+        let known = self.privileges.iter_mut().find(same);
+        match (known, columns) {
+            (Some(need), None) => need.columns = None,
+            (Some(Need { columns: Some(known), .. }), Some(columns)) => {
+                for column in columns {
+                    if !known.contains(column) {
+                        known.push(*column);
+                    }
+                }
+            }
+            (Some(_), Some(_)) => {}
+            (None, columns) => {
+                self.privileges.push(Need { relation, privilege, columns: columns.map(<[i16]>::to_vec), role });
+            }
         }
     }
 

@@ -165,6 +165,7 @@ impl Binder<'_> {
             }
             if let Some(mut expr) = found {
                 let depth = top - 1 - index;
+                self.reads(from.1);
                 if self.uses.is_some() {
                     self.note_column(from.0, from.1, &name.folded, span);
                 }
@@ -204,6 +205,7 @@ impl Binder<'_> {
     /// A whole row as one value: NULL where an outer join found none. Whether it did the row's id says; where the row comes
     /// without, the statement is bound again.
     fn whole_row(&mut self, item: Item, depth: usize) -> Result<Expr> {
+        item.all().into_iter().for_each(|column| self.reads(column.origin));
         let mut row = item.row();
         if item.nullable && !item.scalar {
             let Some(place) = item.row_id.or(item.mark) else {
@@ -258,6 +260,7 @@ impl Binder<'_> {
             _ => None,
         };
         Ok(found.map(|(item, depth)| {
+            item.all().into_iter().for_each(|column| self.reads(column.origin));
             let mut row = item.row();
             to_outer(&mut row, depth);
             row
@@ -265,7 +268,7 @@ impl Binder<'_> {
     }
 
     /// The entry of FROM before `.*`. Errors: 42P01.
-    fn starred(&mut self, of: &[ast::Ident]) -> Result<(Item, usize)> {
+    pub(super) fn starred(&mut self, of: &[ast::Ident]) -> Result<(Item, usize)> {
         let (schema, ident) = match of {
             [table] => (None, table),
             [.., schema, table] => (Some(self.schema_oid(&self.fold(schema)).unwrap_or(0)), table),
@@ -323,6 +326,7 @@ impl Binder<'_> {
                     } else {
                         to_outer(&mut expr, depth);
                     }
+                    self.reads(origin);
                     Ok(expr)
                 }
                 Ok(None) if column_name.folded == "tableoid" && item.relation != 0 => {

@@ -154,6 +154,7 @@ impl Binder<'_> {
 
     fn star_of(&mut self, source: Source) -> Result<Bound> {
         let columns: Vec<_> = source.items.iter().flat_map(Item::all).collect();
+        columns.iter().for_each(|column| self.reads(column.origin));
         let outputs = columns.iter().map(|column| OutputColumn {
             name: column.name.clone(),
             ty: column.expr.data_type(),

@@ -6,11 +6,11 @@ use sqlparser::ast;
 
 use super::scope::{Frame, Item, ItemColumn, ItemColumns};
 use super::{BindContext, Binder, Clause};
-use crate::catalog::TableDef;
+use crate::catalog::{TableDef, ViewDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::Expr;
 use crate::parse::{ParseOptions, Statement, parse_one};
-use crate::types::{CastContext, DataType};
+use crate::types::{CastContext, DataType, Oid};
 
 /// Reads an expression.
 pub(super) fn parse_expr(text: &str) -> Result<ast::Expr> {
@@ -145,6 +145,12 @@ pub fn bind_check(context: &BindContext<'_>, text: &str, table: &Arc<TableDef>) 
     let expr = binder.condition(&ast, "CHECK")?;
     refuse_subqueries(&binder)?;
     Ok(crate::plan::rewrite::fold(expr, context.style))
+}
+
+/// The relation whose rows a view's are, and for each column of the view whether it is a column of the table below.
+/// Errors: 55000 for a view that cannot be written through, with the reason as its detail.
+pub fn written_columns(context: &BindContext<'_>, view: &Arc<ViewDef>) -> Result<(Oid, Vec<bool>)> {
+    Binder::new(context, false, &[], 0)?.written_columns(view)
 }
 
 /// A generated column's expression over the table's row, of the column's type.

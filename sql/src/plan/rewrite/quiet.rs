@@ -49,7 +49,7 @@ impl Runtime for Quiet {
     fn setting(&self, _name: &str) -> Option<String> {
         None
     }
-    fn set_setting(&self, _name: &str, _value: &str, _local: bool) -> Result<String> {
+    fn set_setting(&self, _name: &str, _value: Option<&str>, _local: bool) -> Result<String> {
         none()
     }
     fn transaction_time(&self) -> i64 {

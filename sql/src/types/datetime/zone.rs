@@ -247,6 +247,16 @@ impl TimeZone {
         Some(TimeZone(jiff::tz::TimeZone::fixed(offset), format!("<{}>{}", part(sign), part(inverse))))
     }
 
+    /// The zone whose name `fixed` made.
+    fn fixed_by_name(name: &str) -> Option<TimeZone> {
+        let (offset, _) = name.strip_prefix('<')?.split_once('>')?;
+        let east = offset.starts_with('+');
+        let mut parts = offset.strip_prefix(['+', '-'])?.split(':').map(str::parse::<i32>);
+        let mut part = || parts.next().unwrap_or(Ok(0)).ok();
+        let seconds = part()?.checked_mul(3600)? + part()? * 60 + part()?;
+        TimeZone::fixed(if east { seconds } else { -seconds }).filter(|zone| zone.1 == name)
+    }
+
     /// A zone as SET TIME ZONE takes it: a name in any case, an abbreviation, hours east (`-3`, `5.5`), or a POSIX rule.
     /// Errors: 22023 unknown.
     pub fn parse(name: &str) -> Result<TimeZone> {
@@ -276,6 +286,9 @@ impl TimeZone {
         if let Some(offset) = abbreviation_offset(name) {
             let offset = jiff::tz::Offset::from_seconds(offset).ok()?;
             return Some(TimeZone(jiff::tz::TimeZone::fixed(offset), name.to_ascii_uppercase()));
+        }
+        if let Some(zone) = TimeZone::fixed_by_name(name) {
+            return Some(zone);
         }
         if name.bytes().any(|b| b.is_ascii_digit()) && name.len() <= 100 {
             return jiff::tz::TimeZone::posix(name).ok().map(|zone| TimeZone(zone, name.to_owned()));
@@ -382,6 +395,9 @@ mod tests {
         assert_eq!(zone.offset_of_local(local(12_023, 7, 1, 0, 0)), -4 * 3600);
         assert_eq!(zone.abbreviation_at(zone.to_utc(local(2023, 7, 1, 0, 0))), "EDT");
         assert_eq!(TimeZone::parse("5.5").expect("hours").1, "<+05:30>-05:30");
+        // A name that SHOW gives is taken back.
+        assert_eq!(TimeZone::parse("<+05:30>-05:30").expect("a name").offset_at(0), 19_800);
+        assert_eq!(TimeZone::parse("<-03>+03").expect("a name").offset_at(0), -10_800);
         assert!(TimeZone::parse("Nowhere/Atall").is_err());
         assert!(TimeZone::parse("").is_err());
     }

@@ -28,6 +28,7 @@ fn table(id: Oid, name: &str, columns: &[(&str, DataType)]) -> TableDef {
         dropped: false,
         comment: None,
         domain: 0,
+        acl: Vec::new(),
     };
     TableDef {
         id: TableId(id),

@@ -42,6 +42,7 @@ fn define(id: Oid, name: &str, columns: &[(String, DataType)], key_columns: usiz
         dropped: false,
         comment: None,
         domain: 0,
+        acl: Vec::new(),
     };
     let key = |place: usize| IndexKey {
         column: Some(place),

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use sqlparser::ast;
 use sqlparser::ast::Expr as Ast;
 
+use super::super::from::Found;
 use super::super::query::Bound;
 use super::super::scope::{Frame, Name, null_of};
 use super::super::{Binder, Clause, Level};
+use super::through::Write;
 use super::{check_reserved, is_default};
 use crate::catalog::{ConstraintKind, IndexDef, Privilege, TableDef};
 use crate::error::{Result, SqlError, SqlState};
@@ -16,6 +18,8 @@ use crate::parse::{AmiInsert, InsertStatement, InsertValues, Literal};
 use crate::plan::visit::same;
 use crate::plan::{InsertPlan, Node, OnConflict, OutputColumn, SyncPlan, WriteTarget};
 use crate::types::{CastContext, DataType, Oid, Value};
+
+const TOO_MANY: &str = "INSERT has more expressions than target columns";
 
 impl Binder<'_> {
     /// INSERT.
@@ -28,8 +32,9 @@ impl Binder<'_> {
             return Err(SqlError::unsupported("this form of INSERT"));
         }
         // WITH of the source is bound with it, and is in scope nowhere else.
+        let outer = self.through.take();
         let table = self.target_table(name, "insert into")?;
-        self.touch(table.id, true, Privilege::Insert);
+        self.touch(table.id, true);
         self.writes = true;
         let target = self.write_target(&table)?;
         let mut columns = Vec::with_capacity(insert.columns.len());
@@ -54,16 +59,23 @@ impl Binder<'_> {
             check_reserved(&table, *place, false)?;
         }
         let implicit = columns.is_empty();
+        let mut stop = None;
         if implicit {
-            columns = assignable(&table);
+            (columns, stop) = match &self.through {
+                Some(through) => through.assignable(),
+                None => (assignable(&table), None),
+            };
         }
         let (input, columns) = match &insert.source {
             None => (Node::Values { rows: vec![Vec::new()] }, Vec::new()),
             Some(source) => {
                 let overriding = statement.overriding_system;
-                self.insert_source(source, &target, columns, implicit, overriding, &statement.ami)?
+                // What has no place left goes to a column that cannot be written.
+                let made = self.insert_source(source, &target, columns, implicit, overriding, &statement.ami);
+                made.map_err(|error| stop.filter(|_| error.message() == TOO_MANY).unwrap_or(error))?
             }
         };
+        self.need_written(&table, Privilege::Insert, &columns);
         let sync = match &statement.ami {
             AmiInsert::Sync(keys) => {
                 self.need(table.id.0, Privilege::Select);
@@ -82,8 +94,8 @@ impl Binder<'_> {
             None => None,
         };
         let item = self.target_item(&table, alias, 0);
-        let (returning, outputs) =
-            self.returning(insert.returning.as_deref(), vec![item], table.columns.len(), &table)?;
+        let (returning, outputs) = self.returning(insert.returning.as_deref(), vec![item], table.columns.len())?;
+        self.through = outer;
         let plan = InsertPlan { target, input, columns, conflict, returning, sync };
         Ok(Bound { node: Node::Insert(Box::new(plan)), columns: outputs })
     }
@@ -104,7 +116,7 @@ impl Binder<'_> {
         ami: &AmiInsert,
     ) -> Result<(Node, Vec<usize>)> {
         let table = &target.table;
-        let too_many = || SqlError::syntax("INSERT has more expressions than target columns");
+        let too_many = || SqlError::syntax(TOO_MANY);
         if let (ast::SetExpr::Values(values), None, None, None) =
             (source.body.as_ref(), &source.with, &source.order_by, &source.limit_clause)
         {
@@ -235,12 +247,24 @@ impl Binder<'_> {
             insert.table.parts.iter().map(|part| Name { quoted: false, ..Name::plain(part) }).collect();
         let position = Some(crate::error::Span(insert.table.offset));
         let found = self.find_named(&names).or_else(|error| self.find_named(&loose).map_err(|_| error));
-        let table = found.and_then(|found| self.writable(found, "insert into")).map_err(|e| e.at(position))?;
-        self.touch(table.id, true, Privilege::Insert);
+        self.through = None;
+        let table = match found {
+            Ok(Found::View(view)) => self.written_view(&view, Write::Insert)?,
+            found => found.and_then(|found| self.writable(found, "insert into")).map_err(|e| e.at(position))?,
+        };
+        self.touch(table.id, true);
         self.writes = true;
         let target = self.write_target(&table)?;
+        let mut stop = None;
         let mut columns: Vec<usize> = match &insert.columns {
-            None => assignable(&table),
+            None => match &self.through {
+                Some(through) => {
+                    let (columns, why) = through.assignable();
+                    stop = why;
+                    columns
+                }
+                None => assignable(&table),
+            },
             Some(names) => {
                 let mut places = Vec::with_capacity(names.len());
                 for name in names {
@@ -258,7 +282,7 @@ impl Binder<'_> {
             }
         };
         if insert.width > columns.len() {
-            return Err(SqlError::syntax("INSERT has more expressions than target columns"));
+            return Err(stop.unwrap_or_else(|| SqlError::syntax(TOO_MANY)));
         }
         if insert.width < columns.len() {
             if insert.columns.is_some() {
@@ -266,6 +290,7 @@ impl Binder<'_> {
             }
             columns.truncate(insert.width);
         }
+        self.need_written(&table, Privilege::Insert, &columns);
         let mut rows = Vec::with_capacity(insert.values.len() / insert.width.max(1));
         for values in insert.values.chunks(insert.width.max(1)) {
             let mut cells = Vec::with_capacity(values.len());
@@ -358,7 +383,6 @@ impl Binder<'_> {
             return Err(SqlError::syntax("ON CONFLICT DO UPDATE requires inference specification or constraint name")
                 .hint("For example, ON CONFLICT (column_name)."));
         }
-        self.need(table.id.0, Privilege::Update);
         let width = table.columns.len();
         let own = self.target_item(&table, alias, 0);
         let mut excluded = self.target_item(&table, Some("excluded".to_owned()), width);
@@ -375,7 +399,10 @@ impl Binder<'_> {
         });
         self.levels.pop();
         self.frames.pop();
-        Ok(OnConflict { arbiters, update: Some(bound?) })
+        let bound = bound?;
+        let places: Vec<usize> = bound.0.iter().map(|(place, _)| *place).collect();
+        self.need_written(&table, Privilege::Update, &places);
+        Ok(OnConflict { arbiters, update: Some(bound) })
     }
 
     /// The unique indexes over just these columns and expressions. Errors: 42P10.
@@ -395,6 +422,7 @@ impl Binder<'_> {
                 columns.push(place);
             }
         }
+        self.need_written(table, Privilege::Select, &columns);
         let item = self.target_item(table, None, 0);
         self.frames.push(Frame { items: vec![item], width: table.columns.len(), hidden: false, uses: Vec::new() });
         let bound = (|| {

@@ -19,7 +19,7 @@ impl Binder<'_> {
             return Err(SqlError::unsupported("MERGE into this"));
         };
         let table = self.target_table(name, "merge into")?;
-        self.touch(table.id, true, Privilege::Update);
+        self.touch(table.id, true);
         self.writes = true;
         let target = self.write_target(&table)?;
         let source_ast = ast::TableWithJoins { relation: merge.source.clone(), joins: Vec::new() };
@@ -98,12 +98,14 @@ impl Binder<'_> {
             }
             ast::MergeAction::Update(update) => match &update.kind {
                 ast::MergeUpdateKind::Set(assignments) => {
-                    MergeAction::Update(self.in_clause(Clause::UpdateSet, |b| b.assignments(assignments, target))?)
+                    let made = self.in_clause(Clause::UpdateSet, |b| b.assignments(assignments, target))?;
+                    let places: Vec<usize> = made.iter().map(|(place, _)| *place).collect();
+                    self.need_written(&target.table, Privilege::Update, &places);
+                    MergeAction::Update(made)
                 }
                 _ => return Err(SqlError::unsupported("this form of UPDATE in MERGE")),
             },
             ast::MergeAction::Insert(insert) => {
-                self.need(target.table.id.0, Privilege::Insert);
                 let table = target.table.clone();
                 let mut columns = Vec::new();
                 for name in insert.columns.iter().filter(|_| !is_defaults_mark(&insert.columns)) {
@@ -112,6 +114,7 @@ impl Binder<'_> {
                 if columns.is_empty() {
                     columns = table.live_columns().map(|(place, _)| place).collect();
                 }
+                self.need_written(&table, Privilege::Insert, &columns);
                 if is_defaults_mark(&insert.columns) {
                     return Ok(MergeClause { matched, condition, action: MergeAction::Insert(Vec::new()) });
                 }

@@ -230,7 +230,7 @@ impl Binder<'_> {
                 let Some(row_id) = item.row_id else { continue };
                 let Some(table) = self.catalog.table(crate::catalog::TableId(item.relation)).cloned() else { continue };
                 let first = row_id - table.columns.len();
-                self.need(table.id.0, crate::catalog::Privilege::Update);
+                self.need_columns(table.id.0, crate::catalog::Privilege::Update, &[]);
                 match chosen.iter_mut().find(|(id, ..)| *id == row_id) {
                     Some(known) => known.3 = known.3.max(mode),
                     None => chosen.push((row_id, first, table, mode, wait)),

@@ -12,6 +12,22 @@ use crate::expr::Expr;
 use crate::parse::is_star_mark;
 use crate::plan::OutputColumn;
 
+/// What `(t.*)` is of: as an item of a list it stands for the columns, with the parentheses and without.
+fn nested_star(ast: &Ast) -> Option<&[ast::Ident]> {
+    let Ast::Nested(inner) = ast else { return None };
+    let mut plain = inner.as_ref();
+    while let Ast::Nested(inner) = plain {
+        plain = inner;
+    }
+    match plain {
+        Ast::CompoundIdentifier(idents) => match idents.split_last() {
+            Some((star, of)) if is_star_mark(star) => Some(of),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 impl Binder<'_> {
     /// The select list, `*` spread out.
     pub(super) fn targets<'t>(&mut self, projection: &'t [SelectItem], settle: bool) -> Result<Vec<Target<'t>>> {
@@ -22,6 +38,10 @@ impl Binder<'_> {
                     targets.extend(self.star_except(call)?);
                 }
                 SelectItem::UnnamedExpr(ast) => {
+                    if let Some(of) = nested_star(ast) {
+                        targets.extend(self.star_columns(of)?);
+                        continue;
+                    }
                     if let Some(expanded) = self.expand_record(ast)? {
                         targets.extend(expanded);
                         continue;
@@ -54,6 +74,7 @@ impl Binder<'_> {
                     let named: Vec<_> = columns.iter().map(|one| (one.name.clone(), one.expr.clone())).collect();
                     let span = options.wildcard_token.0.span;
                     self.note_star(span, span, &named, None);
+                    columns.iter().for_each(|column| self.reads(column.origin));
                     targets.extend(columns.into_iter().map(|column| Target {
                         name: column.name,
                         expr: column.expr,
@@ -87,6 +108,21 @@ impl Binder<'_> {
         Ok((targets.into_iter().map(|target| target.expr).collect(), columns))
     }
 
+    /// The columns of a `t.*` that stands in parentheses.
+    fn star_columns<'t>(&mut self, of: &[ast::Ident]) -> Result<Vec<Target<'t>>> {
+        if self.uses.is_some() {
+            return Err(SqlError::unsupported("(t.*) in a query that is kept"));
+        }
+        let (item, depth) = self.starred(of)?;
+        let columns = item.all();
+        columns.iter().for_each(|column| self.reads(column.origin));
+        let target = |mut column: crate::plan::bind::scope::ItemColumn| {
+            crate::plan::bind::scope::to_outer(&mut column.expr, depth);
+            Target { name: column.name, expr: column.expr, origin: column.origin, ast: None }
+        };
+        Ok(columns.into_iter().map(target).collect())
+    }
+
     fn target_expr(&mut self, ast: &Ast, settle: bool) -> Result<Expr> {
         let expr = self.expr(ast)?;
         if settle { self.settle_text(expr) } else { Ok(expr) }
@@ -105,6 +141,7 @@ impl Binder<'_> {
             }
         }
         let all: Vec<_> = self.frame().items.iter().filter(|item| item.by_column).flat_map(Item::all).collect();
+        all.iter().for_each(|column| self.reads(column.origin));
         for ident in &without {
             let name = Name::new(ident, self.ami);
             if !all.iter().any(|column| name.matches(&column.name, true)) {
@@ -198,6 +235,7 @@ impl Binder<'_> {
                 let named: Vec<_> = item.all().into_iter().map(|one| (one.name, one.expr)).collect();
                 self.note_star(first.span, star, &named, Some(&item));
             }
+            item.all().iter().for_each(|column| self.reads(column.origin));
             let columns = item.all().into_iter().map(|mut column| {
                 crate::plan::bind::scope::to_outer(&mut column.expr, depth);
                 Target { name: column.name, expr: column.expr, origin: column.origin, ast: None }
