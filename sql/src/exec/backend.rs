@@ -67,6 +67,8 @@ pub struct Backend {
     pub session_user: Cell<Oid>,
     /// OID of the role that counts (SET ROLE).
     pub current_user: Cell<Oid>,
+    /// Whose session it is while a trigger acts with its owner's rights: neither may choose others meanwhile.
+    pub lent_by: Cell<Option<Oid>>,
     /// Whether that role is a superuser.
     pub superuser: Cell<bool>,
     /// A subscriber's session.
@@ -189,6 +191,7 @@ impl Backend {
             database,
             session_user: Cell::new(user),
             current_user: Cell::new(user),
+            lent_by: Cell::new(None),
             superuser: Cell::new(superuser),
             internal,
             txn: RefCell::new(None),

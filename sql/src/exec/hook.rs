@@ -200,6 +200,8 @@ impl HookContext for HookCx<'_> {
         let backend = self.backend;
         let before = backend.current_user.get();
         if before != role {
+            let lent_by = backend.lent_by.get().unwrap_or(before);
+            backend.lent_by.set((lent_by != role).then_some(lent_by));
             let known = backend.catalogs().shared.role(role).is_some_and(|role| role.superuser);
             backend.current_user.set(role);
             backend.superuser.set(known || (backend.internal && role == crate::catalog::BOOTSTRAP_ROLE));

@@ -68,6 +68,7 @@ pub fn apply_setting(backend: &Backend, name: &str, value: Option<&str>, local: 
     match name.to_ascii_lowercase().as_str() {
         "role" => return set_role(backend, value.unwrap_or("none"), local),
         "session_authorization" => {
+            check_own_rights(backend, "session_authorization")?;
             if let Some(value) = value {
                 return set_session_authorization(backend, value, local);
             }
@@ -115,7 +116,17 @@ fn role_named(backend: &Backend, name: &str) -> Result<(Oid, bool)> {
         .ok_or_else(|| SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("role \"{name}\" does not exist")))
 }
 
+/// What acts with its owner's rights may not choose others, least of all its caller's. Errors: 42501.
+fn check_own_rights(backend: &Backend, parameter: &str) -> Result<()> {
+    if backend.lent_by.get().is_none() {
+        return Ok(());
+    }
+    let text = format!("cannot set parameter \"{parameter}\" within security-definer function");
+    Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, text))
+}
+
 fn set_role(backend: &Backend, name: &str, local: bool) -> Result<String> {
+    check_own_rights(backend, "role")?;
     let session = backend.session_user.get();
     let set = backend.catalogs();
     let session_super = set.shared.role(session).is_some_and(|role| role.superuser)
@@ -157,8 +168,12 @@ fn set_session_authorization(backend: &Backend, name: &str, local: bool) -> Resu
     Ok(name.to_owned())
 }
 
-/// Takes the session's and current user from the settings, after SET and after rollback.
+/// Takes the session's and current user from the settings, after SET and after rollback; not while a trigger acts with its
+/// owner's rights.
 pub fn refresh_user(backend: &Backend) {
+    if backend.lent_by.get().is_some() {
+        return;
+    }
     let set = backend.catalogs();
     let settings = backend.settings.borrow();
     if let Some(role) = settings.get("session_authorization").and_then(|name| set.shared.role_by_name(&name).cloned()) {

@@ -522,6 +522,14 @@ impl Session {
         crate::exec::statement::run_text(&self.backend, sql, types, params, 0)
     }
 
+    /// Becomes the role again that the session began as, whatever was taken on since. Outside a transaction.
+    pub fn be_again(&mut self, role: Oid) -> Result<()> {
+        if self.backend.current_user.get() != role || self.backend.session_user.get() != role {
+            crate::exec::apply_setting(&self.backend, "session_authorization", None, false)?;
+        }
+        Ok(())
+    }
+
     /// What the client is told from now on rests on this commit, which may not be durable yet; statements from now on see
     /// it.
     pub fn rest_on(&mut self, commit: CommitNo) {

@@ -449,12 +449,9 @@ impl Worker for Runner {
         let cause = Cause { position: delivery.position, hops: delivery.hops.saturating_add(1) };
         let owner = self.queue.def.owner;
         self.with_session(|session| {
-            session.begin_internal(Some(cause), None)?;
             // Also where the procedure took on another role for the event before.
-            session.with_hook_context(&mut |ctx| {
-                ctx.act_as(owner);
-                Ok(())
-            })
+            session.be_again(owner)?;
+            session.begin_internal(Some(cause), None)
         })?;
         let result = self.next_number().and_then(|number| {
             self.run(delivery, number)?;
