@@ -128,14 +128,12 @@ impl Value {
     /// About how many bytes it holds on the heap, beside its own place; parts that values share count for each.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        let items =
-            |items: &[Value]| -> usize { items.iter().map(|item| size_of::<Value>() + item.heap_bytes()).sum() };
         match self {
             Value::Text(text) | Value::Json(text) => text.len(),
             Value::Bytea(bytes) => bytes.len(),
             Value::Numeric(number) => number.heap_bytes(),
             Value::Jsonb(json) => json.heap_bytes(),
-            Value::Array(array) => items(&array.items),
+            Value::Array(array) => array.items.iter().map(|item| size_of::<Value>() + item.heap_bytes()).sum(),
             Value::Record(record) => {
                 record.fields.iter().map(|(_, _, value)| size_of::<Value>() + value.heap_bytes()).sum()
             }

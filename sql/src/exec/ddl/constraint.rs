@@ -490,6 +490,28 @@ impl Ddl<'_> {
         .table(schema, &table.name)
         .constraint(&constraint.name))
     }
+
+    /// ALTER TABLE … ALTER CONSTRAINT. Errors: 42704, 42809 for what is no foreign key.
+    pub(super) fn alter_constraint(
+        &self,
+        table: &TableDef,
+        name: &str,
+        deferrable: bool,
+        deferred: bool,
+    ) -> Result<()> {
+        let mut changed = table.clone();
+        let found = changed.constraints.iter_mut().find(|constraint| constraint.name == *name);
+        let Some(constraint) = found else {
+            let text = format!("constraint \"{name}\" of relation \"{}\" does not exist", table.name);
+            return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, text));
+        };
+        if !matches!(constraint.kind, ConstraintKind::ForeignKey(_)) {
+            let text = format!("constraint \"{name}\" of relation \"{}\" is not a foreign key constraint", table.name);
+            return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, text));
+        }
+        (constraint.deferrable, constraint.deferred) = (deferrable, deferred);
+        self.put_table(changed).map(|_| ())
+    }
 }
 
 /// Columns that an expression names, in table order.

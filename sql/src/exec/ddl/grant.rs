@@ -299,7 +299,7 @@ impl Ddl<'_> {
         let mut roles = Vec::new();
         for name in &change.roles {
             let role = self.role(name)?.oid;
-            if !self.backend.superuser.get() && !crate::exec::privilege::is_member(&self.set(), self.user(), role) {
+            if !self.may_act_for(role) {
                 return Err(SqlError::new(
                     SqlState::INSUFFICIENT_PRIVILEGE,
                     "permission denied to change default privileges",

@@ -146,7 +146,8 @@ impl Ddl<'_> {
         Ok(roles)
     }
 
-    fn may_act_for(&self, role: Oid) -> bool {
+    /// Whether the user is a superuser, or a member of the role.
+    pub(super) fn may_act_for(&self, role: Oid) -> bool {
         self.backend.superuser.get() || crate::exec::privilege::is_member(&self.set(), self.user(), role)
     }
 
@@ -201,28 +202,6 @@ impl Ddl<'_> {
             self.put(Entry::Database(Arc::new(changed)))?;
         }
         Ok(())
-    }
-
-    /// ALTER TABLE … ALTER CONSTRAINT. Errors: 42704, 42809 for what is no foreign key.
-    pub(super) fn alter_constraint(
-        &self,
-        table: &TableDef,
-        name: &str,
-        deferrable: bool,
-        deferred: bool,
-    ) -> Result<()> {
-        let mut changed = table.clone();
-        let found = changed.constraints.iter_mut().find(|constraint| constraint.name == *name);
-        let Some(constraint) = found else {
-            let text = format!("constraint \"{name}\" of relation \"{}\" does not exist", table.name);
-            return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, text));
-        };
-        if !matches!(constraint.kind, crate::catalog::ConstraintKind::ForeignKey(_)) {
-            let text = format!("constraint \"{name}\" of relation \"{}\" is not a foreign key constraint", table.name);
-            return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, text));
-        }
-        (constraint.deferrable, constraint.deferred) = (deferrable, deferred);
-        self.put_table(changed).map(|_| ())
     }
 }
 
