@@ -587,12 +587,18 @@ impl Log {
         }
     }
 
-    /// The preparer's thread: makes the next segment ahead of need, out of retired ones where it can.
+    /// The preparer's thread: makes the next segment ahead of need, out of retired ones where it can. When the log is
+    /// stopped it removes what is left of those.
     pub(super) fn run_preparer(&self) {
         let mut tail = self.tail.lock();
         loop {
-            if tail.stop || self.failure.get().is_some() {
+            if self.failure.get().is_some() {
                 return;
+            }
+            if tail.stop {
+                let gone = std::mem::take(&mut tail.retired);
+                drop(tail);
+                return self.remove(&gone);
             }
             let wanted = std::mem::take(&mut tail.wanted);
             let satisfied = wanted <= self.segment_bytes && !tail.spares.is_empty();
@@ -625,17 +631,21 @@ impl Log {
             if tail.retired.len() > keep {
                 let surplus = tail.retired.len() - keep;
                 let gone: Vec<_> = tail.retired.drain(..surplus).collect();
-                parking_lot::MutexGuard::unlocked(&mut tail, || {
-                    for segment in &gone {
-                        if let Err(error) = self.disk.remove(&segment.name) {
-                            tracing::warn!(%error, file = segment.name, "could not remove a log segment");
-                        }
-                    }
-                    let _ = self.disk.sync_dir(super::segment::DIR);
-                });
+                parking_lot::MutexGuard::unlocked(&mut tail, || self.remove(&gone));
                 continue;
             }
             self.prepare.wait(&mut tail);
+        }
+    }
+
+    fn remove(&self, gone: &[Arc<Segment>]) {
+        for segment in gone {
+            if let Err(error) = self.disk.remove(&segment.name) {
+                tracing::warn!(%error, file = segment.name, "could not remove a log segment");
+            }
+        }
+        if !gone.is_empty() {
+            let _ = self.disk.sync_dir(super::segment::DIR);
         }
     }
 
