@@ -22,8 +22,8 @@ use tripline_sql::types::{Oid, Value};
 use super::{event, last_number, numbered};
 use crate::cursor::{self, ReadAhead};
 use crate::kind::Delivery;
-use crate::script::lua::db::{Consumption, EventInfo, blocking_emit, remember_event, with_host, yielder};
-use crate::script::lua::{Budget, token};
+use crate::script::lua::comdb2::db::{Consumption, EventInfo, blocking_emit, remember_event, with_host};
+use crate::script::lua::{Budget, token, yielder};
 
 /// How long a client may take over a row before a waiting one may have the queue (CDB-716).
 const EMIT_TIMEOUT: Duration = Duration::from_secs(60);

@@ -51,7 +51,7 @@ fn chosen(arguments: &[Value]) -> Option<[bool; 4]> {
 
 /// The columns of a default consumer called with these arguments (CDB-802, CDB-910).
 pub(super) fn columns(catalog: &Catalog, def: &TriggerDef, arguments: &[Value]) -> Option<Vec<(String, DataType)>> {
-    let running = crate::script::lua::db::procedure(catalog, &def.name, None)?;
+    let running = crate::script::lua::comdb2::db::procedure(catalog, &def.name, None)?;
     if running.version.as_deref() != Some(VERSION) {
         return None;
     }

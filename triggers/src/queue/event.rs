@@ -11,8 +11,8 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, TextStyle, Value, to_text};
 
 use crate::kind::{Delivery, Operation};
+use crate::script::lua::comdb2::db::EventInfo;
 use crate::script::lua::convert::{blob, to_lua};
-use crate::script::lua::db::EventInfo;
 use crate::script::lua::sql_error;
 
 /// The columns that this change's event shows; none if it is no event of the trigger.
@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
     use crate::script::Limits;
-    use crate::script::lua::Machine;
+    use crate::script::lua::{Machine, comdb2};
 
     fn table(names: &[&str]) -> TableDef {
         let column = |name: &&str| Column {
@@ -263,7 +263,7 @@ end";
         let machine = Machine::new(Limits::LUA).unwrap();
         let mut tables = Tables::default();
         tables.refresh(machine.lua(), &def, &catalog).unwrap();
-        let main = machine.load(MAIN, &|_, _| Ok(())).unwrap();
+        let main = comdb2::load(&machine, MAIN, &|_, _| Ok(())).unwrap();
         let row = |values: [Option<i32>; 3]| values.iter().map(|v| Value::from(*v)).collect::<Vec<_>>();
         let run = |ordinal: u32, table: Oid, change: RowChange| {
             let change = LoggedChange {

@@ -24,8 +24,8 @@ use tripline_sql::types::{DataType, Oid, Value};
 use crate::cursor;
 use crate::kind::{self, Attachment, Delivery, Instance, Kind, Subscriber, Worker, table_of};
 use crate::script::Limits;
-use crate::script::lua::db::{Host, interrupt, procedure as procedure_of, remember_event, trigger_world};
-use crate::script::lua::{Interrupt, Machine, sql_error};
+use crate::script::lua::comdb2::db::{Host, interrupt, procedure as procedure_of, remember_event, trigger_world};
+use crate::script::lua::{Interrupt, Machine, comdb2, sql_error};
 
 pub use consumer::{Consumers, Standing};
 
@@ -350,7 +350,7 @@ impl Runner {
                     SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("no such procedure: {}", self.queue.def.name))
                 })?;
                 self.drop_temporary_tables()?;
-                let main = self.machine.load(&source.body, &trigger_world)?;
+                let main = comdb2::load(&self.machine, &source.body, &trigger_world)?;
                 self.main = Some(main.clone());
                 main
             }

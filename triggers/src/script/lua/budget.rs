@@ -15,6 +15,9 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 /// Instructions between two looks at the budget.
 pub(super) const HOOK_EVERY: u32 = 500;
 
+/// The part of the heap, as one in so many, that is left for what is made between two looks at the budget.
+const SPARE: u64 = 16;
+
 /// After this time a run that did not wait lets others have the thread, then after twice that, and so on.
 const LONG: Duration = Duration::from_millis(2);
 
@@ -28,6 +31,8 @@ pub(crate) struct Budget {
     pub(crate) used: u64,
     /// Instructions allowed.
     pub(crate) limit: u64,
+    /// Bytes of the interpreter's heap that many small values may take together.
+    pub(super) heap: usize,
     /// Why it was ended.
     pub(super) killed: Option<SqlError>,
 }
@@ -37,6 +42,12 @@ pub(crate) struct Budget {
 pub(crate) struct Interrupt(pub(crate) fn(&Lua) -> Result<()>);
 
 impl Budget {
+    /// All that a run may use, and nothing used.
+    pub(super) fn new(steps: u64, memory_bytes: u64) -> Budget {
+        let heap = usize::try_from(memory_bytes - memory_bytes / SPARE).unwrap_or(usize::MAX);
+        Budget { used: 0, limit: steps, heap, killed: None }
+    }
+
     /// Takes from the running script's budget. Errors: 54000 when it is spent, or why the run has to end; no `pcall` can
     /// hold that back.
     pub(crate) fn spend(lua: &Lua, instructions: u64) -> mlua::Result<()> {
@@ -56,9 +67,24 @@ impl Budget {
         if let Some(error) = &budget.killed {
             return Err(mlua::Error::external(error.clone()));
         }
+        let heap = budget.heap;
         drop(budget);
+        if lua.used_memory() > heap {
+            Self::make_room(lua, heap)?;
+        }
         Turn::look(lua);
         Ok(())
+    }
+
+    /// Small values that fill the heap are met here, before the interpreter is refused one: it cannot stand that when it
+    /// makes a function. The function is given back with the size of one that captures nothing, so that from then on its
+    /// own count of the heap is wrong, which a debug build checks when it closes the state. What nobody can reach any
+    /// more goes first. Errors: 53200.
+    #[cold]
+    fn make_room(lua: &Lua, heap: usize) -> mlua::Result<()> {
+        lua.gc_collect()?;
+        // With less to spare all would be looked through again and again.
+        if lua.used_memory() > heap - heap / 16 { Err(mlua::Error::external(out_of_memory())) } else { Ok(()) }
     }
 
     /// Ends the run with an error that `pcall` cannot hold back.

@@ -7,11 +7,11 @@ use tripline_sql::catalog::{Relation, TableDef};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Value, array_type_of, from_text, oid, to_text};
 
-use super::super::budget::{Held, Outside};
-use super::super::convert::{assign, from_lua, sql_text};
 use super::rows::{Found, Rows, Source, column_methods, copy_row, emits, rows_userdata};
 use super::{Host, is_final, raise, with_host};
 use crate::script::ami::PUBLIC;
+use crate::script::lua::budget::{Held, Outside};
+use crate::script::lua::convert::{assign, from_lua, sql_text};
 
 /// Puts `table`, `exec`, `prepare`, `bind`, `copyrow` into `db`.
 pub(super) fn install(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
