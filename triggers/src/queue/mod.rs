@@ -139,9 +139,7 @@ impl Kind for LuaConsumer {
     fn created(&self, ctx: &mut dyn HookContext, instance: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
         make_queue(ctx, instance, def)?;
         if is_default(def) {
-            let catalog = ctx.catalog();
-            let event = def.events.first().ok_or_else(|| SqlError::internal("a consumer without its table"))?;
-            let source = default::source(def, &table_of(&catalog, event.table)?)?;
+            let source = default::SOURCE;
             let (name, version) = (format!("\"{}\"", def.name.replace('"', "\"\"")), default::VERSION);
             let tag = "$tripline_default$";
             ctx.query(&format!("CREATE PROCEDURE {name} VERSION '{version}' {tag}{source}{tag}"), &[])?;
