@@ -251,6 +251,19 @@ fn tags_have_a_number_only_where_they_should() {
     raw.run("DROP TABLE wire_tags");
 }
 
+// AMI-13, AMI-86
+#[test]
+fn what_is_switched_off_is_in_the_tag() {
+    let (_server, mut raw) = session();
+    raw.run("CREATE PUBLIC TABLE tagged(a int); CREATE TIMER tag_m OFTYPE AMISCRIPT ON \"\" USE script=\"int x\"");
+    raw.run("CREATE TRIGGER tag_r OFTYPE AMISCRIPT ON tagged USE onInsertedScript=\"int x\"");
+    for (what, name) in [("TIMER", "tag_m"), ("TRIGGER", "tag_r")] {
+        assert_eq!(raw.run(&format!("DISABLE {what} {name}")), format!("C(DISABLE {what}) Z(I)"));
+        assert_eq!(raw.run(&format!("ENABLE {what} {name}")), format!("C(ENABLE {what}) Z(I)"));
+    }
+    raw.run("DROP TIMER tag_m; DROP TRIGGER tag_r; DROP TABLE tagged");
+}
+
 /// Statements and their tags, as PostgreSQL 15 gives them, in an order in which they run.
 #[rustfmt::skip]
 const TAGS: &[(&str, &str)] = &[
