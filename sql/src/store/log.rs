@@ -431,41 +431,42 @@ impl Log {
     /// The flusher's thread. Ends when the log is stopped and all is written, or when it is poisoned.
     pub(super) fn run_flusher(&self) {
         let mut buffer = Vec::new();
-        loop {
-            {
-                let mut tail = self.tail.lock();
-                let mut waited = false;
-                loop {
-                    if !tail.pending.is_empty() && !tail.flushing && (tail.asked || tail.stop) {
-                        match tail.company.patience() {
-                            Some(patience) if !waited && !tail.stop && tail.pending.len() < patience.enough => {
-                                waited = true;
-                                tail.enough = patience.enough;
-                                self.work.wait_for(&mut tail, patience.window);
-                                tail.enough = 0;
-                                continue;
-                            }
-                            _ => break,
-                        }
-                    }
-                    let done = tail.stop && tail.pending.is_empty() && !tail.flushing;
-                    if done || self.failure.get().is_some() {
-                        return;
-                    }
-                    let lazy = !tail.pending.is_empty() && !tail.flushing;
-                    if !lazy {
-                        self.work.wait(&mut tail);
-                    } else if self.work.wait_for(&mut tail, LAZY_MAX).timed_out() {
-                        tail.asked |= !tail.pending.is_empty();
-                    }
-                }
-                tail.flushing = true;
-            }
+        while self.wait_for_work() {
             self.flush(&mut buffer);
             if buffer.capacity() > WRITE_BYTES * 2 {
                 buffer = Vec::new();
             }
         }
+    }
+
+    /// Waits until there is something to write, and for company if that is worth it, and takes the turn; false at the end.
+    fn wait_for_work(&self) -> bool {
+        let mut tail = self.tail.lock();
+        loop {
+            let free = !tail.pending.is_empty() && !tail.flushing;
+            if free && (tail.asked || tail.stop) {
+                break;
+            }
+            let done = tail.stop && tail.pending.is_empty() && !tail.flushing;
+            if done || self.failure.get().is_some() {
+                return false;
+            }
+            if !free {
+                self.work.wait(&mut tail);
+            } else if self.work.wait_for(&mut tail, LAZY_MAX).timed_out() {
+                tail.asked |= !tail.pending.is_empty();
+            }
+        }
+        if !tail.stop
+            && let Some(patience) = tail.company.patience()
+            && tail.pending.len() < patience.enough
+        {
+            tail.enough = patience.enough;
+            self.work.wait_for(&mut tail, patience.window);
+            tail.enough = 0;
+        }
+        tail.flushing = true;
+        true
     }
 
     /// Writes and syncs what is pending, by whoever has set `flushing`.
