@@ -42,7 +42,8 @@ impl Kind for LuaTrigger {
         "lua_trigger"
     }
 
-    fn check(&self, ctx: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef> {
+    fn check(&self, ctx: &mut dyn HookContext, mut def: TriggerDef) -> Result<TriggerDef> {
+        def.options.extend(ctx.setting(SEARCH_PATH).map(|path| (SEARCH_PATH.to_owned(), path)));
         check_queue(ctx, def, true)
     }
 
@@ -164,6 +165,9 @@ impl Kind for LuaConsumer {
     }
 }
 
+/// The setting that a trigger keeps from its creation.
+const SEARCH_PATH: &str = "search_path";
+
 /// CREATE DEFAULT LUA CONSUMER.
 fn is_default(def: &TriggerDef) -> bool {
     def.option("default").is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -239,6 +243,12 @@ impl Subscriber for Queue {
     /// Whoever made the trigger may do no more through it than without it (CDB-513).
     fn role(&self) -> Oid {
         self.def.owner
+    }
+
+    /// Names mean what they meant to whoever made the trigger (CDB-513).
+    fn settings(&self) -> Vec<(String, String)> {
+        let path = self.def.option(SEARCH_PATH);
+        path.map(|path| (SEARCH_PATH.to_owned(), path.to_owned())).into_iter().collect()
     }
 
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>> {

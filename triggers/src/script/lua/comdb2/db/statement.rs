@@ -161,10 +161,11 @@ fn is_type(text: &str) -> bool {
 fn find_table(host: &mut Host, name: &str) -> Result<Arc<TableDef>> {
     let lower = name.to_ascii_lowercase();
     let session = host.begun()?;
-    let temporary = session.temporary_schema();
+    // As names in statements are, and where procedures' tables are as a rule.
+    let schemas = session.name_schemas();
     session.with_hook_context(&mut |ctx| {
         let catalog = ctx.catalog();
-        for schema in [temporary, Some(PUBLIC)].into_iter().flatten() {
+        for schema in schemas.iter().copied().chain([PUBLIC]) {
             for name in [name, lower.as_str()] {
                 if let Some(Relation::Table(def)) = catalog.relation(schema, name) {
                     return Ok(def);
