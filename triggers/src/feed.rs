@@ -340,7 +340,8 @@ impl Task {
     }
 
     fn run(&mut self) {
-        let session = internal::session_of(&self.shared.engine, self.catalog.database, self.subscriber.role());
+        let (role, settings) = (self.subscriber.role(), self.subscriber.settings());
+        let session = internal::session_of(&self.shared.engine, self.catalog.database, role, settings);
         let result = session.and_then(|session| {
             if self.subscriber.may_linger() {
                 self.pid.store(session.pid(), Ordering::Release);
