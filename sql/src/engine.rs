@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::catalog::{
-    BOOTSTRAP_ROLE, CatalogChange, CatalogSet, DatabaseDef, Entry, POSTGRES_DATABASE, RoleDef, Timing, TriggerId,
+    Access, BOOTSTRAP_ROLE, CatalogChange, CatalogSet, DatabaseDef, Entry, Guarded, POSTGRES_DATABASE, Privilege, Rights,
+    RoleDef, Timing, TriggerId,
 };
 use crate::change::{CommitNo, Hooks, Position};
 use crate::env::Env;
@@ -187,6 +188,13 @@ impl Engine {
                 format!("database \"{}\" is not currently accepting connections", database.name),
             )
             .fatal());
+        }
+        let access = Access::new(&set.shared, Guarded::Database, database.owner, &database.acl);
+        if !options.internal && access.held(user, Rights::of(&[Privilege::Connect])).is_empty() {
+            let text = format!("permission denied for database \"{}\"", database.name);
+            return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, text)
+                .detail("User does not have CONNECT privilege.")
+                .fatal());
         }
         let superuser = superuser || (options.internal && user == BOOTSTRAP_ROLE);
         let mut settings = Settings::new(&self.0.settings)?;
@@ -392,6 +400,7 @@ fn bootstrap(store: &Store) -> Result<()> {
             allow_connections: open,
             settings: Vec::new(),
             default_acls: Vec::new(),
+            acl: Vec::new(),
             comment: None,
         };
         txn.change_catalog(CatalogChange::Put { database: 0, entry: Entry::Database(Arc::new(def)) })?;

@@ -135,7 +135,7 @@ fn set_role(backend: &Backend, name: &str, local: bool) -> Result<String> {
         backend.settings.borrow_mut().set("role", Some("none"), local)?;
     } else {
         let (oid, _) = role_named(backend, name)?;
-        if !session_super && !super::privilege::is_member(&set, session, oid) {
+        if !session_super && !set.shared.is_member(session, oid) {
             return Err(SqlError::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
                 format!("permission denied to set role \"{name}\""),

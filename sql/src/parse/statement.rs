@@ -668,6 +668,7 @@ pub struct GrantStatement {
     pub grantees: Vec<String>,
     pub grant_option: bool,
     pub cascade: bool,
+    pub granted_by: Option<String>,
 }
 
 /// ALTER DEFAULT PRIVILEGES.

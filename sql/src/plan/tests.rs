@@ -116,6 +116,7 @@ fn catalogs() -> CatalogSet {
         allow_connections: true,
         settings: Vec::new(),
         default_acls: Vec::new(),
+        acl: Vec::new(),
         comment: None,
     };
     set.apply(CatalogChange::Put { database: 0, entry: Entry::Database(Arc::new(database)) });

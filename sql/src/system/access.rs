@@ -38,7 +38,7 @@ pub(super) fn acl_value(context: &dyn SystemContext, acl: &[AclItem]) -> Value {
         return Value::Null;
     }
     let set = context.runtime().catalogs();
-    let items = acl.iter().map(|item| {
+    let items = acl.iter().filter(|item| !item.privileges.is_empty()).map(|item| {
         let grantee = if item.grantee == 0 { String::new() } else { role_name(&set, item.grantee) };
         let mut privileges = item.privileges.clone();
         privileges.sort_by_key(|(privilege, _)| ORDER.find(letter(*privilege)));
@@ -117,7 +117,7 @@ pub(super) fn pg_database(context: &dyn SystemContext, _: &[(usize, Value)]) -> 
                 Value::from("C"),
                 Value::Null,
                 Value::Null,
-                Value::Null,
+                acl_value(context, &def.acl),
             ]
         })
         .collect())

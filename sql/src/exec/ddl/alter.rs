@@ -93,9 +93,7 @@ impl Ddl<'_> {
                 self.follow(|| self.put_table(changed).map(|_| ()))
             }
             Op::OwnerTo { new_owner } => {
-                let mut changed = (**table).clone();
-                changed.owner = self.role(&owner_name(new_owner))?.oid;
-                self.put_table(changed).map(|_| ())
+                self.change_owner(Entry::Table(table.clone()), &owner_name(new_owner))
             }
             Op::EnableTrigger { name } | Op::EnableAlwaysTrigger { name } => self.toggle_on(table, &fold(name), true),
             Op::DisableTrigger { name } => self.toggle_on(table, &fold(name), false),
@@ -356,7 +354,7 @@ impl Ddl<'_> {
                 }
             }
             ast::AlterColumnOperation::SetDataType { data_type, using, .. } => {
-                let (ty, domain) = self.below_domain(self.resolve_type(data_type)?)?;
+                let (ty, domain) = self.below_domain(self.usable_type(data_type)?)?;
                 if ty != column.ty {
                     self.refuse_named(table, name, "alter type of")?;
                 }

@@ -7,7 +7,7 @@ use sqlparser::ast;
 
 use super::Ddl;
 use super::dependency::Dependent;
-use crate::catalog::{ConstraintKind, IndexDef, TableDef, TableId, TableShape, TriggerId};
+use crate::catalog::{ConstraintKind, IndexDef, Privilege, TableDef, TableId, TableShape, TriggerId};
 use crate::change::RowId;
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::planning::with_bind_context;
@@ -31,6 +31,18 @@ impl Ddl<'_> {
             let unread = [SqlState::UNDEFINED_OBJECT, SqlState::SYNTAX_ERROR].contains(&error.state());
             comdb2_type(ty).filter(|_| unread).ok_or(error)
         })
+    }
+
+    /// A type that the user makes something of. Errors: as `resolve_type`, 42501 without USAGE on it.
+    pub(super) fn usable_type(&self, ty: &ast::DataType) -> Result<DataType> {
+        let found = self.resolve_type(ty)?;
+        if !self.backend.superuser.get()
+            && let Some(entry) = self.catalog()?.guarded_type(found.oid)
+            && !crate::exec::privilege::allows(&self.set(), self.user(), &entry, Privilege::Usage)
+        {
+            return Err(crate::exec::privilege::denied("type", entry.described().1));
+        }
+        Ok(found)
     }
 
     /// Schema-qualified, quoted name of a table.

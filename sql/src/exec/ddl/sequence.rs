@@ -241,28 +241,31 @@ impl Ddl<'_> {
         match action {
             AlterObjectAction::Rename(to) => self.rename_relation(name, to, tag),
             AlterObjectAction::Owner(role) => {
-                let owner = self.role(role)?.oid;
-                match self.relation(name)? {
-                    Relation::Table(def) => {
-                        self.must_own(def.owner, "table", &def.name)?;
-                        let mut changed = (*def).clone();
-                        changed.owner = owner;
-                        self.put_table(changed)?;
-                    }
-                    Relation::View(def) => {
-                        self.must_own(def.owner, "view", &def.name)?;
-                        let mut changed = (*def).clone();
-                        changed.owner = owner;
-                        self.put(Entry::View(Arc::new(changed)))?;
-                    }
+                let entry = match self.relation(name)? {
+                    Relation::Table(def) => Entry::Table(def),
+                    Relation::View(def) => Entry::View(def),
                     Relation::Sequence(def) => {
-                        self.must_own(def.owner, "sequence", &def.name)?;
-                        let mut changed = (*def).clone();
-                        changed.owner = owner;
-                        self.put(Entry::Sequence(Arc::new(changed)))?;
+                        let table = def.owned_by.and_then(|(table, _)| self.catalog().ok()?.table(table).cloned());
+                        if let Some(table) = table.filter(|_| self.role(role).is_ok_and(|to| to.oid != def.owner)) {
+                            let text = format!("cannot change owner of sequence \"{}\"", def.name);
+                            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text).detail(format!(
+                                "Sequence \"{}\" is linked to table \"{}\".",
+                                def.name, table.name
+                            )));
+                        }
+                        Entry::Sequence(def)
                     }
-                    Relation::Index(..) => {}
-                }
+                    Relation::Index(def, place) => {
+                        let name = &def.indexes[place].name;
+                        let text = format!("cannot change owner of index \"{name}\"");
+                        self.backend.notice(
+                            SqlError::notice(crate::error::Severity::Warning, SqlState::WRONG_OBJECT_TYPE, text)
+                                .hint("Change the ownership of the index's table, instead."),
+                        );
+                        return Ok(tag.to_owned());
+                    }
+                };
+                self.change_owner(entry, role)?;
                 Ok(tag.to_owned())
             }
             AlterObjectAction::Schema(to) => {

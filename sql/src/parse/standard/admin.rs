@@ -775,7 +775,7 @@ fn alter_database(c: &mut Cursor) -> Result<Statement> {
 }
 
 /// The arguments of a function as they were written, with their parentheses: they stand as the last part of its name.
-fn parens_text(c: &mut Cursor) -> Result<String> {
+pub(super) fn parens_text(c: &mut Cursor) -> Result<String> {
     let start = c.offset();
     skip_parens(c)?;
     Ok(c.text.get(start..c.last_end()).unwrap_or_default().to_owned())

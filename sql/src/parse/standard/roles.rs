@@ -3,7 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
-use super::admin::{role, skip_parens, unsupported};
+use super::admin::{parens_text, role, unsupported};
 use super::session::setting;
 use crate::error::{Result, Span, SqlError};
 use crate::parse::{DefaultPrivileges, GrantStatement, ObjectName, RoleOption, Statement};
@@ -131,6 +131,7 @@ pub(super) fn grant(c: &mut Cursor, revoke: bool) -> Result<Statement> {
         grantees: Vec::new(),
         grant_option,
         cascade: false,
+        granted_by: None,
     };
     if c.word("on") {
         statement.privileges =
@@ -163,9 +164,9 @@ pub(super) fn grant(c: &mut Cursor, revoke: bool) -> Result<Statement> {
         };
         statement.object_kind = kind.to_owned();
         statement.objects = c.list(|c| {
-            let name = c.name()?;
+            let mut name = c.name()?;
             if *c.peek() == Token::LParen {
-                skip_parens(c)?;
+                name.parts.push(parens_text(c)?);
             }
             Ok(name)
         })?;
@@ -186,7 +187,7 @@ pub(super) fn grant(c: &mut Cursor, revoke: bool) -> Result<Statement> {
         statement.grant_option = true;
     }
     if c.words(&["granted", "by"]) {
-        role(c)?;
+        statement.granted_by = Some(role(c)?);
     }
     if revoke {
         statement.cascade = c.word("cascade");
