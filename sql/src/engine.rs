@@ -173,7 +173,7 @@ impl Engine {
                 .fatal()
         })?;
         let refused = |text: String| SqlError::new(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, text).fatal();
-        let (user, superuser, role_settings, limit) = match set.shared.role_by_name(&options.user) {
+        let (user, superuser, mut role_settings, limit) = match set.shared.role_by_name(&options.user) {
             Some(role) if role.login || options.internal => {
                 let limit = if role.superuser || options.internal { -1 } else { role.connection_limit };
                 (role.oid, role.superuser, role.settings.clone(), limit)
@@ -182,6 +182,10 @@ impl Engine {
             None if options.internal => (BOOTSTRAP_ROLE, true, Vec::new(), -1),
             None => return Err(refused(format!("role \"{}\" does not exist", options.user))),
         };
+        if let Some(role) = set.shared.role(user) {
+            let here = role.database_settings.iter().filter(|(of, ..)| *of == database.oid);
+            role_settings.extend(here.map(|(_, name, value)| (name.clone(), value.clone())));
+        }
         if !database.allow_connections && !options.internal {
             return Err(SqlError::new(
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,

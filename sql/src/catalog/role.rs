@@ -78,6 +78,9 @@ pub struct RoleDef {
     /// ALTER ROLE … SET.
     #[serde(default)]
     pub settings: Vec<(String, String)>,
+    /// ALTER ROLE … IN DATABASE … SET: OID of the database, setting, value.
+    #[serde(default)]
+    pub database_settings: Vec<(Oid, String, String)>,
     #[serde(default)]
     pub comment: Option<String>,
 }

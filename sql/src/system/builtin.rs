@@ -392,7 +392,7 @@ fn proc_row(row: ProcRow<'_>) -> Row {
         Value::Oid(row.schema),
         Value::Oid(row.owner),
         Value::Oid(row.language),
-        Value::Float4(1.0),
+        Value::Float4(if row.oid < crate::catalog::FIRST_USER_OID { 1.0 } else { 100.0 }),
         Value::Float4(if row.set { 1000.0 } else { 0.0 }),
         Value::Oid(row.variadic),
         Value::Oid(0),
@@ -402,7 +402,7 @@ fn proc_row(row: ProcRow<'_>) -> Row {
         Value::Bool(row.strict),
         Value::Bool(row.set),
         flag(row.volatility),
-        flag(b's'),
+        flag(if row.oid < crate::catalog::FIRST_USER_OID { b's' } else { b'u' }),
         int2(row.args.len()),
         int2(row.defaults),
         Value::Oid(row.result),
@@ -686,25 +686,34 @@ pub(super) fn pg_tablespace(_: &dyn SystemContext, _: &[(usize, Value)]) -> Resu
     Ok(spaces.iter().map(|(oid, text)| vec![Value::Oid(*oid), name(text), OWNER, Value::Null, Value::Null]).collect())
 }
 
+/// OID of the extension that the schema tripline and its relations belong to: pg_dump leaves out what belongs to an
+/// extension that the server came with.
+pub(super) const OWN_EXTENSION: Oid = 15_001;
+
 /// Rows of `pg_extension`.
 pub(super) fn pg_extension(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
-    let row = vec![
-        Value::Oid(13564),
-        name("plpgsql"),
-        OWNER,
-        PG_CATALOG,
-        Value::Bool(false),
-        Value::from("1.0"),
-        Value::Null,
-        Value::Null,
-    ];
-    Ok(vec![row])
+    let row = |oid: Oid, text: &str, schema: Value| {
+        let version = Value::from("1.0");
+        vec![Value::Oid(oid), name(text), OWNER, schema, Value::Bool(false), version, Value::Null, Value::Null]
+    };
+    let own = Value::Oid(crate::catalog::TRIPLINE);
+    Ok(vec![row(13564, "plpgsql", PG_CATALOG), row(OWN_EXTENSION, "tripline", own)])
+}
+
+/// Rows of `pg_init_privs`: everybody may read what the server came with.
+pub(super) fn pg_init_privs(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let row = |relation: &crate::plan::SystemRelation| {
+        let (class, initially) = (Value::Oid(1259), flag(b'i'));
+        vec![Value::Oid(relation.oid), class, Value::Int4(0), initially, super::access::public_select()]
+    };
+    Ok(super::relations().iter().map(row).collect())
 }
 
 /// Extensions whose functions and operator classes are built in: name, version, and the version if it is shown as
 /// installed.
 pub(crate) const EXTENSIONS: &[(&str, &str, Option<&str>)] = &[
     ("plpgsql", "1.0", Some("1.0")),
+    ("tripline", "1.0", Some("1.0")),
     ("btree_gin", "1.3", None),
     ("btree_gist", "1.7", None),
     ("pgcrypto", "1.3", None),

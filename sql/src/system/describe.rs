@@ -13,7 +13,7 @@ use crate::catalog::{
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{Runtime, aggregates, function_by_oid, window_functions};
 use crate::plan::BindContext;
-use crate::plan::deparse::{domain_text, quote_name, relation_name, stored_text, type_text};
+use crate::plan::deparse::{domain_text, quote_name, quote_text, relation_name, stored_text, type_text};
 use crate::types::{Array, DataType, ObjectNames, Oid, Value, format_type, oid};
 
 use super::{CatalogNames, schema_name};
@@ -460,6 +460,11 @@ impl Question<'_> {
         if index.nulls_not_distinct && !index.upsert {
             text += " NULLS NOT DISTINCT";
         }
+        if !index.options.is_empty() && table.dialect != "ami" {
+            let shown = |value: &str| if quote_name(value) == value { value.to_owned() } else { quote_text(value) };
+            let options = index.options.iter().map(|(key, value)| format!("{key}={}", shown(value)));
+            text += &format!(" WITH ({})", options.collect::<Vec<_>>().join(", "));
+        }
         if let Some(predicate) = &index.predicate {
             let shown = stored_text(self.bind, predicate, Some(table), None, pretty)?;
             text += &format!(" WHERE {shown}");
@@ -481,10 +486,23 @@ impl Question<'_> {
                 None => return Ok(Value::Null),
             },
         };
-        if let Some(TableShape::Materialized { query, .. }) = self.table(oid).map(|def| def.shape.clone()) {
-            return Ok(format!(" {};", query.trim_end_matches(';')).into());
+        if let Some(table) = self.table(oid)
+            && let TableShape::Materialized { query, search_path, .. } = &table.shape
+        {
+            let columns = table.live_columns().map(|(_, column)| column.name.clone()).collect::<Vec<_>>();
+            return Ok(self.query_text(query.trim_end_matches(';'), search_path, &columns));
         }
-        Ok(self.catalog.view(oid).map_or(Value::Null, |def| definition(&def.query)))
+        Ok(self.catalog.view(oid).map_or(Value::Null, |def| {
+            let columns = def.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+            self.query_text(&def.query, &def.search_path, &columns)
+        }))
+    }
+
+    /// A view's query with the names that the search path needs; as it was written, if that cannot be said.
+    fn query_text(&self, query: &str, path: &[String], columns: &[String]) -> Value {
+        let found = path.iter().filter_map(|name| self.catalog.schema_by_name(name).map(|def| def.oid));
+        let path: Vec<Oid> = std::iter::once(crate::catalog::PG_CATALOG).chain(found).collect();
+        definition(&crate::plan::view_text(self.bind, query, &path, columns).unwrap_or_else(|_| query.to_owned()))
     }
 
     fn trigger(&self) -> Value {

@@ -37,6 +37,24 @@ impl Ddl<'_> {
             self.follow(|| self.rename_view_column(&view, &fold(old_column_name), &fold(new_column_name)))?;
             return Ok("ALTER TABLE".to_owned());
         }
+        if let (
+            [ast::AlterTableOperation::AlterColumn { column_name, op }],
+            Some(Relation::View(view)),
+        ) = (alter.operations.as_slice(), self.find_relation(&name)?)
+        {
+            let column = fold(column_name);
+            match op {
+                ast::AlterColumnOperation::SetDefault { value } => {
+                    self.alter_view_default(&view, &column, Some(value))?;
+                    return Ok("ALTER TABLE".to_owned());
+                }
+                ast::AlterColumnOperation::DropDefault => {
+                    self.alter_view_default(&view, &column, None)?;
+                    return Ok("ALTER TABLE".to_owned());
+                }
+                _ => {}
+            }
+        }
         let table = self.own_table(&name)?;
         self.lock(&table)?;
         for operation in &alter.operations {
@@ -98,7 +116,8 @@ impl Ddl<'_> {
             Op::EnableTrigger { name } | Op::EnableAlwaysTrigger { name } => self.toggle_on(table, &fold(name), true),
             Op::DisableTrigger { name } => self.toggle_on(table, &fold(name), false),
             // Physical hints that change nothing here (PG-2).
-            Op::SetOptionsParens { .. } | Op::ReplicaIdentity { .. } | Op::SetLogged => Ok(()),
+            Op::ReplicaIdentity { .. } | Op::SetLogged => Ok(()),
+            Op::SetOptionsParens { options } => self.set_table_options(table, options),
             other => Err(SqlError::unsupported(format!("ALTER TABLE {other}"))),
         }
     }

@@ -66,8 +66,9 @@ impl Ddl<'_> {
                 format!("column \"{}\" has pseudo-type record", column.name),
             ));
         }
+        let of_relation = |need: &crate::plan::Need| need.role.is_none() && need.privilege != Privilege::Execute;
         let mut relations: Vec<Oid> =
-            plan.privileges.iter().filter(|need| need.role.is_none()).map(|need| need.relation).collect();
+            plan.privileges.iter().filter(|need| of_relation(need)).map(|need| need.relation).collect();
         relations.sort_unstable();
         relations.dedup();
         Ok((plan.columns, relations))

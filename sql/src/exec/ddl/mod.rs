@@ -7,6 +7,7 @@
 
 mod alter;
 mod ami;
+mod attribute;
 mod binding;
 mod column;
 mod comdb2;
@@ -27,6 +28,7 @@ mod relabel;
 mod role;
 mod schema;
 mod sequence;
+mod storage;
 mod trigger;
 mod truncate;
 mod types;
@@ -113,8 +115,8 @@ impl Ddl<'_> {
             Statement::DropDatabase { name, if_exists, .. } => ddl.drop_database(name, *if_exists),
             Statement::AlterDatabase { name, action } => ddl.alter_database(name, action),
             Statement::CreateRole { name, options, user } => ddl.create_role(name, options, *user),
-            Statement::AlterRole { name, options, rename, set } => {
-                ddl.alter_role(name, options, rename.as_deref(), set.as_ref())
+            Statement::AlterRole { name, options, rename, set, database } => {
+                ddl.alter_role(name, options, rename.as_deref(), set.as_ref(), database.as_deref())
             }
             Statement::DropRole { names, if_exists } => ddl.drop_roles(names, *if_exists),
             Statement::Grant(grant) => ddl.grant(grant),
@@ -259,7 +261,7 @@ impl Ddl<'_> {
         self.change(CatalogChange::Put { database, entry })
     }
 
-    fn put_table(&self, def: TableDef) -> Result<Arc<TableDef>> {
+    fn put_table(&self, mut def: TableDef) -> Result<Arc<TableDef>> {
         if def.columns.len() > COLUMNS_MAX {
             return Err(SqlError::new(
                 SqlState::TOO_MANY_COLUMNS,
@@ -270,6 +272,7 @@ impl Ddl<'_> {
         if let Some(before) = before.as_ref().filter(|before| before.name != def.name) {
             self.keep_watched_name(before)?;
         }
+        self.say_schemas(&mut def, before.as_ref());
         let def = Arc::new(def);
         self.put(Entry::Table(def.clone()))?;
         if before.is_none() {

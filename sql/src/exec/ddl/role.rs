@@ -156,6 +156,7 @@ impl Ddl<'_> {
         options: &[RoleOption],
         rename: Option<&str>,
         set: Option<&SettingChange>,
+        database: Option<&str>,
     ) -> Result<String> {
         let def = self.role(name)?;
         let only_password = options.iter().all(|option| matches!(option, RoleOption::Password(_)));
@@ -173,8 +174,20 @@ impl Ddl<'_> {
             to.clone_into(&mut changed.name);
         }
         if let Some(change) = set {
-            changed.settings.retain(|(key, _)| *key != change.name);
-            changed.settings.extend(change.value.clone().map(|value| (change.name.clone(), value)));
+            let all = change.value.is_none() && change.name == "all";
+            match database {
+                None => {
+                    changed.settings.retain(|(key, _)| !all && *key != change.name);
+                    changed.settings.extend(change.value.clone().map(|value| (change.name.clone(), value)));
+                }
+                Some(database) => {
+                    let found = self.set().shared.database_by_name(database).map(|def| def.oid);
+                    let oid = found.ok_or_else(|| super::schema::missing_database(database))?;
+                    changed.database_settings.retain(|(of, key, _)| *of != oid || !all && *key != change.name);
+                    let kept = change.value.clone().map(|value| (oid, change.name.clone(), value));
+                    changed.database_settings.extend(kept);
+                }
+            }
         }
         self.put(Entry::Role(Arc::new(changed)))?;
         Ok("ALTER ROLE".to_owned())

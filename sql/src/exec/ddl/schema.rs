@@ -83,7 +83,8 @@ impl Ddl<'_> {
             comment: None,
         };
         self.put(Entry::Database(Arc::new(def)))?;
-        let public = SchemaDef { oid: PUBLIC, name: "public".to_owned(), owner, acl: Vec::new(), comment: None };
+        let comment = Some("standard public schema".to_owned());
+        let public = SchemaDef { oid: PUBLIC, name: "public".to_owned(), owner, acl: Vec::new(), comment };
         self.change(CatalogChange::Put { database: oid, entry: Entry::Schema(Arc::new(public)) })?;
         Ok("CREATE DATABASE".to_owned())
     }
@@ -227,7 +228,7 @@ impl Ddl<'_> {
         if !crate::system::EXTENSIONS.iter().any(|(known, ..)| *known == name) {
             return Err(SqlError::unsupported(format!("extension \"{name}\"")));
         }
-        if name == "plpgsql" && !if_not_exists {
+        if (name == "plpgsql" || name == "tripline") && !if_not_exists {
             return Err(SqlError::new(SqlState::DUPLICATE_OBJECT, format!("extension \"{name}\" already exists")));
         }
         Ok("CREATE EXTENSION".to_owned())

@@ -289,11 +289,36 @@ impl Ddl<'_> {
                 Ok(tag.to_owned())
             }
             AlterObjectAction::SetOptions(options) => {
-                if let Relation::View(def) = self.relation(name)? {
-                    self.alter_view_options(&def, options)?;
+                match self.relation(name)? {
+                    Relation::View(def) => self.alter_view_options(&def, options)?,
+                    _ => {
+                        let options = options.iter().map(|(name, value)| (name.to_lowercase(), Some(value.clone())));
+                        self.alter_storage(name, &options.collect::<Vec<_>>())?;
+                    }
                 }
                 Ok(tag.to_owned())
             }
+            AlterObjectAction::ColumnDefault(column, default) => {
+                match self.relation(name)? {
+                    Relation::View(def) => self.alter_view_default(&def, column, default.as_deref())?,
+                    _ => {
+                        let text = format!("\"{}\" is not a view", super::bare(name));
+                        return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, text));
+                    }
+                }
+                Ok(tag.to_owned())
+            }
+            AlterObjectAction::ResetOptions(names) => {
+                match self.relation(name)? {
+                    Relation::View(def) => self.reset_view_options(&def, names)?,
+                    _ => {
+                        let options: Vec<_> = names.iter().map(|name| (name.to_lowercase(), None)).collect();
+                        self.alter_storage(name, &options)?;
+                    }
+                }
+                Ok(tag.to_owned())
+            }
+            AlterObjectAction::Attributes(_) => Err(SqlError::unsupported(format!("this form of {tag}"))),
             AlterObjectAction::RenameColumn(..) => Err(SqlError::unsupported(format!("{tag} RENAME COLUMN"))),
             AlterObjectAction::Constraint(..) => Err(SqlError::unsupported(format!("{tag} ALTER CONSTRAINT"))),
         }

@@ -81,7 +81,10 @@ impl Ddl<'_> {
         })
     }
 
-    pub(super) fn put_type(&self, def: TypeDef) -> Result<()> {
+    pub(super) fn put_type(&self, mut def: TypeDef) -> Result<()> {
+        if let TypeKind::Domain(domain) = &mut def.kind {
+            self.say_schemas_of_domain(domain);
+        }
         self.put(Entry::Type(Arc::new(def)))
     }
 
@@ -96,6 +99,7 @@ impl Ddl<'_> {
         }
         let mut table = self.empty_table(schema, own, Persistence::Permanent);
         table.shape = TableShape::Composite;
+        table.acl = self.default_acl('T', schema);
         table.hidden = true;
         for attribute in attributes {
             let name = fold(&attribute.name);
@@ -342,6 +346,9 @@ impl Ddl<'_> {
         if domain && !is_domain(def.oid) {
             return Err(not_a_domain(&def.name));
         }
+        if matches!(action, AlterObjectAction::Attributes(_)) {
+            return Err(super::missing_relation(name));
+        }
         let mut changed = (*def).clone();
         match action {
             AlterObjectAction::Rename(to) => changed.name.clone_from(to),
@@ -358,6 +365,11 @@ impl Ddl<'_> {
     }
 
     fn alter_composite(&self, table: &Arc<TableDef>, action: &AlterObjectAction) -> Result<()> {
+        if let AlterObjectAction::Attributes(actions) = action
+            && table.is_composite()
+        {
+            return self.alter_attributes(table, actions);
+        }
         if !table.is_composite() {
             return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, format!("{} is a table's row type", table.name))
                 .hint("Use ALTER TABLE instead."));

@@ -72,7 +72,10 @@ pub(super) fn plain(text: &str, like: &TokenWithSpan) -> TokenWithSpan {
 /// # Errors
 /// 42601 for a clause that is malformed inside.
 pub(crate) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
-    let tokens = named_operators(without_noise(tokens));
+    let mut tokens = without_noise(tokens);
+    if tokens.iter().any(|t| word(t, "operator") || word(t, "search") || word(t, "cycle")) {
+        tokens = super::search::rewrite(text, named_operators(tokens))?;
+    }
     let mut tokens = super::clauses::rewrite(text, element_targets(text, tokens));
     for at in 2..tokens.len() {
         if let [Token::RParen, Token::Period, Token::Mul] =
@@ -173,9 +176,6 @@ pub(crate) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<Toke
 /// `OPERATOR(pg_catalog.=) ANY (…)` and `OPERATOR(pg_catalog.-) x` become `= ANY (…)` and `- x`; the library reads the
 /// form between two operands. Operators of other schemas are left: there are none.
 fn named_operators(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    if !tokens.iter().any(|t| word(t, "operator")) {
-        return tokens;
-    }
     let before_operand = |token: &TokenWithSpan| {
         matches!(token.token, Token::LParen | Token::Comma | Token::Eq)
             || ["select", "where", "and", "or", "not", "when", "then", "else", "on", "by", "returning"]
@@ -210,9 +210,9 @@ fn named_operators(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 }
 
 /// Removes what has no meaning here and the library cannot read: ONLY (there are no child tables), TABLESPACE, a
-/// function's COST and ROWS, parentheses around FETCH FIRST's number.
+/// function's COST and ROWS, NOT VALID of a new table's constraint, parentheses around FETCH FIRST's number.
 fn without_noise(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let any = ["only", "tablespace", "cost", "rows", "first", "next"];
+    let any = ["only", "tablespace", "cost", "rows", "first", "next", "valid"];
     let noisy = tokens
         .iter()
         .any(|t| matches!(&t.token, Token::Word(w) if any.iter().any(|n| w.value.eq_ignore_ascii_case(n))));
@@ -226,6 +226,20 @@ fn without_noise(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         let token = &tokens[at];
         let after = |text: &str| word(&tokens[at - 1], text);
         let name_follows = matches!(tokens.get(at + 1).map(|t| &t.token), Some(Token::Word(_)));
+        // A constraint of a new table has no rows that it could not hold for.
+        if create
+            && at > 1
+            && word(token, "valid")
+            && after("not")
+            && matches!(tokens.get(at + 1).map(|t| &t.token), Some(Token::Comma | Token::RParen))
+            && (tokens[at - 2].token == Token::RParen
+                || ["deferred", "immediate", "deferrable", "full", "cascade", "restrict", "action", "null", "default"]
+                    .iter()
+                    .any(|text| word(&tokens[at - 2], text)))
+        {
+            drop[at - 1] = true;
+            drop[at] = true;
+        }
         if word(token, "only")
             && name_follows
             && (after("update") || after("from") || after("join") || create && after("on"))

@@ -59,11 +59,11 @@ impl Binder<'_> {
                 && def.name == name
                 && match (schema, wanted) {
                     (Some(_), wanted) => wanted == Some(def.schema),
-                    (None, _) => self.context.search_path.contains(&def.schema),
+                    (None, _) => self.search_path.contains(&def.schema),
                 }
         };
         let mut found: Vec<_> = self.catalog.functions().filter(seen).cloned().collect();
-        let place = |def: &Arc<FunctionDef>| self.context.search_path.iter().position(|schema| *schema == def.schema);
+        let place = |def: &Arc<FunctionDef>| self.search_path.iter().position(|schema| *schema == def.schema);
         found.sort_by_key(|def| (place(def), def.oid));
         found
     }
