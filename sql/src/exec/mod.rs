@@ -603,8 +603,8 @@ pub fn run_all(backend: &Backend, plan: &Arc<Plan>, params: Vec<Value>, depth: u
 }
 
 /// Runs a plan to its end for EXPLAIN ANALYZE: the plan that ran, and what its operators did.
-pub fn run_watched(backend: &Backend, plan: &Arc<Plan>) -> Result<(Arc<Plan>, Actuals)> {
-    let mut run = Run::begin(backend, plan, Vec::new(), 0)?;
+pub fn run_watched(backend: &Backend, plan: &Arc<Plan>, params: Vec<Value>) -> Result<(Arc<Plan>, Actuals)> {
+    let mut run = Run::begin(backend, plan, params, 0)?;
     run.watched = Some(Box::default());
     let exec = Exec { backend, run: &run };
     let plan = run.plan.clone();

@@ -116,10 +116,10 @@ fn millis(time: Duration) -> f64 {
 }
 
 /// Times and rows of one loop.
-fn of_one(actual: &Actual) -> (f64, f64, f64) {
+fn of_one(actual: &Actual) -> (f64, f64, u64) {
     let loops = u32::try_from(actual.loops.max(1)).unwrap_or(u32::MAX);
-    let rows = actual.rows as f64 / f64::from(loops);
-    (millis(actual.first / loops), millis(actual.total / loops), rows.round())
+    let rows = (actual.rows + u64::from(loops) / 2) / u64::from(loops);
+    (millis(actual.first / loops), millis(actual.total / loops), rows)
 }
 
 fn show(plan: &Plan, context: &BindContext<'_>, actuals: &Actuals) -> Shown {
@@ -145,8 +145,7 @@ fn write_text(shown: &Shown, label: &str, depth: usize, options: ExplainOptions,
         let time = if options.timing { format!("time={first:.3}..{total:.3} ") } else { String::new() };
         format!(" (actual {time}rows={rows} loops={})", actual.loops)
     });
-    let gap = if costs.is_empty() && !actual.is_empty() { " " } else { "" };
-    lines.push(format!("{indent}{}{}{costs}{gap}{actual}", shown.kind, shown.target));
+    lines.push(format!("{indent}{}{}{costs}{actual}", shown.kind, shown.target));
     let below = " ".repeat(depth * 6 + 2);
     if options.verbose && !shown.columns.is_empty() {
         lines.push(format!("{below}Output: {}", shown.columns.join(", ")));

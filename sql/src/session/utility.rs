@@ -428,8 +428,14 @@ impl Session {
                 key.eq_ignore_ascii_case(name) && (value.is_empty() || crate::exec::parse_bool(value).unwrap_or(true))
             })
         };
+        let analyze = on("analyze");
+        let (types, mut params) = std::mem::take(&mut portal.arguments);
         let plan = match &*inner.statement {
-            Statement::Execute { name, .. } => {
+            Statement::Execute { name, args, .. } => {
+                if analyze {
+                    let types = self.statement_params(name)?;
+                    params = crate::exec::eval_arguments(&self.backend, name, args, &types)?;
+                }
                 let prepared = self.statements.get_mut(name).ok_or_else(|| {
                     SqlError::new(
                         SqlState::INVALID_SQL_STATEMENT_NAME,
@@ -443,12 +449,11 @@ impl Session {
             }
             other if is_plannable(other) => {
                 let mut cached = CachedStatement { parsed: inner.clone(), plan: None, point: false };
-                statement::current_plan(&self.backend, &mut cached, &[])?
+                statement::current_plan(&self.backend, &mut cached, &types)?
             }
             _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
         };
         let planned = self.backend.shared.env.clock.elapsed();
-        let analyze = on("analyze");
         for name in ["timing", "wal"] {
             if on(name) && !analyze {
                 let text = format!("EXPLAIN option {} requires ANALYZE", name.to_uppercase());
@@ -462,7 +467,7 @@ impl Session {
         }
         let (mut plan, mut actuals) = (plan, crate::plan::explain::Actuals::new());
         if analyze {
-            (plan, actuals) = crate::exec::run_watched(&self.backend, &plan)?;
+            (plan, actuals) = crate::exec::run_watched(&self.backend, &plan, params)?;
             let took = self.backend.shared.env.clock.elapsed().saturating_sub(planned);
             if summary {
                 times.push(("Execution Time", took));
