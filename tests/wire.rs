@@ -251,6 +251,19 @@ fn tags_have_a_number_only_where_they_should() {
     raw.run("DROP TABLE wire_tags");
 }
 
+// AMI-13, AMI-86
+#[test]
+fn what_is_switched_off_is_in_the_tag() {
+    let (_server, mut raw) = session();
+    raw.run("CREATE PUBLIC TABLE tagged(a int); CREATE TIMER tag_m OFTYPE AMISCRIPT ON \"\" USE script=\"int x\"");
+    raw.run("CREATE TRIGGER tag_r OFTYPE AMISCRIPT ON tagged USE onInsertedScript=\"int x\"");
+    for (what, name) in [("TIMER", "tag_m"), ("TRIGGER", "tag_r")] {
+        assert_eq!(raw.run(&format!("DISABLE {what} {name}")), format!("C(DISABLE {what}) Z(I)"));
+        assert_eq!(raw.run(&format!("ENABLE {what} {name}")), format!("C(ENABLE {what}) Z(I)"));
+    }
+    raw.run("DROP TIMER tag_m; DROP TRIGGER tag_r; DROP TABLE tagged");
+}
+
 /// Statements and their tags, as PostgreSQL 15 gives them, in an order in which they run.
 #[rustfmt::skip]
 const TAGS: &[(&str, &str)] = &[
@@ -983,18 +996,20 @@ fn a_bad_parameter_is_named() {
     assert_eq!(context("p", ["1", ""]).as_deref(), Some("portal \"p\" parameter $2 = ''"));
 }
 
+/// COPY wire_lines FROM STDIN with this input: SQLSTATE, message and context of its error.
+fn copy_error(raw: &mut Raw, options: &str, data: &[u8], end: (u8, &[u8])) -> String {
+    raw.query(&format!("COPY wire_lines FROM STDIN {options}")).message(b'd', data).message(end.0, end.1).go();
+    let answer = raw.until_ready();
+    let error = answer.iter().find(|message| message.kind == b'E').cloned();
+    let field = |code| error.as_ref().and_then(|error| error.field(code)).unwrap_or_default();
+    format!("{} {} [{}]", field(b'C'), field(b'M'), field(b'W'))
+}
+
 // PG-37, PG-35: what is wrong with COPY's input, and on which line.
 #[test]
 fn errors_of_copy_name_the_line() {
     let (_server, mut raw) = session();
     raw.run("DROP TABLE IF EXISTS wire_lines; CREATE TABLE wire_lines (a int, b text)");
-    let mut copy = |options: &str, data: &[u8], end: (u8, &[u8])| {
-        raw.query(&format!("COPY wire_lines FROM STDIN {options}")).message(b'd', data).message(end.0, end.1).go();
-        let answer = raw.until_ready();
-        let error = answer.iter().find(|message| message.kind == b'E').cloned();
-        let field = |code| error.as_ref().and_then(|error| error.field(code)).unwrap_or_default();
-        format!("{} {} [{}]", field(b'C'), field(b'M'), field(b'W'))
-    };
     let done = (b'c', &b""[..]);
     for (options, data, expected) in [
         ("", &b"1\tx\r\n2\ty\n"[..], "22P04 literal newline found in data [COPY wire_lines, line 2]"),
@@ -1006,6 +1021,11 @@ fn errors_of_copy_name_the_line() {
             "(FORMAT csv, HEADER match)",
             b"a,c\n",
             "22P04 column name mismatch in header line field 2: got \"c\", expected \"b\" [COPY wire_lines, line 1: \"a,c\"]",
+        ),
+        (
+            "CSV",
+            b"1,x\n2,\"y\n\ny\"\nq,\"z\nz\"\n",
+            "22P02 invalid input syntax for type integer: \"q\" [COPY wire_lines, line 6, column a: \"q\"]",
         ),
         ("BINARY", b"", "22P04 COPY file signature not recognized []"),
         ("BINARY", b"PGCOPY\n\xff\r\n\0", "22P04 invalid COPY file header (missing flags) []"),
@@ -1025,9 +1045,28 @@ fn errors_of_copy_name_the_line() {
             "22P04 received copy data after EOF marker [COPY wire_lines, line 1]",
         ),
     ] {
-        assert_eq!(copy(options, data, done), expected);
+        assert_eq!(copy_error(&mut raw, options, data, done), expected);
     }
-    let failed = copy("", b"1\tx\n", (b'f', b"enough\0"));
+    // A record, a field and a length may come in any number of messages.
+    let pieces = |raw: &mut Raw, options: &str, data: &[u8], size: usize| {
+        raw.query(&format!("COPY wire_lines FROM STDIN {options}"));
+        data.chunks(size).for_each(|piece| {
+            raw.message(b'd', piece);
+        });
+        raw.message(b'c', b"").go();
+        raw.until_ready();
+        raw.run("DELETE FROM wire_lines RETURNING a, b")
+    };
+    let csv = b"1,\"a\r\n\\\"b\"\r\n2,\r\n3,\"x\"\r\n";
+    let binary = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x02\0\0\0\x04\0\0\0\x01\0\0\0\x02yz\0\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+    for (options, data) in [("CSV ESCAPE '\\'", &csv[..]), ("", b"1\ta\\\nb\n\\N\tc\\\\\n"), ("BINARY", binary)] {
+        let whole = pieces(&mut raw, options, data, data.len());
+        assert!(whole.contains("D(") && !whole.contains("DELETE 0"), "{whole}");
+        for size in [1, 2, 3, 7] {
+            assert_eq!(pieces(&mut raw, options, data, size), whole, "{options}, {size} bytes at a time");
+        }
+    }
+    let failed = copy_error(&mut raw, "", b"1\tx\n", (b'f', b"enough\0"));
     assert_eq!(failed, "57014 COPY from stdin failed: enough [COPY wire_lines, line 2]");
     assert_eq!(raw.run("SELECT count(*) FROM wire_lines"), "T(count) D(0) C(SELECT 1) Z(I)");
     // A message that does not belong there ends the session: nobody knows which answer is whose.

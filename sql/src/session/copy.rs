@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::portal::{Portal, Source, Step};
 use super::{Current, Session};
-use crate::catalog::{Identity, Relation, TableDef};
+use crate::catalog::{Relation, TableDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::statement::{current_plan, lock_named};
 use crate::exec::{CachedStatement, Exec, RowInserter, Run, State};
@@ -233,6 +233,8 @@ pub(super) struct CopyIn {
     style: Style,
     filter: Option<crate::expr::Expr>,
     buffer: Vec<u8>,
+    /// How much of the buffer's first record has been looked at already.
+    scan: Scan,
     line: u64,
     /// Rows gathered, and the line of each.
     rows: Vec<Row>,
@@ -242,6 +244,15 @@ pub(super) struct CopyIn {
     /// How lines end, once the first has ended.
     ending: Option<Ending>,
     text: Arc<TextStyle>,
+}
+
+/// Where the search for a record's end goes on when more has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scan {
+    at: usize,
+    quoted: bool,
+    /// Line breaks inside quotes.
+    breaks: u64,
 }
 
 /// How a line ends.
@@ -262,14 +273,20 @@ enum Cut<'a> {
 impl CopyIn {
     /// The first record of the buffer; at the end of input an unfinished line counts.
     fn cut<'a>(&mut self, bytes: &'a [u8], end: bool) -> Result<Cut<'a>> {
-        let mut quoted = false;
+        let Scan { mut at, mut quoted, mut breaks } = std::mem::take(&mut self.scan);
         let csv = self.style.format == CopyFormat::Csv;
-        // In text form most lines end before anything special comes.
-        let mut at = if csv { 0 } else { memchr::memchr3(b'\n', b'\r', b'\\', bytes).unwrap_or(bytes.len()) };
+        if !csv {
+            // In text form most lines end before anything special comes.
+            let rest = bytes.get(at..).unwrap_or_default();
+            at += memchr::memchr3(b'\n', b'\r', b'\\', rest).unwrap_or(rest.len());
+        }
+        // As PostgreSQL counts: not before it is known how lines end.
+        let line_break = if self.ending == Some(Ending::Newline) { b'\n' } else { b'\r' };
         while at < bytes.len() {
             let b = bytes[at];
             if csv {
                 if quoted && b == self.style.escape && self.style.escape != self.style.quote {
+                    breaks += u64::from(bytes.get(at + 1) == Some(&line_break));
                     at += 2;
                     continue;
                 }
@@ -284,10 +301,12 @@ impl CopyIn {
                 let mut ending = Ending::Newline;
                 if b == b'\r' {
                     if at + 1 == bytes.len() && !end {
+                        self.scan = Scan { at, quoted, breaks };
                         return Ok(Cut::Part);
                     }
                     ending = if bytes.get(at + 1) == Some(&b'\n') { Ending::Both } else { Ending::Return };
                 }
+                self.line += breaks;
                 // All lines end as the first does: what ends otherwise was not written by COPY.
                 if *self.ending.get_or_insert(ending) != ending {
                     self.line += 1;
@@ -295,9 +314,15 @@ impl CopyIn {
                 }
                 return Ok(Cut::Record(&bytes[..at], at + 1 + usize::from(ending == Ending::Both)));
             }
+            breaks += u64::from(quoted && b == line_break);
             at += 1;
         }
-        Ok(if end && !bytes.is_empty() { Cut::Record(bytes, bytes.len()) } else { Cut::Part })
+        if end && !bytes.is_empty() {
+            self.line += breaks;
+            return Ok(Cut::Record(bytes, bytes.len()));
+        }
+        self.scan = Scan { at, quoted, breaks };
+        Ok(Cut::Part)
     }
 
     /// The context of what is wrong with the input as a whole, on the line that comes next.
@@ -470,6 +495,9 @@ impl CopyIn {
                 let text = format!("row field count is {count}, expected {}", self.columns.len());
                 return Err(self.next_context(bad(&text)));
             }
+            if !whole_tuple(&bytes[here..], self.columns.len()) {
+                return Ok(at);
+            }
             let mut row = Vec::with_capacity(self.columns.len());
             for place in &self.columns.clone() {
                 let Some(len) = bytes.get(here..here + 4) else { return Ok(at) };
@@ -561,7 +589,7 @@ impl CopyIn {
                     self.ended = true;
                     break;
                 }
-                if self.line == 1 && self.style.header != CopyHeader::No {
+                if !std::mem::replace(&mut self.head_read, true) && self.style.header != CopyHeader::No {
                     if self.style.header == CopyHeader::Match {
                         let whole = String::from_utf8_lossy(record);
                         self.match_header(record).map_err(|error| self.context(error, None, Some(&whole)))?;
@@ -603,6 +631,23 @@ impl CopyIn {
         }
         Ok(())
     }
+}
+
+/// Whether all fields of a binary tuple have come, or one whose length is wrong.
+fn whole_tuple(bytes: &[u8], fields: usize) -> bool {
+    let mut at = 0;
+    for _ in 0..fields {
+        let Some(len) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { return false };
+        at += 4;
+        match i32::from_be_bytes(*len) {
+            -1 => {}
+            len => match usize::try_from(len) {
+                Ok(len) => at = at.saturating_add(len),
+                Err(_) => return true,
+            },
+        }
+    }
+    at <= bytes.len()
 }
 
 fn relation_kind(relation: &Relation) -> &'static str {
@@ -699,7 +744,6 @@ impl Session {
             }
         };
         let places = crate::exec::objects::copy_columns(&table, columns)?;
-        let _ = Identity::Always;
         let names: Vec<String> = places.iter().map(|place| table.columns[*place].name.clone()).collect();
         let style = Style::new(&copy.options, &names, true)?;
         let filter = match &copy.filter {
@@ -720,6 +764,7 @@ impl Session {
             style,
             filter,
             buffer: Vec::new(),
+            scan: Scan::default(),
             line: 0,
             rows: Vec::new(),
             lines: Vec::new(),

@@ -29,7 +29,7 @@ use super::heap::{CHUNK, View};
 use super::outcome::Snapshot;
 use super::owner::Seat;
 use super::record::{Entries, Entry as LogEntry, HEADER};
-use super::segment::{SEGMENT_HEADER, Segment, damaged};
+use super::segment::{Records, SEGMENT_HEADER, Segment, damaged};
 use super::store::{Inner, is_permanent};
 use super::table::TableStore;
 
@@ -328,8 +328,9 @@ fn count_changes(inner: &Inner, segment: &Segment) -> Result<Vec<(TableId, u64)>
     let disk = inner.disk.as_ref();
     let mut counts = Vec::new();
     let mut offset = SEGMENT_HEADER;
-    while let Some(header) = segment.header_at(disk, offset)? {
-        let bytes = segment.record_at(disk, offset, &header)?;
+    let mut records = Records::new(disk, segment);
+    while let Some(header) = records.header(offset)? {
+        let bytes = records.record(offset, &header)?;
         let bytes = bytes.ok_or_else(|| damaged(disk, &segment.name, offset))?;
         let mut entries = Entries::new(&bytes[HEADER..]);
         while let Some(entry) = entries.next()? {

@@ -431,41 +431,42 @@ impl Log {
     /// The flusher's thread. Ends when the log is stopped and all is written, or when it is poisoned.
     pub(super) fn run_flusher(&self) {
         let mut buffer = Vec::new();
-        loop {
-            {
-                let mut tail = self.tail.lock();
-                let mut waited = false;
-                loop {
-                    if !tail.pending.is_empty() && !tail.flushing && (tail.asked || tail.stop) {
-                        match tail.company.patience() {
-                            Some(patience) if !waited && !tail.stop && tail.pending.len() < patience.enough => {
-                                waited = true;
-                                tail.enough = patience.enough;
-                                self.work.wait_for(&mut tail, patience.window);
-                                tail.enough = 0;
-                                continue;
-                            }
-                            _ => break,
-                        }
-                    }
-                    let done = tail.stop && tail.pending.is_empty() && !tail.flushing;
-                    if done || self.failure.get().is_some() {
-                        return;
-                    }
-                    let lazy = !tail.pending.is_empty() && !tail.flushing;
-                    if !lazy {
-                        self.work.wait(&mut tail);
-                    } else if self.work.wait_for(&mut tail, LAZY_MAX).timed_out() {
-                        tail.asked |= !tail.pending.is_empty();
-                    }
-                }
-                tail.flushing = true;
-            }
+        while self.wait_for_work() {
             self.flush(&mut buffer);
             if buffer.capacity() > WRITE_BYTES * 2 {
                 buffer = Vec::new();
             }
         }
+    }
+
+    /// Waits until there is something to write, and for company if that is worth it, and takes the turn; false at the end.
+    fn wait_for_work(&self) -> bool {
+        let mut tail = self.tail.lock();
+        loop {
+            let free = !tail.pending.is_empty() && !tail.flushing;
+            if free && (tail.asked || tail.stop) {
+                break;
+            }
+            let done = tail.stop && tail.pending.is_empty() && !tail.flushing;
+            if done || self.failure.get().is_some() {
+                return false;
+            }
+            if !free {
+                self.work.wait(&mut tail);
+            } else if self.work.wait_for(&mut tail, LAZY_MAX).timed_out() {
+                tail.asked |= !tail.pending.is_empty();
+            }
+        }
+        if !tail.stop
+            && let Some(patience) = tail.company.patience()
+            && tail.pending.len() < patience.enough
+        {
+            tail.enough = patience.enough;
+            self.work.wait_for(&mut tail, patience.window);
+            tail.enough = 0;
+        }
+        tail.flushing = true;
+        true
     }
 
     /// Writes and syncs what is pending, by whoever has set `flushing`.
@@ -587,12 +588,18 @@ impl Log {
         }
     }
 
-    /// The preparer's thread: makes the next segment ahead of need, out of retired ones where it can.
+    /// The preparer's thread: makes the next segment ahead of need, out of retired ones where it can. When the log is
+    /// stopped it removes what is left of those.
     pub(super) fn run_preparer(&self) {
         let mut tail = self.tail.lock();
         loop {
-            if tail.stop || self.failure.get().is_some() {
+            if self.failure.get().is_some() {
                 return;
+            }
+            if tail.stop {
+                let gone = std::mem::take(&mut tail.retired);
+                drop(tail);
+                return self.remove(&gone);
             }
             let wanted = std::mem::take(&mut tail.wanted);
             let satisfied = wanted <= self.segment_bytes && !tail.spares.is_empty();
@@ -625,17 +632,21 @@ impl Log {
             if tail.retired.len() > keep {
                 let surplus = tail.retired.len() - keep;
                 let gone: Vec<_> = tail.retired.drain(..surplus).collect();
-                parking_lot::MutexGuard::unlocked(&mut tail, || {
-                    for segment in &gone {
-                        if let Err(error) = self.disk.remove(&segment.name) {
-                            tracing::warn!(%error, file = segment.name, "could not remove a log segment");
-                        }
-                    }
-                    let _ = self.disk.sync_dir(super::segment::DIR);
-                });
+                parking_lot::MutexGuard::unlocked(&mut tail, || self.remove(&gone));
                 continue;
             }
             self.prepare.wait(&mut tail);
+        }
+    }
+
+    fn remove(&self, gone: &[Arc<Segment>]) {
+        for segment in gone {
+            if let Err(error) = self.disk.remove(&segment.name) {
+                tracing::warn!(%error, file = segment.name, "could not remove a log segment");
+            }
+        }
+        if !gone.is_empty() {
+            let _ = self.disk.sync_dir(super::segment::DIR);
         }
     }
 

@@ -150,7 +150,11 @@ fn find(inner: &Inner, commit: u64) -> Result<Option<(Arc<Segment>, u64, Header)
     loop {
         match segment.header_at(inner.disk.as_ref(), offset)? {
             Some(header) if header.commit == commit => return Ok(Some((segment, offset, header))),
-            Some(header) if header.commit < commit => offset += header.len(),
+            Some(header) if header.commit < commit => {
+                // Recovery does not look into segments that only cursors need: who does leaves marks for the next.
+                segment.note(header.commit, offset);
+                offset += header.len();
+            }
             _ if inner.log.oldest().is_some_and(|first| first > commit) => return Ok(None),
             _ => return Err(damaged(inner.disk.as_ref(), &segment.name, offset)),
         }

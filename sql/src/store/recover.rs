@@ -22,7 +22,7 @@ use super::heap::{self, CHUNK};
 use super::index::IndexStore;
 use super::log::{Log, LogStart};
 use super::record::{self, Entries, Entry, HEADER, StoredChange};
-use super::segment::{DIR, Fill, SEGMENT_HEADER, Segment, damaged};
+use super::segment::{DIR, Fill, Records, SEGMENT_HEADER, Segment, damaged};
 use super::sequence::Sequences;
 use super::store::Found;
 use super::table::{Parts, Shape, TableStore};
@@ -328,10 +328,35 @@ impl State {
     }
 }
 
-/// The first record of a segment.
-fn first_commit(disk: &dyn Disk, segment: &Segment) -> Result<Option<u64>> {
+/// Commit of the first record of a segment. What a checkpoint covers was synced before it, and is not read whole.
+fn first_commit(disk: &dyn Disk, segment: &Segment, checkpoint: u64) -> Result<Option<u64>> {
     let Some(header) = segment.header_at(disk, SEGMENT_HEADER)? else { return Ok(None) };
-    Ok(segment.record_at(disk, SEGMENT_HEADER, &header)?.map(|_| header.commit))
+    let whole = header.commit <= checkpoint || segment.record_at(disk, SEGMENT_HEADER, &header)?.is_some();
+    Ok(whole.then_some(header.commit))
+}
+
+/// The place where replay begins: all before it is older than the checkpoint. Such segments are there for cursors, and
+/// only who reads them finds out whether they are whole; those that no cursor wants any more are the second result:
+/// they were given up, which goes file by file, so that a crash may leave any of them.
+fn begin(disk: &dyn Disk, segments: &[Arc<Segment>], state: &State) -> Result<(usize, usize)> {
+    let (mut start, mut base) = (0, 0);
+    let wanted = state.wanted();
+    for (place, segment) in segments.iter().enumerate() {
+        match first_commit(disk, segment, state.commit)? {
+            Some(first) if first <= state.commit + 1 => {
+                start = place;
+                if first <= wanted {
+                    base = place;
+                }
+                if first <= state.commit {
+                    segment.note(first, SEGMENT_HEADER);
+                }
+            }
+            Some(_) => break,
+            None => {}
+        }
+    }
+    Ok((start, base))
 }
 
 /// Where the log ends: a segment's place, an offset in it, and the newest commit if there is any.
@@ -352,13 +377,13 @@ fn replay(
 ) -> Result<Option<LogEnd>> {
     // Newest commit found in the log, none before the first.
     let mut last: Option<u64> = None;
-    let mut base = 0;
     let checkpoint = state.commit;
-    let wanted = state.wanted();
-    for (place, segment) in segments.iter().enumerate() {
+    let (start, base) = begin(disk, segments, state)?;
+    for (place, segment) in segments.iter().enumerate().skip(start) {
         let mut offset = SEGMENT_HEADER;
+        let mut records = Records::new(disk, segment);
         loop {
-            let header = segment.header_at(disk, offset)?;
+            let header = records.header(offset)?;
             let header = header.filter(|header| last.is_none_or(|last| header.commit == last + 1));
             let Some(header) = header else { break };
             if last.is_none() && header.commit > state.commit + 1 {
@@ -368,11 +393,17 @@ fn replay(
                     state.commit + 1
                 )));
             }
-            let old = header.commit <= state.commit;
-            let Some(bytes) = segment.record_at(disk, offset, &header)? else { break };
+            let old = header.commit <= checkpoint;
+            let Some(bytes) = records.record(offset, &header)? else {
+                // A checkpoint is only written once its commits are synced: this one was whole.
+                if old {
+                    return Err(damaged(disk, &segment.name, offset));
+                }
+                break;
+            };
             if !old {
                 let context = || format!("record at offset {offset} of file \"{}\"", disk.describe(&segment.name));
-                state.apply(&bytes, header.txn, header.commit).map_err(|error| error.context(context()))?;
+                state.apply(bytes, header.txn, header.commit).map_err(|error| error.context(context()))?;
                 state.replayed += header.len();
                 if header.commit % 4096 == 0 {
                     progress(Progress::Log { commit: CommitNo(header.commit) });
@@ -385,18 +416,13 @@ fn replay(
         // A segment may stand empty before a used one: a record too large for it took one of its own.
         let mut next = None;
         for later in &segments[place + 1..] {
-            next = first_commit(disk, later)?;
+            next = first_commit(disk, later, checkpoint)?;
             if next.is_some() {
                 break;
             }
         }
         match next {
             Some(first) if last.is_none_or(|last| first == last + 1) => {}
-            // What was given up goes file by file; a crash may leave any of them.
-            Some(first) if first <= checkpoint + 1 && last.is_none_or(|last| last <= checkpoint) && first <= wanted => {
-                base = place + 1;
-                last = None;
-            }
             Some(_) => return Err(damaged(disk, &segment.name, offset)),
             None => {
                 cut(disk, &segments[place..], offset, last.unwrap_or(state.commit))?;

@@ -28,6 +28,8 @@ pub(super) const DIR: &str = "log";
 pub(super) const SEGMENT_HEADER: u64 = 64;
 const MAGIC: &[u8; 8] = b"TRIPLOG1";
 const MARK_EVERY: u64 = 1 << 20;
+/// One read of who goes through a whole segment.
+const READ_BYTES: usize = 1 << 20;
 
 /// What a new segment is full of.
 pub(super) enum Fill<'a> {
@@ -156,6 +158,49 @@ impl Segment {
         let mut bytes = vec![0; usize::try_from(header.len()).unwrap_or(0)];
         let n = self.file.read_at(&mut bytes, offset).map_err(|error| io_error(disk, "read", &self.name, &error))?;
         Ok((n == bytes.len() && header.fits(&bytes[HEADER..])).then_some(bytes))
+    }
+}
+
+/// Reads a segment's records one after the other, many at a time.
+pub(super) struct Records<'a> {
+    disk: &'a dyn Disk,
+    segment: &'a Segment,
+    buffer: Vec<u8>,
+    /// Where the buffer's first byte stands.
+    from: u64,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn new(disk: &'a dyn Disk, segment: &'a Segment) -> Records<'a> {
+        Records { disk, segment, buffer: Vec::new(), from: 0 }
+    }
+
+    /// The header of the record at an offset; none if there is no valid one. Errors: 58030.
+    pub(super) fn header(&mut self, offset: u64) -> Result<Option<Header>> {
+        let (number, size) = (self.segment.number, self.segment.size);
+        let header = record::read_header(self.bytes(offset, HEADER)?, number);
+        Ok(header.filter(|header| offset + header.len() <= size))
+    }
+
+    /// The whole record at an offset; none if it is not valid. Errors: 58030.
+    pub(super) fn record(&mut self, offset: u64, header: &Header) -> Result<Option<&[u8]>> {
+        let len = usize::try_from(header.len()).unwrap_or(usize::MAX);
+        let bytes = self.bytes(offset, len)?;
+        Ok((bytes.len() == len && header.fits(&bytes[HEADER..])).then_some(bytes))
+    }
+
+    /// So many bytes from an offset, or what the file has of them.
+    fn bytes(&mut self, offset: u64, len: usize) -> Result<&[u8]> {
+        let end = self.from + self.buffer.len() as u64;
+        if offset < self.from || offset + len as u64 > end {
+            self.buffer.resize(len.max(READ_BYTES), 0);
+            let got = self.segment.file.read_at(&mut self.buffer, offset);
+            let got = got.map_err(|error| io_error(self.disk, "read", &self.segment.name, &error))?;
+            self.buffer.truncate(got);
+            self.from = offset;
+        }
+        let start = usize::try_from(offset - self.from).unwrap_or(usize::MAX).min(self.buffer.len());
+        Ok(&self.buffer[start..(start + len).min(self.buffer.len())])
     }
 }
 

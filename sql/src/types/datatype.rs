@@ -26,6 +26,11 @@ impl DataType {
         DataType { oid, typmod: -1 }
     }
 
+    /// AMI's Byte: a smallint of eight bits (AMI-15). PostgreSQL gives smallint no modifier.
+    pub const AMI_BYTE: DataType = DataType { oid: oid::INT2, typmod: 1 };
+    /// AMI's Complex: a text of the form `a+bi` (AMI-15).
+    pub const AMI_COMPLEX: DataType = DataType { oid: oid::TEXT, typmod: 1 };
+
     /// The type with a modifier.
     #[must_use]
     pub const fn with_typmod(oid: Oid, typmod: i32) -> DataType {

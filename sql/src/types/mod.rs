@@ -11,6 +11,7 @@ mod cast;
 mod castlist;
 mod codec;
 mod compare;
+mod complex;
 mod datatype;
 pub mod datetime;
 mod format;
@@ -28,6 +29,7 @@ pub use binary::{from_binary, to_binary, utf8};
 pub use cast::{CastContext, CastKind, cast, find_cast};
 pub use codec::{decode_column, decode_row, encode_row, row_column_count};
 pub use compare::{compare, compare_bpchar, equal, hash_value};
+pub use complex::Complex;
 pub use datatype::{
     DataType, Oid, TypeCategory, TypeInfo, USER_ARRAY, USER_DOMAIN, USER_ENUM, array_type_of, builtin_types,
     category_of, element_type_of, is_domain, is_enum, oid, sql_type_by_name, type_by_name, type_info, type_length,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use num_bigint::{BigInt, Sign};
 
+use super::complex::Complex;
 use super::datetime::MICROS_PER_SECOND;
 use super::datetime::timestamp_from_parts;
 use super::numeric::{Numeric, decimal_digits, pow10};
@@ -135,7 +136,7 @@ pub(in crate::types) fn interval_fields_text(fields: i32) -> &'static str {
 
 /// Applies the modifier of `ty` to a value of that type (of an array: to its elements); NULL and -1 change nothing.
 /// Text that is too long is cut if `explicit`, else only blanks may go. `char(n)` is padded.
-/// Errors: 22001, 22003, 22008.
+/// Errors: 22001, 22003, 22008; 22P02 for a text that is no complex number.
 pub fn apply_typmod(value: Value, ty: DataType, explicit: bool) -> Result<Value> {
     if ty.typmod < 0 {
         return Ok(value);
@@ -149,8 +150,18 @@ pub fn apply_typmod(value: Value, ty: DataType, explicit: bool) -> Result<Value>
                 Ok(Value::Text(pad(cut_text(text, length, explicit, "character")?, length)))
             }
             oid::BIT | oid::VARBIT => bits(text, ty, explicit),
+            _ if ty == DataType::AMI_COMPLEX => match Complex::parse(&text) {
+                Some(number) => Ok(Value::text(number.to_string())),
+                None => Err(SqlError::new(
+                    SqlState::INVALID_TEXT_REPRESENTATION,
+                    format!("invalid input syntax for type complex: \"{text}\""),
+                )),
+            },
             _ => Ok(Value::Text(text)),
         },
+        Value::Int2(number) if ty == DataType::AMI_BYTE && i8::try_from(number).is_err() => {
+            Err(SqlError::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "byte out of range"))
+        }
         Value::Numeric(number) if ty.oid == oid::NUMERIC && ty.typmod >= 4 => round_numeric(*number, ty.typmod),
         Value::Numeric(number) => match DecimalFormat::of(ty) {
             Some(format) => Ok(Value::Numeric(Box::new(format.round(*number)?))),

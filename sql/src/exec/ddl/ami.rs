@@ -34,6 +34,13 @@ const TABLE_OPTIONS: &[&str] = &[
     "initialcapacity",
 ];
 
+/// Options of an engine, and the engines that have them.
+const ENGINE_OPTIONS: [(&str, &[&str]); 3] = [
+    ("PersistOptions", &["FAST", "TEXT", "HISTORICAL"]),
+    ("persist_dir", &["FAST", "TEXT"]),
+    ("persist_compact_percent", &["FAST"]),
+];
+
 fn invalid(message: String) -> SqlError {
     SqlError::new(SqlState::INVALID_PARAMETER_VALUE, message)
 }
@@ -52,7 +59,7 @@ fn duplicate_column(name: &str, table: Option<&str>) -> SqlError {
     )
 }
 
-/// Errors: 22023.
+/// Errors: 22023; 0A000 for an engine that is a plug-in of AMI.
 fn check_table_options(options: &[(String, String)]) -> Result<()> {
     for (key, value) in options {
         let lower = key.to_ascii_lowercase();
@@ -62,7 +69,13 @@ fn check_table_options(options: &[(String, String)]) -> Result<()> {
         let one_of = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
         let at_least = |least: u64| value.parse::<u64>().is_ok_and(|number| number >= least);
         let fits = match lower.as_str() {
-            "persistengine" => one_of(&["FAST", "TEXT", "HISTORICAL"]) || !value.trim().is_empty(),
+            "persistengine" if value.trim().is_empty() => false,
+            "persistengine" if !one_of(&["FAST", "TEXT", "HISTORICAL"]) => {
+                return Err(SqlError::unsupported(format!("the persist engine \"{value}\""))
+                    .hint("The engines are FAST, TEXT and HISTORICAL; rows are kept whichever is named."));
+            }
+            "persist_compact_percent" => value.trim().parse::<f64>().is_ok_and(|part| (0.0..=1.0).contains(&part)),
+            "persist_dir" => !value.trim().is_empty(),
             "broadcast" => one_of(&["true", "false"]),
             "refreshperiodms" => at_least(0),
             "initialcapacity" => at_least(1),
@@ -71,6 +84,15 @@ fn check_table_options(options: &[(String, String)]) -> Result<()> {
         };
         if !fits {
             return Err(bad_value(key, value));
+        }
+    }
+    let named = |name: &str| options.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    for (option, engines) in ENGINE_OPTIONS {
+        if let Some((key, _)) = named(option)
+            && !named("PersistEngine")
+                .is_some_and(|(_, engine)| engines.iter().any(|one| one.eq_ignore_ascii_case(engine)))
+        {
+            return Err(invalid(format!("option \"{key}\" needs PersistEngine=\"{}\"", engines.join("|"))));
         }
     }
     Ok(())

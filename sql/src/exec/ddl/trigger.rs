@@ -178,7 +178,7 @@ impl Ddl<'_> {
             let def = self.trigger_named(name, on, dialect)?.ok_or_else(|| self.missing_trigger(name, dialect))?;
             self.toggle(&def, enable)?;
         }
-        Ok(if enable { "ENABLE TRIGGER" } else { "DISABLE TRIGGER" }.to_owned())
+        Ok(format!("{} {}", if enable { "ENABLE" } else { "DISABLE" }, what(dialect).to_ascii_uppercase()))
     }
 
     /// ALTER TABLE … ENABLE/DISABLE TRIGGER name, ALL or USER.

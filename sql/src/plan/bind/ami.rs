@@ -81,6 +81,8 @@ impl Binder<'_> {
         match (name, bound.next()) {
             ("value", None) => Ok(known(first)),
             ("text", None) => self.ami_text(first),
+            ("byte", None) => self.lenient(first, DataType::AMI_BYTE),
+            ("complex", None) => self.lenient(first, DataType::AMI_COMPLEX),
             ("cast", Some(second)) => self.lenient(first, second.data_type()),
             ("same_name", Some(second)) => {
                 let left = self.call_bound("lower", vec![first], None)?;

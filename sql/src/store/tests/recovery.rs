@@ -457,6 +457,58 @@ fn files_of_the_log_that_were_given_up_may_be_left_in_any_order() {
     assert!(copy.bytes("log/0000000000000001.seg").is_none());
 }
 
+// Opening costs what was logged since the checkpoint, however much log cursors keep: what they keep is checked when it
+// is read.
+#[test]
+fn log_that_only_cursors_need_is_checked_when_it_is_read() {
+    let disk = MemDisk::new();
+    let (store, def) = with_table(&disk);
+    moved(&store, TriggerId(30_000), Some(after(1)));
+    for id in 0..200 {
+        let mut txn = store.begin(options());
+        insert(&mut txn, &def, row(id, &"x".repeat(1000), 1));
+        sync(&store, txn);
+    }
+    store.checkpoint().unwrap();
+    store.close().unwrap();
+    drop(store);
+    let segments = || disk.list("log").unwrap();
+    assert!(segments().len() > 3, "{:?}", segments());
+    let second = format!("log/{}", segments()[1]);
+    let mut bytes = disk.bytes(&second).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    disk.set_bytes(&second, bytes);
+    let store = open(&disk);
+    assert_eq!(all(&mut store.begin(options())).len(), 200);
+    let mut reader = store.reader(after(1));
+    let mut read = 1;
+    let error = loop {
+        match reader.next(1) {
+            Ok(items) => {
+                let [ReadItem::Record(record)] = &items[..] else { panic!("{items:?}") };
+                assert_eq!(record.commit.0, read + 1);
+                read += 1;
+            }
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.state(), SqlState::DATA_CORRUPTED);
+    assert!(error.message().contains(&second), "{error}");
+    assert!((30..170).contains(&read), "{read}");
+    // What comes after the damage can be read, from any place.
+    for commit in [199, 190, 150] {
+        let items = store.reader(after(commit)).next(1).unwrap();
+        assert!(matches!(&items[..], [ReadItem::Record(record)] if record.commit.0 == commit + 1), "{items:?}");
+    }
+    // An orderly end leaves no file that nobody needs.
+    moved(&store, TriggerId(30_000), None);
+    store.close().unwrap();
+    drop((reader, store));
+    assert!(segments().len() <= 2, "{:?}", segments());
+    assert_eq!(all(&mut open(&disk).begin(options())).len(), 200);
+}
+
 #[test]
 fn one_directory_has_one_server() {
     let disk = MemDisk::new();

@@ -95,7 +95,8 @@ impl Type {
     /// The SQL type that holds its values; `text` where SQL has none (AMI-15).
     pub(crate) fn data_type(self) -> DataType {
         match self {
-            Type::Byte | Type::Short => DataType::INT2,
+            Type::Byte => DataType::AMI_BYTE,
+            Type::Short => DataType::INT2,
             Type::Int => DataType::INT4,
             Type::Long => DataType::INT8,
             Type::Float => DataType::FLOAT4,
@@ -106,9 +107,8 @@ impl Type {
             Type::Utc | Type::Utcn => DataType::TIMESTAMPTZ,
             Type::Uuid => DataType::UUID,
             Type::Binary => DataType::BYTEA,
-            Type::String | Type::Complex | Type::Object | Type::List | Type::Map | Type::Set | Type::Table => {
-                DataType::TEXT
-            }
+            Type::Complex => DataType::AMI_COMPLEX,
+            Type::String | Type::Object | Type::List | Type::Map | Type::Set | Type::Table => DataType::TEXT,
             Type::Other(ty) => ty,
         }
     }
@@ -126,6 +126,8 @@ impl Type {
     /// The type that a script sees in a value of this data type.
     pub(crate) fn of(ty: DataType) -> Type {
         match ty.oid {
+            oid::INT2 if ty == DataType::AMI_BYTE => Type::Byte,
+            oid::TEXT if ty == DataType::AMI_COMPLEX => Type::Complex,
             oid::INT2 => Type::Short,
             oid::INT4 => Type::Int,
             oid::INT8 => Type::Long,

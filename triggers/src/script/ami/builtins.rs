@@ -8,8 +8,9 @@ use tripline_sql::expr::scalar::AmiPattern as Pattern;
 use tripline_sql::types::{Value, oid};
 
 use super::ast::{Arith, Type};
+use super::collection::{self, Items, Keyed};
 use super::format;
-use super::interp::Frame;
+use super::interp::{Frame, KEY_BYTES};
 use super::value::{self, Parts, Rows, Val, class_name, convert_value, equals, order, to_string};
 
 /// Code of a function.
@@ -114,14 +115,15 @@ static METHODS: &[Method] = &[
     }),
     m("get", &[Type::List, Type::Map], 1, 1, Type::Object, false, |_, t, a| Ok(index(t, &a[0]))),
     m("put", &[Type::Map], 2, 2, Type::Object, true, |frame, t, a| {
-        frame.charge(64)?;
-        let before = index(t, &a[0]);
-        set_index(t, a[0].clone(), a[1].clone())?;
-        Ok(before)
+        frame.charge(KEY_BYTES)?;
+        let Val::Map(map) = t else {
+            return set_index(t, a[0].clone(), a[1].clone()).map(|()| Val::NULL);
+        };
+        Ok(collection::put(map, a[0].clone(), a[1].clone()).unwrap_or(Val::NULL))
     }),
     m("putAll", &[Type::Map], 1, 1, Type::Object, true, |frame, t, a| {
         for (key, item) in pairs(&a[0]) {
-            frame.charge(64)?;
+            frame.charge(KEY_BYTES)?;
             set_index(t, key, item)?;
         }
         Ok(Val::NULL)
@@ -134,7 +136,7 @@ static METHODS: &[Method] = &[
     m("remove", COLLECTIONS, 1, 1, Type::Object, true, |_, t, a| Ok(remove(t, &a[0]))),
     m("containsKey", &[Type::Map], 1, 1, Type::Boolean, false, |_, t, a| {
         Ok(Val::bool(match t {
-            Val::Map(map) => place_of(map, &a[0]).is_some(),
+            Val::Map(map) => collection::get(map, &a[0]).is_some(),
             other => pairs(other).iter().any(|(key, _)| equals(key, &a[0])),
         }))
     }),
@@ -142,7 +144,7 @@ static METHODS: &[Method] = &[
         Ok(Val::bool(pairs(t).iter().any(|(_, item)| equals(item, &a[0]))))
     }),
     m("getKeys", &[Type::Map], 0, 0, Type::Set, false, |_, t, _| {
-        Ok(Val::Set(Arc::new(Mutex::new(pairs(t).into_iter().map(|(key, _)| key).collect()))))
+        Ok(Val::Set(Arc::new(Mutex::new(Keyed::of(pairs(t).into_iter().map(|(key, _)| (key, Val::NULL)))))))
     }),
     m("getValues", &[Type::Map], 0, 0, Type::List, false, |_, t, _| {
         Ok(Val::list(pairs(t).into_iter().map(|(_, item)| item).collect()))
@@ -150,8 +152,8 @@ static METHODS: &[Method] = &[
     m("size", COLLECTIONS, 0, 0, Type::Int, false, |_, t, _| Ok(Val::int(size(t)))),
     m("clear", COLLECTIONS, 0, 0, Type::Object, true, |_, t, _| {
         match t {
-            Val::List(items) | Val::Set(items) => items.lock().clear(),
-            Val::Map(pairs) => pairs.lock().clear(),
+            Val::List(items) => items.lock().0.clear(),
+            Val::Set(keyed) | Val::Map(keyed) => *keyed.lock() = Keyed::default(),
             _ => {}
         }
         Ok(Val::NULL)
@@ -160,7 +162,8 @@ static METHODS: &[Method] = &[
     m("addAll", LINES, 1, 1, Type::Object, true, |frame, t, a| add(frame, t, &items(&a[0]))),
     m("contains", &[Type::List, Type::Set, Type::String], 1, 1, Type::Boolean, false, |_, t, a| {
         Ok(Val::bool(match t {
-            Val::List(items) | Val::Set(items) => place_in(items, &a[0]).is_some(),
+            Val::List(items) => place_in(items, &a[0]).is_some(),
+            Val::Set(set) => collection::get(set, &a[0]).is_some(),
             other => other.as_text().zip(a[0].as_text()).is_some_and(|(s, part)| s.contains(&*part)),
         }))
     }),
@@ -168,7 +171,7 @@ static METHODS: &[Method] = &[
     m("iterator", LINES, 0, 0, Type::List, false, |_, t, _| Ok(Val::list(items(t)))),
     m("sort", &[Type::List], 0, 0, Type::List, true, |_, t, _| {
         if let Val::List(list) = t {
-            list.lock().sort_by(value::sort_order);
+            list.lock().0.sort_by(value::sort_order);
         }
         Ok(t.clone())
     }),
@@ -241,6 +244,24 @@ pub(crate) fn divide_whole(_: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
     match args {
         [Val::S(a), Val::S(b)] => Ok(Val::S(value::divide_whole(a, b)?)),
         _ => Err(SqlError::new(SqlState::DATATYPE_MISMATCH, "operator does not work on a collection")),
+    }
+}
+
+/// The value of a `char(n)` column as a String.
+pub(crate) fn unpadded(_: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
+    Ok(match args {
+        [Val::S(text)] => Val::S(value::unpadded(text.clone())),
+        _ => Val::NULL,
+    })
+}
+
+/// A result of Bytes, which must be one. Errors: 22003.
+pub(crate) fn byte(_: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
+    match args {
+        [Val::S(number)] => {
+            tripline_sql::types::apply_typmod(number.clone(), Type::Byte.data_type(), false).map(Val::S)
+        }
+        _ => Ok(Val::NULL),
     }
 }
 
@@ -478,16 +499,15 @@ fn table(value: &Val) -> Option<&Rows> {
 /// What iterating over a value visits; maps give their keys, tables their rows as maps.
 pub(crate) fn items(value: &Val) -> Vec<Val> {
     match value {
-        Val::List(items) | Val::Set(items) => items.lock().clone(),
+        Val::List(items) => items.lock().0.clone(),
+        Val::Set(set) => set.lock().pairs().into_iter().map(|(key, _)| key).collect(),
         Val::Map(_) | Val::Row(_) => pairs(value).into_iter().map(|(key, _)| key).collect(),
         Val::Table(rows) => rows
             .rows
             .iter()
             .map(|row| {
                 let pairs = rows.columns.iter().zip(row);
-                Val::Map(Arc::new(Mutex::new(
-                    pairs.map(|(name, v)| (Val::S(Value::Text(name.clone())), Val::S(v.clone()))).collect(),
-                )))
+                Val::map(pairs.map(|(name, v)| (Val::S(Value::Text(name.clone())), Val::S(v.clone()))))
             })
             .collect(),
         Val::S(_) => Vec::new(),
@@ -496,7 +516,7 @@ pub(crate) fn items(value: &Val) -> Vec<Val> {
 
 fn pairs(value: &Val) -> Vec<(Val, Val)> {
     match value {
-        Val::Map(pairs) => pairs.lock().clone(),
+        Val::Map(keyed) => keyed.lock().pairs(),
         Val::Row(pairs) => {
             pairs.iter().map(|(key, item)| (Val::S(Value::Text(key.clone())), Val::S(item.clone()))).collect()
         }
@@ -506,8 +526,8 @@ fn pairs(value: &Val) -> Vec<(Val, Val)> {
 
 fn size(value: &Val) -> usize {
     match value {
-        Val::List(items) | Val::Set(items) => items.lock().len(),
-        Val::Map(pairs) => pairs.lock().len(),
+        Val::List(items) => items.lock().0.len(),
+        Val::Set(keyed) | Val::Map(keyed) => keyed.lock().len(),
         Val::Row(pairs) => pairs.len(),
         _ => 0,
     }
@@ -516,11 +536,8 @@ fn size(value: &Val) -> usize {
 /// `x[i]` and `get`: null when there is none.
 pub(crate) fn index(object: &Val, key: &Val) -> Val {
     match object {
-        Val::List(items) => position(key).and_then(|place| items.lock().get(place).cloned()).unwrap_or(Val::NULL),
-        Val::Map(map) => {
-            let place = place_of(map, key);
-            place.and_then(|place| map.lock().get(place).map(|(_, item)| item.clone())).unwrap_or(Val::NULL)
-        }
+        Val::List(items) => position(key).and_then(|place| items.lock().0.get(place).cloned()).unwrap_or(Val::NULL),
+        Val::Map(map) => collection::get(map, key).unwrap_or(Val::NULL),
         Val::Row(_) => {
             pairs(object).into_iter().find(|(have, _)| equals(have, key)).map_or(Val::NULL, |(_, item)| item)
         }
@@ -528,26 +545,14 @@ pub(crate) fn index(object: &Val, key: &Val) -> Val {
     }
 }
 
-/// The place of a key in a map.
-fn place_of(map: &Mutex<Vec<(Val, Val)>>, key: &Val) -> Option<usize> {
-    let of = |pairs: &[(Val, Val)]| pairs.iter().position(|(have, _)| equals(have, key));
-    match key {
-        // Only collections are locked to be compared, and no collection equals this one.
-        Val::S(_) => of(&map.lock()),
-        _ => {
-            let pairs = map.lock().clone();
-            of(&pairs)
-        }
-    }
-}
-
-/// Whether a list or set has a value, and where.
-fn place_in(items: &Mutex<Vec<Val>>, item: &Val) -> Option<usize> {
+/// Whether a list has a value, and where.
+fn place_in(items: &Mutex<Items>, item: &Val) -> Option<usize> {
     let of = |items: &[Val]| items.iter().position(|have| equals(have, item));
     match item {
-        Val::S(_) => of(&items.lock()),
+        // Only collections are locked to be compared, and no collection equals this one.
+        Val::S(_) => of(&items.lock().0),
         _ => {
-            let items = items.lock().clone();
+            let items = items.lock().0.clone();
             of(&items)
         }
     }
@@ -559,19 +564,14 @@ pub(crate) fn set_index(object: &Val, key: Val, item: Val) -> Result<()> {
         Val::List(items) => {
             let mut items = items.lock();
             match position(&key) {
-                Some(place) if place < items.len() => items[place] = item,
-                Some(place) if place == items.len() => items.push(item),
+                Some(place) if place < items.0.len() => items.0[place] = item,
+                Some(place) if place == items.0.len() => items.0.push(item),
                 _ => return Err(SqlError::new(SqlState::ARRAY_SUBSCRIPT_ERROR, "list index out of range")),
             }
             Ok(())
         }
         Val::Map(map) => {
-            let found = place_of(map, &key);
-            let mut map = map.lock();
-            match found.and_then(|place| map.get_mut(place)) {
-                Some(pair) => pair.1 = item,
-                None => map.push((key, item)),
-            }
+            collection::put(map, key, item);
             Ok(())
         }
         Val::S(Value::Null) => Ok(()),
@@ -586,35 +586,25 @@ fn remove(target: &Val, key: &Val) -> Val {
         Val::List(items) => {
             let mut items = items.lock();
             match position(key) {
-                Some(place) if place < items.len() => items.remove(place),
+                Some(place) if place < items.0.len() => items.0.remove(place),
                 _ => Val::NULL,
             }
         }
-        Val::Set(items) => {
-            let found = place_in(items, key);
-            if let Some(place) = found {
-                items.lock().remove(place);
-            }
-            Val::bool(found.is_some())
-        }
-        Val::Map(map) => {
-            let found = place_of(map, key);
-            found.map_or(Val::NULL, |place| map.lock().remove(place).1)
-        }
+        Val::Set(set) => Val::bool(collection::remove(set, key).is_some()),
+        Val::Map(map) => collection::remove(map, key).unwrap_or(Val::NULL),
         _ => Val::NULL,
     }
 }
 
 fn add(frame: &mut Frame<'_>, target: &Val, new: &[Val]) -> Result<Val> {
-    frame.charge(new.len() * 32)?;
     match target {
-        Val::List(items) => items.lock().extend(new.iter().cloned()),
+        Val::List(items) => {
+            frame.charge(new.len() * 32)?;
+            items.lock().0.extend(new.iter().cloned());
+        }
         Val::Set(set) => {
-            for item in new {
-                if place_in(set, item).is_none() {
-                    set.lock().push(item.clone());
-                }
-            }
+            frame.charge(new.len() * KEY_BYTES)?;
+            new.iter().for_each(|item| collection::add(set, item.clone()));
         }
         _ => {}
     }
@@ -691,8 +681,7 @@ fn from_json(json: serde_json::Value) -> Val {
         serde_json::Value::String(text) => Val::text(text),
         serde_json::Value::Array(items) => Val::list(items.into_iter().map(from_json).collect()),
         serde_json::Value::Object(pairs) => {
-            let pairs = pairs.into_iter().map(|(key, item)| (Val::text(key), from_json(item))).collect();
-            Val::Map(Arc::new(Mutex::new(pairs)))
+            Val::map(pairs.into_iter().map(|(key, item)| (Val::text(key), from_json(item))))
         }
     }
 }

@@ -14,6 +14,7 @@ use super::builtins::{self, BuiltinFn, MethodFn};
 use super::methods::Methods;
 use super::parser;
 use super::sql::{SentCode, Site};
+use super::value;
 
 /// The five row events of an AMISCRIPT trigger, and code without a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,9 @@ pub(crate) enum Image {
 fn arith(op: Arith, a: Box<Code>, b: Box<Code>, types: [Type; 2]) -> Code {
     match op {
         Arith::Add if types.into_iter().any(builtins::is_text) => Code::Concat(a, b),
+        Arith::Add | Arith::Sub | Arith::Mul | Arith::Div if types == [Type::Byte; 2] => {
+            Code::Call(builtins::byte, vec![Code::Arith(op, a, b)])
+        }
         Arith::Div if builtins::arith_type(op, types[0], types[1]) == Type::BigInteger => {
             Code::Call(builtins::divide_whole, vec![*a, *b])
         }
@@ -204,9 +208,26 @@ pub(crate) fn tree(tree: &[Stmt], scope: Scope<'_>) -> Result<Program> {
     })
 }
 
-/// Compiles one expression tree that has no local variables.
+/// Compiles one expression tree that has no local variables. One that is a column is that column as it is stored.
 pub(crate) fn expression(tree: &Expr, scope: Scope<'_>) -> Result<(Code, Type)> {
-    Compiler::new(scope).expr(tree)
+    let mut compiler = Compiler::new(scope);
+    match (tree, scope.table) {
+        (Expr::Name(name, line), _) => compiler.variable(name, *line),
+        (Expr::Field(of, name, line), Some(table)) if matches!(&**of, Expr::Name(of, _) if table.name.eq_ignore_ascii_case(of)) => {
+            compiler.variable(name, *line)
+        }
+        _ => compiler.expr(tree),
+    }
+}
+
+/// A column as an expression reads it: a `char(n)` is a String without the blanks at its end.
+fn as_read((code, ty): (Code, Type)) -> (Code, Type) {
+    match (&code, ty) {
+        (Code::Column(..) | Code::Slot(_), Type::Other(other)) if value::pads(other) => {
+            (Code::Call(builtins::unpadded, vec![code]), Type::String)
+        }
+        _ => (code, ty),
+    }
 }
 
 /// Place of a column: exact name first, then the only one that differs by case (AMI-8).
@@ -458,7 +479,7 @@ impl<'a> Compiler<'a> {
             for part in parts {
                 out.push(match part {
                     Sent::Text(text) => SentCode::Text(text.clone()),
-                    Sent::Word(word) => match self.resolve(word, false) {
+                    Sent::Word(word) => match self.resolve(word, false).map(as_read) {
                         Some((code, _)) => SentCode::Word(word.clone(), code),
                         None => SentCode::Text(word.clone()),
                     },
@@ -472,6 +493,7 @@ impl<'a> Compiler<'a> {
         let mut outer = Vec::new();
         for name in names {
             if let Some((code, ty)) = self.resolve(&name, true).or_else(|| self.resolve(&name, false)) {
+                let (code, ty) = as_read((code, ty));
                 outer.push((name, code, ty));
             }
         }
@@ -500,7 +522,7 @@ impl<'a> Compiler<'a> {
 
     fn expr_inner(&mut self, tree: &Expr) -> Result<(Code, Type)> {
         Ok(match tree {
-            Expr::Literal(value) => (Code::Const(value.clone()), Type::of(super::value::type_of(value))),
+            Expr::Literal(value) => (Code::Const(value.clone()), Type::of(value::type_of(value))),
             Expr::Template(parts) => (Code::Template(self.pieces(parts)?), Type::String),
             Expr::Tuple(items) => (Code::List(self.all(items)?), Type::List),
             Expr::InQuery(value, query, not, _) => {
@@ -508,11 +530,11 @@ impl<'a> Compiler<'a> {
                 let site = self.site(&Sql::Select((**query).clone()))?;
                 (Code::InQuery(value, Box::new(site), *not), Type::Boolean)
             }
-            Expr::Name(name, line) => self.variable(name, *line)?,
+            Expr::Name(name, line) => as_read(self.variable(name, *line)?),
             Expr::Slot(slot) => (Code::Slot(*slot), Type::Object),
             Expr::Field(table, name, line) => match (&**table, self.scope.table) {
                 (Expr::Name(table, _), Some(def)) if def.name.eq_ignore_ascii_case(table) => {
-                    self.variable(name, *line)?
+                    as_read(self.variable(name, *line)?)
                 }
                 _ => return Err(error(SqlState::UNDEFINED_COLUMN, *line, format!("\"{name}\" is not a variable"))),
             },
@@ -521,6 +543,7 @@ impl<'a> Compiler<'a> {
                 let code = Box::new(code);
                 match op {
                     Unary::Not => (Code::Not(code), Type::Boolean),
+                    Unary::Neg if ty == Type::Byte => (Code::Call(builtins::byte, vec![Code::Neg(code)]), ty),
                     Unary::Neg => (Code::Neg(code), ty),
                     Unary::BitNot => (Code::BitNot(code), ty),
                 }
@@ -668,7 +691,7 @@ impl<'a> Compiler<'a> {
                     return Ok((Code::ChangeVar(*slot, ty, op, Box::new(value), false), ty));
                 }
                 let value = match op {
-                    Some(op) => arith(op, Box::new(place.clone()), Box::new(value), [ty, of]),
+                    Some(op) => arith(op, Box::new(as_read((place.clone(), ty)).0), Box::new(value), [ty, of]),
                     None => value,
                 };
                 Ok((self.store(place, ty, value, name, *line)?, ty))

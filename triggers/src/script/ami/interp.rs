@@ -71,6 +71,8 @@ pub(crate) enum Resume {
     Try(bool),
 }
 
+/// What a key of a set or map takes, with its value and its hashes.
+pub(crate) const KEY_BYTES: usize = 128;
 /// Room that must be left on the stack when a script begins: its longest expression fits in it.
 const STACK_LEFT: usize = 768 << 10;
 const STACK_MORE: usize = 4 << 20;
@@ -491,7 +493,7 @@ impl<'a> Frame<'a> {
             Code::SetIndex(object, index, inner) => {
                 let (object, index) = (self.eval(object)?, self.eval(index)?);
                 let value = self.eval(inner)?;
-                self.charge(48)?;
+                self.charge(KEY_BYTES)?;
                 builtins::set_index(&object, index, value.clone())?;
                 value
             }
@@ -566,20 +568,15 @@ impl<'a> Frame<'a> {
                 Val::list(items)
             }
             Code::Set(items) => {
-                let mut set: Vec<Val> = Vec::new();
-                for item in self.all(items)? {
-                    if !set.iter().any(|have| value::equals(have, &item)) {
-                        set.push(item);
-                    }
-                }
-                self.charge(set.len() * 32)?;
-                Val::Set(Arc::new(Mutex::new(set)))
+                let items = self.all(items)?;
+                self.charge(items.len() * KEY_BYTES)?;
+                Val::set(items)
             }
             Code::Map(pairs) => {
-                let map = Val::Map(Arc::new(Mutex::new(Vec::with_capacity(pairs.len()))));
+                let map = Val::map([]);
                 for (key, item) in pairs {
                     let (key, item) = (self.eval(key)?, self.eval(item)?);
-                    self.charge(64)?;
+                    self.charge(KEY_BYTES)?;
                     builtins::set_index(&map, key, item)?;
                 }
                 map
@@ -742,7 +739,11 @@ impl<'a> Frame<'a> {
         let pairs = table
             .live_columns()
             .filter(|(place, _)| shown.is_none_or(|shown| shown.contains(place)))
-            .map(|(place, column)| (Arc::from(column.name.as_str()), row.get(place).cloned().unwrap_or(Value::Null)))
+            .map(|(place, column)| {
+                let item = row.get(place).cloned().unwrap_or(Value::Null);
+                let item = if value::pads(column.ty) { value::unpadded(item) } else { item };
+                (Arc::from(column.name.as_str()), item)
+            })
             .collect();
         Val::Row(Arc::new(pairs))
     }
@@ -763,13 +764,7 @@ fn shape(ty: Type, rows: Rows) -> Val {
             if ty == Type::List {
                 return Val::list(items);
             }
-            let mut set: Vec<Val> = Vec::new();
-            for item in items {
-                if !set.iter().any(|have| value::equals(have, &item)) {
-                    set.push(item);
-                }
-            }
-            Val::Set(Arc::new(Mutex::new(set)))
+            Val::set(items)
         }
         Type::List => {
             let columns = rows.columns;
@@ -790,7 +785,5 @@ fn shape(ty: Type, rows: Rows) -> Val {
 }
 
 fn map_of(columns: &[Arc<str>], row: Vec<Value>) -> Val {
-    let pairs =
-        columns.iter().zip(row).map(|(name, value)| (Val::S(Value::Text(name.clone())), Val::S(value))).collect();
-    Val::Map(Arc::new(Mutex::new(pairs)))
+    Val::map(columns.iter().zip(row).map(|(name, value)| (Val::S(Value::Text(name.clone())), Val::S(value))))
 }

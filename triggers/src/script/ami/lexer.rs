@@ -359,7 +359,10 @@ impl Lexer {
             Some('f') => Value::Float4(double()? as f32),
             Some('d') => Value::Float8(double()?),
             _ if floating => Value::Float8(double()?),
-            Some('b' | 's') => Value::Int2(text.parse().map_err(|_| self.error("number out of range for Short"))?),
+            Some('b') => {
+                Value::Int2(i16::from(text.parse::<i8>().map_err(|_| self.error("number out of range for Byte"))?))
+            }
+            Some('s') => Value::Int2(text.parse().map_err(|_| self.error("number out of range for Short"))?),
             Some('l') => Value::Int8(text.parse().map_err(|_| self.error("number out of range for Long"))?),
             _ if text.len() > 1 && text.starts_with('0') => whole(
                 i64::from_str_radix(&text, 8).map_err(|_| self.error(format!("invalid octal number \"{text}\"")))?,

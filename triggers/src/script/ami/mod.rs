@@ -9,6 +9,7 @@
 
 mod ast;
 mod builtins;
+mod collection;
 mod compile;
 mod complex;
 mod deferred;

@@ -13,6 +13,7 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{CastContext, DataType, Numeric, TextStyle, Value, cast, compare, from_text, oid, to_text};
 
 use super::ast::{Arith, Compare, Type};
+use super::collection::{self, Items, Keyed};
 
 /// Microseconds from 1970-01-01 to 2000-01-01.
 pub(crate) const EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -56,11 +57,11 @@ pub(crate) enum Val {
     /// A SQL value.
     S(Value),
     /// A list.
-    List(Arc<Mutex<Vec<Val>>>),
+    List(Arc<Mutex<Items>>),
     /// A set, in insertion order.
-    Set(Arc<Mutex<Vec<Val>>>),
+    Set(Arc<Mutex<Keyed>>),
     /// A map, in insertion order.
-    Map(Arc<Mutex<Vec<(Val, Val)>>>),
+    Map(Arc<Mutex<Keyed>>),
     /// Rows of a query.
     Table(Arc<Rows>),
     /// A row map (AMI-113): read-only, printed in square brackets.
@@ -94,7 +95,21 @@ impl Val {
     }
 
     pub(crate) fn list(items: Vec<Val>) -> Val {
-        Val::List(Arc::new(Mutex::new(items)))
+        Val::List(Arc::new(Mutex::new(Items(items))))
+    }
+
+    /// A set of values that may be equal.
+    pub(crate) fn set(items: impl IntoIterator<Item = Val>) -> Val {
+        let set = Mutex::new(Keyed::default());
+        for item in items {
+            collection::add(&set, item);
+        }
+        Val::Set(Arc::new(set))
+    }
+
+    /// A map of keys that are known to be different.
+    pub(crate) fn map(pairs: impl IntoIterator<Item = (Val, Val)>) -> Val {
+        Val::Map(Arc::new(Mutex::new(Keyed::of(pairs))))
     }
 
     pub(crate) fn is_null(&self) -> bool {
@@ -465,26 +480,34 @@ fn equals_at(a: &Val, b: &Val, depth: u32, parts: &mut Parts) -> bool {
     }
     match (a, b) {
         (Val::S(a), Val::S(b)) => (a.is_null() && b.is_null()) || order(a, b) == Some(Ordering::Equal),
-        (Val::List(a), Val::List(b)) | (Val::Set(a), Val::Set(b)) => {
-            Arc::ptr_eq(a, b) || {
-                let (a, b) = (a.lock().clone(), b.lock().clone());
-                a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| equals_at(x, y, depth + 1, parts))
-            }
-        }
+        (Val::List(x), Val::List(y)) => Arc::ptr_eq(x, y) || each_equals(a, b, depth, parts),
+        (Val::Set(x), Val::Set(y)) => Arc::ptr_eq(x, y) || each_equals(a, b, depth, parts),
         (Val::Map(a), Val::Map(b)) => {
             Arc::ptr_eq(a, b) || {
-                let (a, b) = (a.lock().clone(), b.lock().clone());
-                a.len() == b.len()
-                    && a.iter().all(|(k, v)| {
-                        b.iter()
-                            .any(|(k2, v2)| equals_at(k, k2, depth + 1, parts) && equals_at(v, v2, depth + 1, parts))
-                    })
+                let pairs = a.lock().pairs();
+                // Neither is locked while what they hold is compared: it may be one of them.
+                let mut equal = |key: &Val, item: &Val| match key {
+                    Val::S(key) => {
+                        let found = b.lock().all(key);
+                        found.iter().any(|other| equals_at(item, other, depth + 1, parts))
+                    }
+                    key => b.lock().pairs().iter().any(|(other, value)| {
+                        equals_at(key, other, depth + 1, parts) && equals_at(item, value, depth + 1, parts)
+                    }),
+                };
+                pairs.len() == b.lock().len() && pairs.iter().all(|(key, item)| equal(key, item))
             }
         }
         (Val::Row(a), Val::Row(b)) => a == b,
         (Val::Table(a), Val::Table(b)) => Arc::ptr_eq(a, b),
         _ => false,
     }
+}
+
+/// Lists and sets: value by value.
+fn each_equals(a: &Val, b: &Val, depth: u32, parts: &mut Parts) -> bool {
+    let (a, b) = (super::builtins::items(a), super::builtins::items(b));
+    a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| equals_at(a, b, depth + 1, parts))
 }
 
 /// A comparison of scripts: `==`, `!=` meet null, the others are false with it (AMI-27).
@@ -504,7 +527,7 @@ pub(crate) fn compares(op: Compare, a: &Val, b: &Val) -> bool {
     }
 }
 
-fn number_from_text(text: &str) -> Option<Value> {
+pub(crate) fn number_from_text(text: &str) -> Option<Value> {
     let text = text.trim();
     if let Ok(n) = text.parse::<i64>() {
         return Some(Value::Int8(n));
@@ -634,6 +657,20 @@ pub(crate) fn as_label(def: &TypeDef, value: &Value) -> Value {
     }
 }
 
+/// Whether a type is a `char(n)` that pads: to a script its values are Strings without the blanks at their end, as a cast
+/// to text makes them. AMI's Char, one character, is what it is.
+pub(crate) fn pads(ty: DataType) -> bool {
+    ty.oid == oid::BPCHAR && ty != Type::Char.data_type()
+}
+
+/// A text without the blanks at its end.
+pub(crate) fn unpadded(value: Value) -> Value {
+    match &value {
+        Value::Text(text) if text.ends_with(' ') => Value::text(text.trim_end_matches(' ')),
+        _ => value,
+    }
+}
+
 fn whole_of(value: &Value) -> Option<i64> {
     match value {
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "checked by the range")]
@@ -718,8 +755,8 @@ fn write_val(value: &Val, out: &mut String, depth: u32, parts: &mut Parts) -> Re
     parts.take(depth, out.len())?;
     match value {
         Val::S(value) => write_value(value, out),
-        Val::List(items) | Val::Set(items) => {
-            let items = items.lock().clone();
+        Val::List(_) | Val::Set(_) => {
+            let items = super::builtins::items(value);
             out.push('[');
             for (i, item) in items.iter().enumerate() {
                 if i > 0 {
@@ -730,7 +767,7 @@ fn write_val(value: &Val, out: &mut String, depth: u32, parts: &mut Parts) -> Re
             out.push(']');
         }
         Val::Map(pairs) => {
-            let pairs = pairs.lock().clone();
+            let pairs = pairs.lock().pairs();
             out.push('{');
             for (i, (key, value)) in pairs.iter().enumerate() {
                 if i > 0 {

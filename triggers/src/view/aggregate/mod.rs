@@ -26,7 +26,8 @@ use super::state::{GroupDetail, GroupTables, clear_table, overtaken};
 use super::target::{
     Guard, check_cycle, check_free, check_shape, check_undecorated, known_table, progress, remember_names,
 };
-use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, boolean, table_of};
+use super::{Maintained, Maintenance};
+use crate::kind::{self, Attachment, Instance, Kind, Running, boolean, table_of};
 use crate::script::ami::{Code, Expr, Scope, Val, expression};
 
 /// The kind.
@@ -110,7 +111,7 @@ impl Kind for Aggregate {
     ) -> Result<Option<Attachment>> {
         let Some(table) = table else { return Ok(None) };
         if def.tables.first() == Some(&table.id) {
-            return Ok(Some(Attachment::InTransaction(Arc::new(Trigger(Arc::new(Plan::of(catalog, def)?))))));
+            return Ok(Some(Attachment::InTransaction(Maintained::<Run>::by(Arc::new(Plan::of(catalog, def)?)))));
         }
         if boolean(def, "allowExternalUpdates")? {
             let guard = Guard { owner: def.id, name: def.name.clone(), target: table.name.clone() };
@@ -297,26 +298,6 @@ impl Plan {
     }
 }
 
-struct Trigger(Arc<Plan>);
-
-impl RowTrigger for Trigger {
-    fn listens(&self) -> Listens {
-        Listens { before: [false; 3], after: [true; 3] }
-    }
-
-    fn observes(&self) -> bool {
-        false
-    }
-
-    fn folds(&self) -> bool {
-        true
-    }
-
-    fn start(self: Arc<Self>, _: bool) -> Box<dyn Running> {
-        Box::new(Run::new(self.0.clone()))
-    }
-}
-
 /// What a statement changed of one group.
 struct Group {
     key: Vec<u8>,
@@ -378,11 +359,15 @@ impl State {
     }
 }
 
-impl Run {
+impl Maintenance for Run {
+    type Plan = Plan;
+
     fn new(plan: Arc<Plan>) -> Run {
         Run { plan, groups: Vec::new(), places: HashMap::new(), locals: Vec::new(), key: Vec::new() }
     }
+}
 
+impl Run {
     fn fold(&mut self, id: RowId, row: &[Value], weight: i64) -> Result<()> {
         let plan = self.plan.clone();
         self.key.clear();

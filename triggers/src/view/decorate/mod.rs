@@ -17,7 +17,8 @@ use super::op::matches::{KeyTables, Keys};
 use super::pair::{Bare, Cell, Pair, fill};
 use super::select;
 use super::target::{check_cycle, check_decorable, check_distinct, known_table, progress, remember_names};
-use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, boolean};
+use super::{Maintained, Maintenance};
+use crate::kind::{self, Attachment, Instance, Kind, Running, boolean};
 use crate::script::ami::Val;
 
 /// The kind.
@@ -81,7 +82,7 @@ impl Kind for Decorate {
         if table.is_none() {
             return Ok(None);
         }
-        Ok(Some(Attachment::InTransaction(Arc::new(Trigger(Arc::new(Plan::of(catalog, def)?))))))
+        Ok(Some(Attachment::InTransaction(Maintained::<Run>::by(Arc::new(Plan::of(catalog, def)?)))))
     }
 }
 
@@ -172,30 +173,6 @@ fn key_of(pair: &Pair, side: usize, id: RowId, row: &[Value]) -> Vec<u8> {
     key
 }
 
-struct Trigger(Arc<Plan>);
-
-impl RowTrigger for Trigger {
-    fn listens(&self) -> Listens {
-        Listens { before: [false; 3], after: [true; 3] }
-    }
-
-    fn observes(&self) -> bool {
-        false
-    }
-
-    fn folds(&self) -> bool {
-        true
-    }
-
-    fn returns(&self) -> bool {
-        true
-    }
-
-    fn start(self: Arc<Self>, _: bool) -> Box<dyn Running> {
-        Box::new(Run::new(self.0.clone()))
-    }
-}
-
 /// A change of a source row.
 struct Event {
     row: RowId,
@@ -232,11 +209,16 @@ struct Run {
     locals: Vec<Val>,
 }
 
-impl Run {
+impl Maintenance for Run {
+    type Plan = Plan;
+    const RETURNS: bool = true;
+
     fn new(plan: Arc<Plan>) -> Run {
         Run { plan, events: Vec::new(), targets: Vec::new(), places: HashMap::new(), locals: Vec::new() }
     }
+}
 
+impl Run {
     fn add_target(&mut self, new: TargetNet) {
         if let Some(first) = self.targets.first() {
             if self.places.is_empty() {

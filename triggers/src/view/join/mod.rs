@@ -22,7 +22,8 @@ use super::state::clear_table;
 use super::target::{
     check_cycle, check_distinct, check_free, check_shape, check_undecorated, known_table, progress, remember_names,
 };
-use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, table_of};
+use super::{Maintained, Maintenance};
+use crate::kind::{self, Attachment, Instance, Kind, Running, table_of};
 use crate::script::ami::Val;
 
 /// The kind.
@@ -94,7 +95,7 @@ impl Kind for Join {
         if table.is_none_or(|table| def.tables.last() == Some(&table.id)) {
             return Ok(None);
         }
-        Ok(Some(Attachment::InTransaction(Arc::new(Trigger(Arc::new(Plan::of(catalog, def)?))))))
+        Ok(Some(Attachment::InTransaction(Maintained::<Run>::by(Arc::new(Plan::of(catalog, def)?)))))
     }
 }
 
@@ -211,26 +212,6 @@ fn rebuild(ctx: &mut dyn HookContext, plan: Arc<Plan>) -> Result<()> {
     ctx.set_maintained_by(plan.query.target.id, plan.id)
 }
 
-struct Trigger(Arc<Plan>);
-
-impl RowTrigger for Trigger {
-    fn listens(&self) -> Listens {
-        Listens { before: [false; 3], after: [true; 3] }
-    }
-
-    fn observes(&self) -> bool {
-        false
-    }
-
-    fn folds(&self) -> bool {
-        true
-    }
-
-    fn start(self: Arc<Self>, _: bool) -> Box<dyn Running> {
-        Box::new(Run::new(self.0.clone()))
-    }
-}
-
 /// Different keys of a statement, in the order in which they were met.
 #[derive(Default)]
 struct KeySet {
@@ -318,11 +299,15 @@ struct Run {
     key: Vec<u8>,
 }
 
-impl Run {
+impl Maintenance for Run {
+    type Plan = Plan;
+
     fn new(plan: Arc<Plan>) -> Run {
         Run { plan, batch: Batch::default(), places: HashMap::new(), key: Vec::new() }
     }
+}
 
+impl Run {
     /// Notes what became of a row.
     fn add(&mut self, side: usize, row: RowId, old: Option<&[Value]>, new: Option<&[Value]>) {
         let query = &self.plan.query;

@@ -20,6 +20,7 @@ use super::target::{
     check_cycle, check_distinct, check_free, check_shape, check_undecorated, known_table, managed, progress,
     remember_names,
 };
+use super::{Maintained, Maintenance};
 use crate::kind::{self, Attachment, Instance, Kind, Listens, RowTrigger, Running, boolean, table_of};
 use crate::script::ami::{Code, Expr, Type, Val, expressions, find_column};
 
@@ -110,7 +111,7 @@ impl Kind for Projection {
         Ok(Some(Attachment::InTransaction(if def.tables.last() == Some(&table.id) {
             Arc::new(Guard(plan))
         } else {
-            Arc::new(Trigger(plan))
+            Maintained::<Run>::by(plan)
         })))
     }
 }
@@ -355,26 +356,6 @@ fn rebuild(ctx: &mut dyn HookContext, plan: Arc<Plan>) -> Result<()> {
     run.finish(ctx)
 }
 
-struct Trigger(Arc<Plan>);
-
-impl RowTrigger for Trigger {
-    fn listens(&self) -> Listens {
-        Listens { before: [false; 3], after: [true; 3] }
-    }
-
-    fn observes(&self) -> bool {
-        false
-    }
-
-    fn folds(&self) -> bool {
-        true
-    }
-
-    fn start(self: Arc<Self>, _: bool) -> Box<dyn Running> {
-        Box::new(Run::new(self.0.clone()))
-    }
-}
-
 /// What a statement made of one source row.
 struct Pending {
     source: usize,
@@ -396,11 +377,15 @@ struct Run {
     locals: Vec<Val>,
 }
 
-impl Run {
+impl Maintenance for Run {
+    type Plan = Plan;
+
     fn new(plan: Arc<Plan>) -> Run {
         Run { plan, pending: Vec::new(), places: HashMap::new(), locals: Vec::new() }
     }
+}
 
+impl Run {
     fn add(&mut self, new: Pending) {
         let (source, row) = (new.source, new.row);
         // Rows that come in the order of their ids cannot be there already.

@@ -188,15 +188,16 @@ impl Translator<'_> {
         if self.c.is_mark(0, '(')
             && self.c.is_mark(2, ')')
             && let Some(Token::Word(word)) = self.c.ahead(1)
-            && let Some(ty) = super::grammar::sql_type(word)
+            && super::grammar::data_type(word).is_some()
             && matches!(
                 self.c.ahead(3),
                 Some(Token::Word(_) | Token::Name(_) | Token::Text(_) | Token::Number(_) | Token::Mark('(' | '$'))
             )
         {
+            let ty = word.clone();
             self.c.at += 3;
             let inner = self.unary()?.value();
-            return Ok(Out::plain(format!("ami.cast({inner}, NULL::{ty})")));
+            return Ok(Out::plain(super::grammar::conversion(&inner, &ty).unwrap_or(inner)));
         }
         self.postfix()
     }

@@ -738,14 +738,16 @@ impl Grammar<'_> {
 /// The PostgreSQL type of an AMI type word (AMI-15).
 pub(super) fn data_type(name: &str) -> Option<DataType> {
     Some(match name.to_ascii_lowercase().as_str() {
-        "byte" | "short" => DataType::INT2,
+        "byte" => DataType::AMI_BYTE,
+        "short" => DataType::INT2,
         "int" | "integer" => DataType::INT4,
         "long" => DataType::INT8,
         "float" => DataType::FLOAT4,
         "double" => DataType::FLOAT8,
         "boolean" => DataType::BOOL,
         "char" | "character" => DataType::with_typmod(oid::BPCHAR, 5),
-        "string" | "enum" | "complex" => DataType::TEXT,
+        "string" | "enum" => DataType::TEXT,
+        "complex" => DataType::AMI_COMPLEX,
         "utc" | "utcn" => DataType::TIMESTAMPTZ,
         "biginteger" | "bigdecimal" => DataType::NUMERIC,
         "uuid" => DataType::UUID,
@@ -754,9 +756,16 @@ pub(super) fn data_type(name: &str) -> Option<DataType> {
     })
 }
 
-/// The SQL spelling of the type of an AMI type word.
-pub(super) fn sql_type(name: &str) -> Option<&'static str> {
-    Some(match data_type(name)?.oid {
+/// A conversion to the type of an AMI type word, in SQL (AMI-32).
+pub(super) fn conversion(value: &str, name: &str) -> Option<String> {
+    let ty = data_type(name)?;
+    // SQL has no name for these.
+    match ty {
+        DataType::AMI_BYTE => return Some(format!("ami.byte({value})")),
+        DataType::AMI_COMPLEX => return Some(format!("ami.complex({value})")),
+        _ => {}
+    }
+    let name = match ty.oid {
         oid::INT2 => "int2",
         oid::INT4 => "int4",
         oid::INT8 => "int8",
@@ -769,5 +778,6 @@ pub(super) fn sql_type(name: &str) -> Option<&'static str> {
         oid::UUID => "uuid",
         oid::BYTEA => "bytea",
         _ => "text",
-    })
+    };
+    Some(format!("ami.cast({value}, NULL::{name})"))
 }

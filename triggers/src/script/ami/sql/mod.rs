@@ -24,7 +24,7 @@ use crate::script::ami::ast::{Sql, TableName, Type};
 use crate::script::ami::compile::{Code, find_column};
 use crate::script::ami::interp::Frame;
 use crate::script::ami::methods::{DIALECT, Methods};
-use crate::script::ami::value::{Rows, as_label, text_of, to_column, type_of};
+use crate::script::ami::value::{self, Rows, as_label, text_of, to_column, type_of};
 
 /// OID of schema public.
 pub(crate) const PUBLIC: Oid = 2200;
@@ -352,7 +352,14 @@ fn plan_insert(
 
 fn rows_of(result: tripline_sql::change::QueryResult) -> Rows {
     let columns = result.columns.iter().map(|(name, _)| Arc::from(name.as_str())).collect();
-    Rows { columns, types: result.columns.iter().map(|(_, ty)| *ty).collect(), rows: result.rows }
+    let types: Vec<DataType> = result.columns.iter().map(|(_, ty)| *ty).collect();
+    let mut rows = result.rows;
+    for (place, _) in types.iter().enumerate().filter(|(_, ty)| value::pads(**ty)) {
+        for cell in rows.iter_mut().filter_map(|row| row.get_mut(place)) {
+            *cell = value::unpadded(std::mem::take(cell));
+        }
+    }
+    Rows { columns, types, rows }
 }
 
 /// A statement goes through the door that clients use: the values of variables stand in it as literals.
