@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::catalog::{
-    BOOTSTRAP_ROLE, CatalogChange, CatalogSet, DatabaseDef, Entry, POSTGRES_DATABASE, RoleDef, Timing, TriggerId,
+    Access, BOOTSTRAP_ROLE, CatalogChange, CatalogSet, DatabaseDef, Entry, Guarded, POSTGRES_DATABASE, Privilege, Rights,
+    RoleDef, Timing, TriggerId,
 };
 use crate::change::{CommitNo, Hooks, Position};
 use crate::env::Env;
@@ -172,7 +173,7 @@ impl Engine {
                 .fatal()
         })?;
         let refused = |text: String| SqlError::new(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, text).fatal();
-        let (user, superuser, role_settings, limit) = match set.shared.role_by_name(&options.user) {
+        let (user, superuser, mut role_settings, limit) = match set.shared.role_by_name(&options.user) {
             Some(role) if role.login || options.internal => {
                 let limit = if role.superuser || options.internal { -1 } else { role.connection_limit };
                 (role.oid, role.superuser, role.settings.clone(), limit)
@@ -181,12 +182,23 @@ impl Engine {
             None if options.internal => (BOOTSTRAP_ROLE, true, Vec::new(), -1),
             None => return Err(refused(format!("role \"{}\" does not exist", options.user))),
         };
+        if let Some(role) = set.shared.role(user) {
+            let here = role.database_settings.iter().filter(|(of, ..)| *of == database.oid);
+            role_settings.extend(here.map(|(_, name, value)| (name.clone(), value.clone())));
+        }
         if !database.allow_connections && !options.internal {
             return Err(SqlError::new(
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("database \"{}\" is not currently accepting connections", database.name),
             )
             .fatal());
+        }
+        let access = Access::new(&set.shared, Guarded::Database, database.owner, &database.acl);
+        if !options.internal && access.held(user, Rights::of(&[Privilege::Connect])).is_empty() {
+            let text = format!("permission denied for database \"{}\"", database.name);
+            return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, text)
+                .detail("User does not have CONNECT privilege.")
+                .fatal());
         }
         let superuser = superuser || (options.internal && user == BOOTSTRAP_ROLE);
         let mut settings = Settings::new(&self.0.settings)?;
@@ -392,6 +404,7 @@ fn bootstrap(store: &Store) -> Result<()> {
             allow_connections: open,
             settings: Vec::new(),
             default_acls: Vec::new(),
+            acl: Vec::new(),
             comment: None,
         };
         txn.change_catalog(CatalogChange::Put { database: 0, entry: Entry::Database(Arc::new(def)) })?;

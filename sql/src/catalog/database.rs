@@ -37,6 +37,9 @@ pub struct DatabaseDef {
     /// ALTER DEFAULT PRIVILEGES.
     #[serde(default)]
     pub default_acls: Vec<DefaultAcl>,
+    /// Access privileges.
+    #[serde(default)]
+    pub acl: Vec<AclItem>,
 }
 
 /// What objects that a role makes will grant from the start.

@@ -5,6 +5,7 @@
 //! (defaults, checks, view queries, trigger bodies); everything bound can be rebuilt from them. `…Def` types are also
 //! the stored form: a log record and a checkpoint hold them as CBOR, so a field is only ever added, with a default.
 
+mod acl;
 mod changes;
 mod database;
 mod function;
@@ -15,6 +16,7 @@ mod trigger;
 mod types;
 mod view;
 
+pub use acl::{Access, Guarded, Rights, Visited, hand_over};
 pub use changes::{CatalogChange, Entry, EntryKey};
 pub use database::{Catalog, CatalogSet, DatabaseDef, DefaultAcl, ObjectKind, Relation, SchemaDef, Shared};
 pub use function::{CLIENT_VERSIONED, FunctionDef, FunctionKind, SQL_FUNCTIONS};

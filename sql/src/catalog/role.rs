@@ -22,6 +22,28 @@ pub enum Privilege {
     Execute,
 }
 
+impl Privilege {
+    /// A privilege by its word in upper case.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Privilege> {
+        Some(match word {
+            "SELECT" => Privilege::Select,
+            "INSERT" => Privilege::Insert,
+            "UPDATE" => Privilege::Update,
+            "DELETE" => Privilege::Delete,
+            "TRUNCATE" => Privilege::Truncate,
+            "REFERENCES" => Privilege::References,
+            "TRIGGER" => Privilege::Trigger,
+            "USAGE" => Privilege::Usage,
+            "CREATE" => Privilege::Create,
+            "CONNECT" => Privilege::Connect,
+            "TEMPORARY" | "TEMP" => Privilege::Temporary,
+            "EXECUTE" => Privilege::Execute,
+            _ => return None,
+        })
+    }
+}
+
 /// Privileges that one role gave to another on one object; grantee 0 is PUBLIC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AclItem {
@@ -56,6 +78,9 @@ pub struct RoleDef {
     /// ALTER ROLE … SET.
     #[serde(default)]
     pub settings: Vec<(String, String)>,
+    /// ALTER ROLE … IN DATABASE … SET: OID of the database, setting, value.
+    #[serde(default)]
+    pub database_settings: Vec<(Oid, String, String)>,
     #[serde(default)]
     pub comment: Option<String>,
 }

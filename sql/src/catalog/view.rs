@@ -36,6 +36,9 @@ pub struct ViewDef {
     /// WITH CHECK OPTION.
     #[serde(default)]
     pub check_option: CheckOption,
+    /// The option security_barrier, if it was given: views keep their rows to themselves either way.
+    #[serde(default)]
+    pub security_barrier: Option<bool>,
     /// What it takes writes for; none: it is not automatically updatable.
     #[serde(default)]
     pub base: Option<ViewBase>,

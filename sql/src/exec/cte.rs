@@ -132,7 +132,7 @@ pub(super) fn scan(id: u32, at: &mut usize, cx: &Cx<'_>) -> Result<Option<Row>> 
         (entry.state.take(), path)
     };
     let node = node_at(plan, &path).ok_or_else(|| SqlError::internal("WITH query not found"))?;
-    let mut state = state.unwrap_or_else(|| State::new(node));
+    let mut state = state.unwrap_or_else(|| cx.exec.state(node));
     let row = state.next(node, cx)?;
     let mut caches = run.caches.borrow_mut();
     let Some(entry) = caches.ctes.get_mut(&id) else { return Ok(None) };
@@ -222,6 +222,10 @@ impl RecursiveState {
         }
     }
 
+    pub(super) fn seed(&mut self) -> Option<&mut State> {
+        self.seed.as_mut()
+    }
+
     pub(super) fn next(&mut self, id: u32, seed: &Node, step: &Node, all: bool, cx: &Cx<'_>) -> Result<Option<Row>> {
         loop {
             cx.exec.tick()?;
@@ -250,7 +254,7 @@ impl RecursiveState {
                         return Ok(None);
                     }
                     self.last = Arc::new(std::mem::take(&mut self.round));
-                    self.step = Some(State::new(step));
+                    self.step = Some(cx.exec.state(step));
                 }
             }
         }

@@ -54,6 +54,10 @@ impl LoopState {
         }
     }
 
+    pub(super) fn left(&mut self) -> &mut State {
+        &mut self.left
+    }
+
     pub(super) fn next(&mut self, node: &Node, cx: &Cx<'_>) -> Result<Option<Row>> {
         let Node::NestedLoop { left, right, kind, on, lateral, widths } = node else {
             return Err(SqlError::internal("not a nested loop"));
@@ -73,7 +77,7 @@ impl LoopState {
                     return Ok(None);
                 };
                 if *lateral {
-                    self.right_state = Some(State::new(right));
+                    self.right_state = Some(cx.exec.state(right));
                 } else if self.right.is_none() {
                     self.load_right(right, cx)?;
                 }
@@ -195,6 +199,10 @@ impl HashState {
         HashState { left: State::new(left), table: None, current: None, matched: false, at: 0, tail: None }
     }
 
+    pub(super) fn left(&mut self) -> &mut State {
+        &mut self.left
+    }
+
     pub(super) fn next(&mut self, node: &Node, cx: &Cx<'_>) -> Result<Option<Row>> {
         let Node::HashJoin { left, right, kind, left_keys, right_keys, residual, widths } = node else {
             return Err(SqlError::internal("not a hash join"));
@@ -287,7 +295,7 @@ impl HashState {
 }
 
 fn build(right: &Node, keys: &[Expr], cx: &Cx<'_>) -> Result<Table> {
-    let mut state = State::new(right);
+    let mut state = cx.exec.state(right);
     let mut table = Table { rows: Vec::new(), matched: Vec::new(), buckets: HashMap::new() };
     while let Some(row) = state.next(right, cx)? {
         cx.exec.tick()?;

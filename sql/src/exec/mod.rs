@@ -62,6 +62,7 @@ pub use write::{RowInserter, Writer, insert_rows};
 use crate::catalog::SequenceDef;
 use crate::error::{Result, SqlState};
 use crate::expr::{EvalContext, OuterRow, SubplanId, eval, eval_predicate};
+use crate::plan::explain::{Actuals, node_key};
 use crate::plan::{Node, Plan, PlanKind};
 use crate::store::{Snapshot, TableLockMode, WaitPolicy};
 use crate::types::{Oid, Row, TextStyle, Value};
@@ -97,6 +98,8 @@ pub struct Run {
     ticks: Cell<u32>,
     /// When it was first looked at, and after which time it hands its thread over.
     began: Cell<Option<(Duration, Duration)>>,
+    /// What the operators did, if EXPLAIN ANALYZE asks.
+    watched: Option<Box<RefCell<Actuals>>>,
 }
 
 /// A statement that runs for longer lets others have its network thread.
@@ -201,6 +204,7 @@ impl Run {
             caches: RefCell::default(),
             ticks: Cell::new(0),
             began: Cell::new(None),
+            watched: None,
         }
     }
 }
@@ -212,6 +216,11 @@ impl<'a> Exec<'a> {
             eval: EvalContext { params: &self.run.params, style: &self.run.style, outer: None, runtime: self },
             exec: self,
         }
+    }
+
+    /// The state of a node that has not begun; for EXPLAIN ANALYZE one that counts.
+    pub(in crate::exec) fn state(&self, node: &Node) -> State {
+        if self.run.watched.is_none() { State::new(node) } else { State::new(node).watched(node) }
     }
 
     /// Called once per row of a loop: looks at cancel and time now and then.
@@ -315,6 +324,8 @@ pub enum State {
     Collect(Box<State>, Option<std::vec::IntoIter<Row>>),
     /// The same with two inputs.
     Collect2(Box<(State, State)>, Option<std::vec::IntoIter<Row>>),
+    /// Any of them, with what it does counted; whether it has begun.
+    Watched(Box<State>, bool),
 }
 
 impl State {
@@ -356,6 +367,44 @@ impl State {
             Node::Delete(plan) => State::Collect(Box::new(State::new(&plan.input)), None),
             Node::Merge(plan) => State::Collect(Box::new(State::new(&plan.input)), None),
         }
+    }
+
+    /// The same with all states below that exist, each counted.
+    fn watched(mut self, node: &Node) -> State {
+        let watch = |state: &mut State, node: &Node| {
+            let own = std::mem::replace(state, State::Values(0));
+            *state = own.watched(node);
+        };
+        match (&mut self, node) {
+            (State::Input(input), Node::Filter { input: node, .. })
+            | (State::Input(input), Node::Project { input: node, .. })
+            | (State::Input(input), Node::LockRows { input: node, .. })
+            | (State::Input(input), Node::With { body: node, .. })
+            | (State::Collect(input, _), Node::Aggregate { input: node, .. })
+            | (State::Collect(input, _), Node::Window { input: node, .. })
+            | (State::Collect(input, _), Node::Sort { input: node, .. }) => watch(input, node),
+            (State::Collect(input, _), Node::Insert(plan)) => watch(input, &plan.input),
+            (State::Collect(input, _), Node::Update(plan)) => watch(input, &plan.input),
+            (State::Collect(input, _), Node::Delete(plan)) => watch(input, &plan.input),
+            (State::Collect(input, _), Node::Merge(plan)) => watch(input, &plan.input),
+            (State::Append(both, _), Node::SetOperation { left, right, .. })
+            | (State::Collect2(both, _), Node::SetOperation { left, right, .. }) => {
+                watch(&mut both.0, left);
+                watch(&mut both.1, right);
+            }
+            (State::ProjectSet(state), Node::ProjectSet { input, .. }) => watch(state.input(), input),
+            (State::Limit(state), Node::Limit { input, .. }) => watch(state.input(), input),
+            (State::Distinct(state), Node::Distinct { input, .. }) => watch(state.input(), input),
+            (State::NestedLoop(state), Node::NestedLoop { left, .. }) => watch(state.left(), left),
+            (State::HashJoin(state), Node::HashJoin { left, .. }) => watch(state.left(), left),
+            (State::Recursive(state), Node::RecursiveUnion { seed, .. }) => {
+                if let Some(state) = state.seed() {
+                    watch(state, seed);
+                }
+            }
+            _ => {}
+        }
+        State::Watched(Box::new(self), false)
     }
 
     /// The node's next row; none at the end.
@@ -426,9 +475,31 @@ impl State {
                 }
                 Ok(rows.as_mut().and_then(Iterator::next))
             }
+            (State::Watched(state, begun), _) => watched_next(state, begun, node, cx),
             _ => Err(crate::error::SqlError::internal("a state does not fit its node")),
         }
     }
+}
+
+/// The next row of a counted operator.
+#[cold]
+fn watched_next(state: &mut State, begun: &mut bool, node: &Node, cx: &Cx<'_>) -> Result<Option<Row>> {
+    let clock = &cx.exec.backend.shared.env.clock;
+    let from = clock.elapsed();
+    let row = state.next(node, cx)?;
+    let took = clock.elapsed().saturating_sub(from);
+    if let Some(watched) = &cx.exec.run.watched {
+        let mut watched = watched.borrow_mut();
+        let own = watched.entry(node_key(node)).or_default();
+        if !*begun {
+            own.loops += 1;
+            own.first += took;
+        }
+        own.rows += u64::from(row.is_some());
+        own.total += took;
+    }
+    *begun = true;
+    Ok(row)
 }
 
 fn collect(input: &mut State, node: &Node, cx: &Cx<'_>) -> Result<Vec<Row>> {
@@ -480,10 +551,10 @@ pub fn point(node: &Node, cx: &Cx<'_>) -> Result<Option<Row>> {
 
 /// All rows of a node, at most `limit`.
 pub fn all_rows(node: &Node, cx: &Cx<'_>, limit: usize) -> Result<Vec<Row>> {
-    if is_point(node) {
+    if is_point(node) && cx.exec.run.watched.is_none() {
         return Ok(point(node, cx)?.into_iter().collect());
     }
-    let mut state = State::new(node);
+    let mut state = cx.exec.state(node);
     let mut rows = Vec::new();
     while rows.len() < limit {
         match state.next(node, cx)? {
@@ -529,6 +600,18 @@ pub fn run_all(backend: &Backend, plan: &Arc<Plan>, params: Vec<Value>, depth: u
     let rows = result?;
     let count = if plan.kind == PlanKind::Select { rows.len() as u64 } else { run.processed.get() };
     Ok((rows, count))
+}
+
+/// Runs a plan to its end for EXPLAIN ANALYZE: the plan that ran, and what its operators did.
+pub fn run_watched(backend: &Backend, plan: &Arc<Plan>, params: Vec<Value>) -> Result<(Arc<Plan>, Actuals)> {
+    let mut run = Run::begin(backend, plan, params, 0)?;
+    run.watched = Some(Box::default());
+    let exec = Exec { backend, run: &run };
+    let plan = run.plan.clone();
+    let result = all_rows(&plan.root, &exec.cx(), usize::MAX).and_then(|_| finish(&exec));
+    backend.end_statement(run.snapshot);
+    result?;
+    Ok((plan, run.watched.map(|watched| watched.into_inner()).unwrap_or_default()))
 }
 
 /// The command tag of a plan that gave or wrote so many rows.

@@ -23,7 +23,8 @@ pub const STANDARD_SCHEMAS: [(Oid, &str); 4] = [
 /// The definition of a standard schema.
 #[must_use]
 pub fn schema_entry(oid: Oid, name: &str) -> Entry {
-    let def = SchemaDef { oid, name: name.to_owned(), owner: BOOTSTRAP_ROLE, acl: Vec::new(), comment: None };
+    let comment = (oid == crate::catalog::PUBLIC).then(|| "standard public schema".to_owned());
+    let def = SchemaDef { oid, name: name.to_owned(), owner: BOOTSTRAP_ROLE, acl: Vec::new(), comment };
     Entry::Schema(Arc::new(def))
 }
 

@@ -135,7 +135,7 @@ fn set_role(backend: &Backend, name: &str, local: bool) -> Result<String> {
         backend.settings.borrow_mut().set("role", Some("none"), local)?;
     } else {
         let (oid, _) = role_named(backend, name)?;
-        if !session_super && !super::privilege::is_member(&set, session, oid) {
+        if !session_super && !set.shared.is_member(session, oid) {
             return Err(SqlError::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
                 format!("permission denied to set role \"{name}\""),
@@ -479,23 +479,21 @@ pub fn explain(
     plan: &Plan,
     json: bool,
     options: crate::plan::explain::ExplainOptions,
-    actual: Option<(u64, std::time::Duration)>,
+    actuals: &crate::plan::explain::Actuals,
+    times: &[(&'static str, std::time::Duration)],
 ) -> Vec<String> {
     let shown = with_bind_context(backend, |context| {
         Ok(if json {
-            vec![crate::plan::explain::explain_json(plan, context, options)]
+            vec![crate::plan::explain::explain_json(plan, context, options, actuals, times)]
         } else {
-            crate::plan::explain::explain_text(plan, context, options)
+            crate::plan::explain::explain_text(plan, context, options, actuals)
         })
     });
     let mut lines = shown.unwrap_or_default();
     if json {
         return lines;
     }
-    if let Some((rows, took)) = actual {
-        lines.push(format!("Rows: {rows}"));
-        lines.push(format!("Execution Time: {:.3} ms", took.as_secs_f64() * 1000.0));
-    }
+    lines.extend(times.iter().map(|(label, time)| format!("{label}: {:.3} ms", time.as_secs_f64() * 1000.0)));
     lines
 }
 

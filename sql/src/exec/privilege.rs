@@ -1,38 +1,12 @@
 //! Who may do what (42501): owners, superusers, grants to a role, to its groups, and to PUBLIC.
 
 use super::Backend;
-use crate::catalog::{AclItem, Catalog, CatalogSet, Column, Privilege, Relation, TriggerDef};
+use crate::catalog::{
+    Access, AclItem, Catalog, CatalogSet, Column, Entry, Guarded, Privilege, Relation, Rights, TriggerDef,
+};
 use crate::error::{Result, SqlError, SqlState};
 use crate::plan::Need;
 use crate::types::Oid;
-
-/// Whether `role` is `group` or a member of it, directly or not.
-pub(in crate::exec) fn is_member(set: &CatalogSet, role: Oid, group: Oid) -> bool {
-    let mut known = vec![role];
-    let mut at = 0;
-    while let Some(oid) = known.get(at).copied() {
-        if oid == group {
-            return true;
-        }
-        if let Some(def) = set.shared.role(oid) {
-            for (parent, _) in &def.member_of {
-                if !known.contains(parent) {
-                    known.push(*parent);
-                }
-            }
-        }
-        at += 1;
-    }
-    false
-}
-
-/// Whether an access list (or ownership) gives a privilege to a role.
-pub(in crate::exec) fn allows(set: &CatalogSet, role: Oid, owner: Oid, acl: &[AclItem], privilege: Privilege) -> bool {
-    if set.shared.role(role).is_some_and(|def| def.superuser) || is_member(set, role, owner) {
-        return true;
-    }
-    listed(set, role, acl, privilege)
-}
 
 /// Whether a role has a privilege on the columns that it is needed on: by grants on each of them, or on any if none is
 /// named. Privileges on the relation are not looked at.
@@ -52,28 +26,31 @@ pub(in crate::exec) fn allows_columns(
 }
 
 fn listed(set: &CatalogSet, role: Oid, acl: &[AclItem], privilege: Privilege) -> bool {
-    acl.iter().any(|item| {
-        item.privileges.iter().any(|(given, _)| *given == privilege)
-            && (item.grantee == 0 || is_member(set, role, item.grantee))
+    !Access::new(&set.shared, Guarded::Column, 0, acl).held(role, Rights::of(&[privilege])).is_empty()
+}
+
+/// A relation or function by OID; none for what has no privileges of its own.
+fn guarded(catalog: &Catalog, oid: Oid) -> Option<Entry> {
+    Some(match catalog.relation_by_oid(oid) {
+        Some(Relation::Table(def)) => Entry::Table(def),
+        Some(Relation::View(def)) => Entry::View(def),
+        Some(Relation::Sequence(def)) => Entry::Sequence(def),
+        Some(Relation::Index(..)) => return None,
+        None => Entry::Function(catalog.function(oid)?.clone()),
     })
 }
 
-fn described(catalog: &Catalog, oid: Oid) -> Option<(Oid, Vec<AclItem>, &'static str, String)> {
-    Some(match catalog.relation_by_oid(oid)? {
-        Relation::Table(def) => (def.owner, def.acl.clone(), "table", def.name.clone()),
-        Relation::View(def) => (def.owner, def.acl.clone(), "view", def.name.clone()),
-        Relation::Sequence(def) => (def.owner, def.acl.clone(), "sequence", def.name.clone()),
-        Relation::Index(..) => return None,
+/// Whether the access list of an object gives a privilege to a role.
+pub(in crate::exec) fn allows(set: &CatalogSet, role: Oid, entry: &Entry, privilege: Privilege) -> bool {
+    entry.guard().is_none_or(|(kind, owner, list)| {
+        !Access::new(&set.shared, kind, owner, list).held(role, Rights::of(&[privilege])).is_empty()
     })
 }
 
 /// Whether a role has a privilege on a relation.
 pub fn has_privilege(set: &CatalogSet, database: Oid, role: Oid, relation: Oid, privilege: Privilege) -> bool {
     let Some(catalog) = set.database(database) else { return false };
-    match described(catalog, relation) {
-        Some((owner, acl, _, _)) => allows(set, role, owner, &acl, privilege),
-        None => true,
-    }
+    guarded(catalog, relation).is_none_or(|entry| allows(set, role, &entry, privilege))
 }
 
 /// Checks the privileges that a plan needs: the owners of the views that it goes through must have theirs whoever asks.
@@ -93,21 +70,12 @@ pub fn check_needs(backend: &Backend, needed: &[Need]) -> Result<()> {
             None if superuser => continue,
             None => backend.current_user.get(),
         };
-        let Some((owner, acl, kind, name)) = described(catalog, need.relation) else { continue };
-        if allows(&set, role, owner, &acl, need.privilege) {
-            continue;
-        }
-        let columns = match (&need.columns, catalog.relation_by_oid(need.relation)) {
-            (Some(wanted), Some(Relation::Table(def))) => {
-                allows_columns(&set, role, &def.columns, need.privilege, wanted)
-            }
-            (Some(wanted), Some(Relation::View(def))) => {
-                allows_columns(&set, role, &def.columns, need.privilege, wanted)
-            }
-            _ => false,
-        };
-        if !columns {
-            return Err(denied(kind, &name));
+        let Some(entry) = guarded(catalog, need.relation) else { continue };
+        let by_column =
+            |wanted: &Vec<i16>| allows_columns(&set, role, entry.columns(), need.privilege, wanted);
+        if !allows(&set, role, &entry, need.privilege) && !need.columns.as_ref().is_some_and(by_column) {
+            let (kind, name) = entry.described();
+            return Err(denied(kind, name));
         }
     }
     Ok(())
@@ -118,11 +86,12 @@ pub fn check_privileges(backend: &Backend, needed: &[(Oid, Privilege)]) -> Resul
     let set = backend.catalogs();
     let Some(catalog) = set.database(backend.database) else { return Ok(()) };
     for (relation, privilege) in needed {
-        let Some((owner, acl, kind, name)) = described(catalog, *relation) else { continue };
+        let Some(entry) = guarded(catalog, *relation) else { continue };
         let role = backend.current_user.get();
-        let usage = *privilege == Privilege::Usage && allows(&set, role, owner, &acl, Privilege::Update);
-        if !usage && !allows(&set, role, owner, &acl, *privilege) {
-            return Err(denied(kind, &name));
+        let usage = *privilege == Privilege::Usage && allows(&set, role, &entry, Privilege::Update);
+        if !usage && !allows(&set, role, &entry, *privilege) {
+            let (kind, name) = entry.described();
+            return Err(denied(kind, name));
         }
     }
     Ok(())
@@ -136,7 +105,8 @@ pub fn check_watched(backend: &Backend, def: &TriggerDef) -> Result<()> {
     let role = backend.current_user.get();
     let watched = def.events.iter().filter_map(|event| catalog.watched(def, event.table));
     for table in watched {
-        if !allows(&set, role, table.owner, &table.acl, Privilege::Select) {
+        let access = Access::new(&set.shared, Guarded::Table, table.owner, &table.acl);
+        if access.held(role, Rights::of(&[Privilege::Select])).is_empty() {
             return Err(denied("table", &table.name));
         }
     }

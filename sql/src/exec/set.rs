@@ -159,6 +159,10 @@ impl ProjectSetState {
         ProjectSetState { input: State::new(input), current: None }
     }
 
+    pub(super) fn input(&mut self) -> &mut State {
+        &mut self.input
+    }
+
     pub(super) fn next(&mut self, input: &Node, exprs: &[ProjectColumn], cx: &Cx<'_>) -> Result<Option<Row>> {
         loop {
             if let Some((columns, at, count)) = &mut self.current {

@@ -95,6 +95,10 @@ impl LimitState {
         LimitState { input: State::new(input), bounds: None, given: 0, last: None, done: false }
     }
 
+    pub(super) fn input(&mut self) -> &mut State {
+        &mut self.input
+    }
+
     pub(super) fn next(
         &mut self,
         input: &Node,
@@ -218,6 +222,10 @@ pub struct DistinctState {
 impl DistinctState {
     pub(super) fn new(input: &Node) -> DistinctState {
         DistinctState { input: State::new(input), seen: RowSet::default(), last: None }
+    }
+
+    pub(super) fn input(&mut self) -> &mut State {
+        &mut self.input
     }
 
     pub(super) fn next(&mut self, input: &Node, on: Option<&[Expr]>, cx: &Cx<'_>) -> Result<Option<Row>> {

@@ -34,6 +34,7 @@ pub use standard::{
     is_not_null_mark, is_rows_from_mark, is_star_mark, is_variadic_mark, item_end, like_mark, lock_clause,
     relation_literals, string_literals,
 };
+pub(crate) use standard::SEARCH_PART;
 pub use statement::*;
 
 /// Which grammars may read a text; the setting `dialect`.

@@ -79,7 +79,10 @@ pub enum Statement {
         name: String,
         options: Vec<RoleOption>,
         rename: Option<String>,
+        /// SET, or RESET as a change without a value; RESET ALL has the name `all`.
         set: Option<SettingChange>,
+        /// IN DATABASE.
+        database: Option<String>,
     },
     DropRole {
         names: Vec<String>,
@@ -590,6 +593,22 @@ pub enum AlterObjectAction {
     RenameColumn(String, String),
     /// ALTER CONSTRAINT: name, DEFERRABLE, INITIALLY DEFERRED.
     Constraint(String, bool, bool),
+    /// ALTER COLUMN … SET DEFAULT of a view; none: DROP DEFAULT.
+    ColumnDefault(String, Option<Box<ast::Expr>>),
+    /// Of a composite type.
+    Attributes(Vec<AttributeAction>),
+    /// RESET (…) of storage parameters.
+    ResetOptions(Vec<String>),
+}
+
+/// What ALTER TYPE does to one attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are PostgreSQL's")]
+pub enum AttributeAction {
+    Add(String, ast::DataType),
+    Drop { name: String, if_exists: bool },
+    Type(String, ast::DataType),
+    Rename(String, String),
 }
 
 /// Actions of ALTER DOMAIN.
@@ -668,6 +687,7 @@ pub struct GrantStatement {
     pub grantees: Vec<String>,
     pub grant_option: bool,
     pub cascade: bool,
+    pub granted_by: Option<String>,
 }
 
 /// ALTER DEFAULT PRIVILEGES.

@@ -382,7 +382,16 @@ impl Deparse<'_> {
                 _ if self.spelled(function.name, args, out) => {}
                 _ => {
                     let (name, args) = match args.as_slice() {
-                        [_, Expr::Const(name, _), rest @ ..] if super::bind::is_routine(function) => {
+                        [Expr::Const(oid, _), Expr::Const(name, _), rest @ ..] if super::bind::is_routine(function) => {
+                            let catalog = self.context.catalogs.database(self.context.database);
+                            let def = oid.as_i64().and_then(|oid| catalog?.function(Oid::try_from(oid).ok()?));
+                            // What the search path does not find has its schema.
+                            if let Some(def) = def.filter(|def| !self.context.search_path.contains(&def.schema))
+                                && let Some(schema) = catalog.and_then(|catalog| catalog.schema(def.schema))
+                            {
+                                out.push_str(&quote_name(&schema.name));
+                                out.push('.');
+                            }
                             (name.as_str().unwrap_or_default(), rest)
                         }
                         [Expr::Const(name, _), rest @ ..] if super::bind::is_lua_call(function) => {

@@ -3,23 +3,50 @@
 //! Costs are printed as zeros, since there are none. Column names are those of the tables below a node; where none is
 //! known a column is shown by its place.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use super::deparse::{Deparse, quote_name};
 use super::{Cte, JoinKind, Node, Plan, SetOp, SortKey, Subplan};
 use crate::expr::{CompareOp, Expr};
 use crate::plan::bind::BindContext;
+
+/// What an operator did, for EXPLAIN ANALYZE.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Actual {
+    /// How often it began.
+    pub loops: u64,
+    /// Rows of all loops.
+    pub rows: u64,
+    /// Time until the first row of all loops, and until their ends.
+    pub first: Duration,
+    /// See `first`.
+    pub total: Duration,
+}
+
+/// What the operators of a plan did, by `node_key`.
+pub type Actuals = HashMap<usize, Actual>;
+
+/// What an operator of a plan is known by while that lives.
+#[must_use]
+pub fn node_key(node: &Node) -> usize {
+    std::ptr::from_ref(node).addr()
+}
 
 /// Options of EXPLAIN that shape the text.
 #[derive(Clone, Copy, Debug)]
 pub struct ExplainOptions {
     /// COSTS
     pub costs: bool,
+    /// TIMING: times of operators.
+    pub timing: bool,
     /// VERBOSE: output columns.
     pub verbose: bool,
 }
 
 impl Default for ExplainOptions {
     fn default() -> Self {
-        ExplainOptions { costs: true, verbose: false }
+        ExplainOptions { costs: true, timing: true, verbose: false }
     }
 }
 
@@ -35,9 +62,11 @@ struct Shown {
     /// Names of the output columns.
     columns: Vec<String>,
     children: Vec<(&'static str, Shown)>,
+    actual: Option<Actual>,
 }
 
 struct Explainer<'a> {
+    actuals: &'a Actuals,
     context: &'a BindContext<'a>,
     plan: &'a Plan,
     ctes: Vec<(u32, String, Vec<String>)>,
@@ -48,8 +77,13 @@ struct Explainer<'a> {
 
 /// The lines of EXPLAIN's text form.
 #[must_use]
-pub fn explain_text(plan: &Plan, context: &BindContext<'_>, options: ExplainOptions) -> Vec<String> {
-    let shown = show(plan, context);
+pub fn explain_text(
+    plan: &Plan,
+    context: &BindContext<'_>,
+    options: ExplainOptions,
+    actuals: &Actuals,
+) -> Vec<String> {
+    let shown = show(plan, context, actuals);
     let mut lines = Vec::new();
     write_text(&shown, "", 0, options, &mut lines);
     lines
@@ -57,15 +91,40 @@ pub fn explain_text(plan: &Plan, context: &BindContext<'_>, options: ExplainOpti
 
 /// EXPLAIN (FORMAT JSON): one document.
 #[must_use]
-pub fn explain_json(plan: &Plan, context: &BindContext<'_>, options: ExplainOptions) -> String {
-    let shown = show(plan, context);
-    let document = serde_json::json!([{ "Plan": json(&shown, None, options) }]);
-    serde_json::to_string_pretty(&document).unwrap_or_default()
+pub fn explain_json(
+    plan: &Plan,
+    context: &BindContext<'_>,
+    options: ExplainOptions,
+    actuals: &Actuals,
+    times: &[(&'static str, Duration)],
+) -> String {
+    let shown = show(plan, context, actuals);
+    let mut whole = serde_json::Map::new();
+    whole.insert("Plan".to_owned(), json(&shown, None, options));
+    for (label, time) in times {
+        whole.insert((*label).to_owned(), millis(*time).into());
+    }
+    if !actuals.is_empty() {
+        whole.insert("Triggers".to_owned(), serde_json::Value::Array(Vec::new()));
+    }
+    serde_json::to_string_pretty(&[serde_json::Value::Object(whole)]).unwrap_or_default()
 }
 
-fn show(plan: &Plan, context: &BindContext<'_>) -> Shown {
+/// Milliseconds with three decimals.
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+/// Times and rows of one loop.
+fn of_one(actual: &Actual) -> (f64, f64, u64) {
+    let loops = u32::try_from(actual.loops.max(1)).unwrap_or(u32::MAX);
+    let rows = (actual.rows + u64::from(loops) / 2) / u64::from(loops);
+    (millis(actual.first / loops), millis(actual.total / loops), rows)
+}
+
+fn show(plan: &Plan, context: &BindContext<'_>, actuals: &Actuals) -> Shown {
     let qualify = plan.tables.len() > 1;
-    let mut explainer = Explainer { context, plan, ctes: Vec::new(), outer: Vec::new(), qualify };
+    let mut explainer = Explainer { actuals, context, plan, ctes: Vec::new(), outer: Vec::new(), qualify };
     let mut shown = explainer.node(&plan.root);
     for subplan in &plan.subplans {
         let child = explainer.subplan(subplan);
@@ -81,7 +140,12 @@ fn write_text(shown: &Shown, label: &str, depth: usize, options: ExplainOptions,
         let at = " ".repeat((depth * 6).saturating_sub(4));
         lines.push(format!("{at}{label}"));
     }
-    lines.push(format!("{indent}{}{}{costs}", shown.kind, shown.target));
+    let actual = shown.actual.map_or_else(String::new, |actual| {
+        let (first, total, rows) = of_one(&actual);
+        let time = if options.timing { format!("time={first:.3}..{total:.3} ") } else { String::new() };
+        format!(" (actual {time}rows={rows} loops={})", actual.loops)
+    });
+    lines.push(format!("{indent}{}{}{costs}{actual}", shown.kind, shown.target));
     let below = " ".repeat(depth * 6 + 2);
     if options.verbose && !shown.columns.is_empty() {
         lines.push(format!("{below}Output: {}", shown.columns.join(", ")));
@@ -111,6 +175,15 @@ fn json(shown: &Shown, relationship: Option<&str>, options: ExplainOptions) -> s
         map.insert("Total Cost".to_owned(), 0.0.into());
         map.insert("Plan Rows".to_owned(), 0.into());
         map.insert("Plan Width".to_owned(), 0.into());
+    }
+    if let Some(actual) = shown.actual {
+        let (first, total, rows) = of_one(&actual);
+        if options.timing {
+            map.insert("Actual Startup Time".to_owned(), first.into());
+            map.insert("Actual Total Time".to_owned(), total.into());
+        }
+        map.insert("Actual Rows".to_owned(), rows.into());
+        map.insert("Actual Loops".to_owned(), actual.loops.into());
     }
     if options.verbose {
         let columns: Vec<serde_json::Value> = shown.columns.iter().map(|name| text(name)).collect();
@@ -174,11 +247,12 @@ impl Explainer<'_> {
             lines: Vec::new(),
             columns: child.columns.clone(),
             children: vec![("Outer", child)],
+            actual: None,
         }
     }
 
     fn leaf(kind: &str, target: String, columns: Vec<String>) -> Shown {
-        Shown { kind: kind.to_owned(), target, extra: Vec::new(), lines: Vec::new(), columns, children: Vec::new() }
+        Shown { kind: kind.to_owned(), target, extra: Vec::new(), lines: Vec::new(), columns, children: Vec::new(), actual: None }
     }
 
     fn table_columns(&self, table: &crate::catalog::TableDef, row_id: bool) -> Vec<String> {
@@ -193,7 +267,14 @@ impl Explainer<'_> {
         columns
     }
 
+    /// A node and those below; one that is not shown by itself lends its rows to the one that is.
     fn node(&mut self, node: &Node) -> Shown {
+        let mut shown = self.shown(node);
+        shown.actual = self.actuals.get(&node_key(node)).copied().or(shown.actual);
+        shown
+    }
+
+    fn shown(&mut self, node: &Node) -> Shown {
         match node {
             Node::Values { rows } => {
                 let width = rows.first().map_or(0, Vec::len);
@@ -320,6 +401,7 @@ impl Explainer<'_> {
                     extra: Vec::new(),
                     lines: Vec::new(),
                     columns: inner.columns.clone(),
+                    actual: inner.actual,
                     children: vec![("Outer", inner)],
                 };
                 let mut all = outer.columns.clone();
@@ -430,6 +512,7 @@ impl Explainer<'_> {
             lines: Vec::new(),
             columns,
             children: vec![("Outer", outer), ("Inner", inner)],
+            actual: None,
         }
         .named(kind, word)
     }

@@ -116,6 +116,7 @@ fn catalogs() -> CatalogSet {
         allow_connections: true,
         settings: Vec::new(),
         default_acls: Vec::new(),
+        acl: Vec::new(),
         comment: None,
     };
     set.apply(CatalogChange::Put { database: 0, entry: Entry::Database(Arc::new(database)) });
@@ -569,8 +570,8 @@ fn explained(text: &str) -> String {
         variables: None,
     };
     let plan = planned(text, &[]).expect("it plans");
-    let options = super::explain::ExplainOptions { costs: false, verbose: false };
-    super::explain::explain_text(&plan, &context, options).join("\n")
+    let options = super::explain::ExplainOptions { costs: false, timing: false, verbose: false };
+    super::explain::explain_text(&plan, &context, options, &super::explain::Actuals::new()).join("\n")
 }
 
 #[test]

@@ -95,7 +95,10 @@ impl Session {
                 };
                 if let Some(called) = called {
                     params = Arc::from(called);
-                } else if let Statement::Declare { query, .. } = &*cached.parsed.statement {
+                } else if let Statement::Declare { query, .. } | Statement::Explain { statement: query, .. } =
+                    &*cached.parsed.statement
+                    && statement::is_plannable(&query.statement)
+                {
                     // Its parameters are those of its query.
                     let mut query = CachedStatement { parsed: (**query).clone(), plan: None, point: false };
                     params = Arc::from(statement::current_plan(&self.backend, &mut query, types)?.params.as_slice());

@@ -421,13 +421,21 @@ impl Session {
 
     fn explain(&mut self, portal: &mut Portal, inner: &Parsed, options: &[(String, String)]) -> Result<Step> {
         self.ensure_transaction();
+        let begun = self.backend.shared.env.clock.elapsed();
+        let given = |name: &str| options.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
         let on = |name: &str| {
             options.iter().any(|(key, value)| {
                 key.eq_ignore_ascii_case(name) && (value.is_empty() || crate::exec::parse_bool(value).unwrap_or(true))
             })
         };
+        let analyze = on("analyze");
+        let (types, mut params) = std::mem::take(&mut portal.arguments);
         let plan = match &*inner.statement {
-            Statement::Execute { name, .. } => {
+            Statement::Execute { name, args, .. } => {
+                if analyze {
+                    let types = self.statement_params(name)?;
+                    params = crate::exec::eval_arguments(&self.backend, name, args, &types)?;
+                }
                 let prepared = self.statements.get_mut(name).ok_or_else(|| {
                     SqlError::new(
                         SqlState::INVALID_SQL_STATEMENT_NAME,
@@ -441,22 +449,38 @@ impl Session {
             }
             other if is_plannable(other) => {
                 let mut cached = CachedStatement { parsed: inner.clone(), plan: None, point: false };
-                statement::current_plan(&self.backend, &mut cached, &[])?
+                statement::current_plan(&self.backend, &mut cached, &types)?
             }
             _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
         };
-        let mut actual = None;
-        if on("analyze") {
-            let began = self.backend.shared.env.clock.elapsed();
-            let (rows, count) = crate::exec::run_all(&self.backend, &plan, Vec::new(), 0)?;
-            let took = self.backend.shared.env.clock.elapsed().saturating_sub(began);
-            actual = Some((count.max(rows.len() as u64), took));
+        let planned = self.backend.shared.env.clock.elapsed();
+        for name in ["timing", "wal"] {
+            if on(name) && !analyze {
+                let text = format!("EXPLAIN option {} requires ANALYZE", name.to_uppercase());
+                return Err(SqlError::new(SqlState::INVALID_PARAMETER_VALUE, text));
+            }
+        }
+        let mut times = Vec::new();
+        let summary = if given("summary") { on("summary") } else { analyze };
+        if summary {
+            times.push(("Planning Time", planned.saturating_sub(begun)));
+        }
+        let (mut plan, mut actuals) = (plan, crate::plan::explain::Actuals::new());
+        if analyze {
+            (plan, actuals) = crate::exec::run_watched(&self.backend, &plan, params)?;
+            let took = self.backend.shared.env.clock.elapsed().saturating_sub(planned);
+            if summary {
+                times.push(("Execution Time", took));
+            }
         }
         let json =
             options.iter().any(|(key, value)| key.eq_ignore_ascii_case("format") && value.eq_ignore_ascii_case("json"));
-        let costs = on("costs") || !options.iter().any(|(key, _)| key.eq_ignore_ascii_case("costs"));
-        let shown = crate::plan::explain::ExplainOptions { costs, verbose: on("verbose") };
-        let lines = crate::exec::explain(&self.backend, &plan, json, shown, actual);
+        let shown = crate::plan::explain::ExplainOptions {
+            costs: on("costs") || !given("costs"),
+            timing: on("timing") || !given("timing"),
+            verbose: on("verbose"),
+        };
+        let lines = crate::exec::explain(&self.backend, &plan, json, shown, &actuals, &times);
         let columns = explain_columns(options);
         let rows = lines
             .into_iter()

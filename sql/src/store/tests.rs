@@ -151,6 +151,7 @@ fn create(store: &Store) -> Arc<TableDef> {
         allow_connections: true,
         settings: Vec::new(),
         default_acls: Vec::new(),
+        acl: Vec::new(),
         comment: None,
     };
     txn.change_catalog(put(Entry::Database(Arc::new(database)))).unwrap();

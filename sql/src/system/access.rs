@@ -38,7 +38,7 @@ pub(super) fn acl_value(context: &dyn SystemContext, acl: &[AclItem]) -> Value {
         return Value::Null;
     }
     let set = context.runtime().catalogs();
-    let items = acl.iter().map(|item| {
+    let items = acl.iter().filter(|item| !item.privileges.is_empty()).map(|item| {
         let grantee = if item.grantee == 0 { String::new() } else { role_name(&set, item.grantee) };
         let mut privileges = item.privileges.clone();
         privileges.sort_by_key(|(privilege, _)| ORDER.find(letter(*privilege)));
@@ -89,7 +89,12 @@ pub(super) fn pg_namespace(context: &dyn SystemContext, _: &[(usize, Value)]) ->
     }
     rows.extend(
         own.schemas()
-            .map(|def| vec![Value::Oid(def.oid), name(&def.name), Value::Oid(def.owner), acl_value(context, &def.acl)]),
+            .map(|def| {
+                // PostgreSQL writes down what everybody may do in public.
+                let open = crate::catalog::Guarded::Public.defaults(def.owner);
+                let acl = if def.oid == crate::catalog::PUBLIC && def.acl.is_empty() { &open } else { &def.acl };
+                vec![Value::Oid(def.oid), name(&def.name), Value::Oid(def.owner), acl_value(context, acl)]
+            }),
     );
     Ok(rows)
 }
@@ -117,7 +122,7 @@ pub(super) fn pg_database(context: &dyn SystemContext, _: &[(usize, Value)]) -> 
                 Value::from("C"),
                 Value::Null,
                 Value::Null,
-                Value::Null,
+                acl_value(context, &def.acl),
             ]
         })
         .collect())
@@ -258,5 +263,14 @@ pub(super) fn pg_db_role_setting(context: &dyn SystemContext, _: &[(usize, Value
     let mut rows: Vec<Row> = roles.map(|def| vec![Value::Oid(0), Value::Oid(def.oid), texts(&def.settings)]).collect();
     let databases = set.shared.databases().filter(|def| !def.settings.is_empty());
     rows.extend(databases.map(|def| vec![Value::Oid(def.oid), Value::Oid(0), texts(&def.settings)]));
+    for role in set.shared.roles() {
+        for database in set.shared.databases() {
+            let here = role.database_settings.iter().filter(|(of, ..)| *of == database.oid);
+            let here: Vec<(String, String)> = here.map(|(_, key, value)| (key.clone(), value.clone())).collect();
+            if !here.is_empty() {
+                rows.push(vec![Value::Oid(database.oid), Value::Oid(role.oid), texts(&here)]);
+            }
+        }
+    }
     Ok(rows)
 }

@@ -210,7 +210,7 @@ pub(super) fn pg_type(context: &dyn SystemContext, keys: &[(usize, Value)]) -> R
     }
     let (_, own) = catalog(context)?;
     let mut rows: Vec<Row> = builtin_types().iter().map(builtin_type_row).collect();
-    let mut composite = |relation: Oid, row_type: Oid, array_type: Oid, schema: Oid, owner: Oid, text: &str| {
+    let mut composite = |relation: Oid, row_type: Oid, array_type: Oid, schema: Oid, (owner, acl): (Oid, Value), text: &str| {
         let (len, facts) = (-1, oid::RECORD);
         let mut row = TypeRow {
             oid: row_type,
@@ -226,7 +226,9 @@ pub(super) fn pg_type(context: &dyn SystemContext, keys: &[(usize, Value)]) -> R
             array: array_type,
             facts,
         };
-        rows.push(type_row(&row));
+        let mut own = type_row(&row);
+        own[31] = acl;
+        rows.push(own);
         if array_type != 0 {
             let array_name = format!("_{text}");
             row = TypeRow {
@@ -243,10 +245,11 @@ pub(super) fn pg_type(context: &dyn SystemContext, keys: &[(usize, Value)]) -> R
         }
     };
     for def in own.tables().filter(|def| (!def.hidden || def.is_composite()) && def.row_type != 0) {
-        composite(def.id.0, def.row_type, def.array_type, def.schema, def.owner, &def.name);
+        let acl = if def.is_composite() { super::access::acl_value(context, &def.acl) } else { Value::Null };
+        composite(def.id.0, def.row_type, def.array_type, def.schema, (def.owner, acl), &def.name);
     }
     for def in own.views().filter(|def| def.row_type != 0) {
-        composite(def.oid, def.row_type, 0, def.schema, def.owner, &def.name);
+        composite(def.oid, def.row_type, 0, def.schema, (def.owner, Value::Null), &def.name);
     }
     for def in own.types() {
         rows.extend(user_type_rows(context, def));
@@ -285,7 +288,7 @@ fn user_type_rows(context: &dyn SystemContext, def: &TypeDef) -> [Row; 2] {
         facts: 2287,
         ..row
     };
-    let [mut own, mut array] = match &def.kind {
+    let [mut own, array] = match &def.kind {
         TypeKind::Enum(_) => {
             let mut own = type_row(&row);
             let function = |name: &str| super::type_storage::type_function(name).map_or(Value::Oid(0), Value::Oid);
@@ -317,9 +320,7 @@ fn user_type_rows(context: &dyn SystemContext, def: &TypeDef) -> [Row; 2] {
             [own, type_row(&array)]
         }
     };
-    for row in [&mut own, &mut array] {
-        row[31] = super::access::acl_value(context, &def.acl);
-    }
+    own[31] = super::access::acl_value(context, &def.acl);
     [own, array]
 }
 
@@ -391,7 +392,7 @@ fn proc_row(row: ProcRow<'_>) -> Row {
         Value::Oid(row.schema),
         Value::Oid(row.owner),
         Value::Oid(row.language),
-        Value::Float4(1.0),
+        Value::Float4(if row.oid < crate::catalog::FIRST_USER_OID { 1.0 } else { 100.0 }),
         Value::Float4(if row.set { 1000.0 } else { 0.0 }),
         Value::Oid(row.variadic),
         Value::Oid(0),
@@ -401,7 +402,7 @@ fn proc_row(row: ProcRow<'_>) -> Row {
         Value::Bool(row.strict),
         Value::Bool(row.set),
         flag(row.volatility),
-        flag(b's'),
+        flag(if row.oid < crate::catalog::FIRST_USER_OID { b's' } else { b'u' }),
         int2(row.args.len()),
         int2(row.defaults),
         Value::Oid(row.result),
@@ -478,7 +479,7 @@ pub(super) fn pg_proc(context: &dyn SystemContext, keys: &[(usize, Value)]) -> R
     }));
     rows.extend(own.functions().map(|def| {
         let args: Vec<Oid> = def.arguments.iter().map(|(_, ty)| ty.oid).collect();
-        proc_row(ProcRow {
+        let mut row = proc_row(ProcRow {
             oid: def.oid,
             name: &def.name,
             schema: def.schema,
@@ -495,7 +496,11 @@ pub(super) fn pg_proc(context: &dyn SystemContext, keys: &[(usize, Value)]) -> R
             names: def.arguments.iter().chain(&def.columns).map(|(text, _)| text.clone()).collect(),
             columns: (if def.returns_set { b't' } else { b'o' }, def.columns.iter().map(|(_, ty)| ty.oid).collect()),
             source: def.body.clone(),
-        })
+        });
+        if let Some(acl) = row.last_mut() {
+            *acl = super::access::acl_value(context, &def.acl);
+        }
+        row
     }));
     if let Some(oid) = wanted_oid(keys, 0) {
         rows.retain(|row| row[0] == Value::Oid(oid));
@@ -681,25 +686,34 @@ pub(super) fn pg_tablespace(_: &dyn SystemContext, _: &[(usize, Value)]) -> Resu
     Ok(spaces.iter().map(|(oid, text)| vec![Value::Oid(*oid), name(text), OWNER, Value::Null, Value::Null]).collect())
 }
 
+/// OID of the extension that the schema tripline and its relations belong to: pg_dump leaves out what belongs to an
+/// extension that the server came with.
+pub(super) const OWN_EXTENSION: Oid = 15_001;
+
 /// Rows of `pg_extension`.
 pub(super) fn pg_extension(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
-    let row = vec![
-        Value::Oid(13564),
-        name("plpgsql"),
-        OWNER,
-        PG_CATALOG,
-        Value::Bool(false),
-        Value::from("1.0"),
-        Value::Null,
-        Value::Null,
-    ];
-    Ok(vec![row])
+    let row = |oid: Oid, text: &str, schema: Value| {
+        let version = Value::from("1.0");
+        vec![Value::Oid(oid), name(text), OWNER, schema, Value::Bool(false), version, Value::Null, Value::Null]
+    };
+    let own = Value::Oid(crate::catalog::TRIPLINE);
+    Ok(vec![row(13564, "plpgsql", PG_CATALOG), row(OWN_EXTENSION, "tripline", own)])
+}
+
+/// Rows of `pg_init_privs`: everybody may read what the server came with.
+pub(super) fn pg_init_privs(_: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>> {
+    let row = |relation: &crate::plan::SystemRelation| {
+        let (class, initially) = (Value::Oid(1259), flag(b'i'));
+        vec![Value::Oid(relation.oid), class, Value::Int4(0), initially, super::access::public_select()]
+    };
+    Ok(super::relations().iter().map(row).collect())
 }
 
 /// Extensions whose functions and operator classes are built in: name, version, and the version if it is shown as
 /// installed.
 pub(crate) const EXTENSIONS: &[(&str, &str, Option<&str>)] = &[
     ("plpgsql", "1.0", Some("1.0")),
+    ("tripline", "1.0", Some("1.0")),
     ("btree_gin", "1.3", None),
     ("btree_gist", "1.7", None),
     ("pgcrypto", "1.3", None),

@@ -1,5 +1,6 @@
 //! pg_constraint and pg_depend.
 
+use crate::catalog::TableShape;
 use crate::catalog::{
     Catalog, Constraint, ConstraintKind, DomainCheck, ForeignKeyAction, MatchType, TableDef, TypeKind,
 };
@@ -141,6 +142,31 @@ pub(super) fn pg_constraint(context: &dyn SystemContext, keys: &[(usize, Value)]
     Ok(rows)
 }
 
+const TYPE: Oid = 1247;
+
+/// A type that somebody made, or that is of a relation's rows: itself, or that of an array's items.
+fn type_below(own: &Catalog, ty: Oid) -> Option<Oid> {
+    let item = ty & !crate::types::USER_ARRAY;
+    if own.user_type(item).is_some() {
+        return Some(item);
+    }
+    own.table_of_row_type(ty).map(|table| table.row_type)
+}
+
+/// Whether a default names a sequence.
+fn calls(own: &Catalog, text: &str, sequence: &crate::catalog::SequenceDef) -> bool {
+    crate::parse::relation_literals(text).iter().any(|(_, _, value)| {
+        let Ok(name) = crate::parse::parse_name(value) else { return false };
+        match crate::parse::object_name(&name).parts.as_slice() {
+            [schema, bare] => {
+                *bare == sequence.name && own.schema_by_name(schema).is_some_and(|def| def.oid == sequence.schema)
+            }
+            [bare] => *bare == sequence.name,
+            _ => false,
+        }
+    })
+}
+
 /// Rows of `pg_depend`: what reflection reads (PG-136): sequences of columns, indexes of constraints, defaults, views.
 pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
@@ -162,8 +188,42 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
         }
         rows.push(row(PG_CLASS, def.oid, 2615, def.schema, 0, b'n'));
     }
+    // Types go before what is made of them; the type of a table's rows after the table.
+    for def in own.tables().filter(|def| !def.hidden || def.is_composite()) {
+        for (place, column) in def.live_columns() {
+            let ty = if column.domain != 0 { column.domain } else { column.ty.oid };
+            if let Some(ty) = type_below(&own, ty) {
+                let mut dependent = row(PG_CLASS, def.id.0, TYPE, ty, 0, b'n');
+                dependent[2] = int4(place + 1);
+                rows.push(dependent);
+            }
+        }
+        if def.is_composite() {
+            rows.push(row(PG_CLASS, def.id.0, TYPE, def.row_type, 0, b'i'));
+        } else {
+            rows.push(row(TYPE, def.row_type, PG_CLASS, def.id.0, 0, b'i'));
+        }
+    }
+    rows.extend(own.views().map(|def| row(TYPE, def.row_type, PG_CLASS, def.oid, 0, b'i')));
+    for def in own.types() {
+        if let crate::catalog::TypeKind::Domain(domain) = &def.kind {
+            let base = if domain.parent == 0 { domain.base.oid } else { domain.parent };
+            rows.extend(type_below(&own, base).map(|base| row(TYPE, def.oid, TYPE, base, 0, b'n')));
+        }
+        rows.push(row(TYPE, def.oid, 2615, def.schema, 0, b'n'));
+    }
+    for def in own.functions() {
+        rows.push(row(1255, def.oid, 2615, def.schema, 0, b'n'));
+        let types = def.arguments.iter().chain(&def.columns).map(|(_, ty)| ty.oid).chain([def.returns.oid]);
+        rows.extend(types.filter_map(|ty| type_below(&own, ty)).map(|ty| row(1255, def.oid, TYPE, ty, 0, b'n')));
+    }
     for def in own.tables().filter(|def| !def.hidden) {
         rows.push(row(PG_CLASS, def.id.0, 2615, def.schema, 0, b'n'));
+        if let TableShape::Materialized { depends_on, .. } = &def.shape {
+            let rule = def.id.0 | 0x8000_0000;
+            rows.extend(depends_on.iter().map(|other| row(2618, rule, PG_CLASS, *other, 0, b'n')));
+            rows.push(row(2618, rule, PG_CLASS, def.id.0, 0, b'i'));
+        }
         for index in &def.indexes {
             if index.constraint != 0 {
                 rows.push(row(PG_CLASS, index.oid, 2606, index.constraint, 0, b'i'));
@@ -196,8 +256,13 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
             }
         }
         for (place, column) in def.live_columns() {
-            if default_text(&own, column).is_some() {
-                rows.push(row(2604, def.id.0, PG_CLASS, def.id.0, place + 1, b'a'));
+            if let Some(text) = default_text(&own, column) {
+                let attrdef = super::relations::attrdef_oid(def.id.0, place);
+                rows.push(row(2604, attrdef, PG_CLASS, def.id.0, place + 1, b'a'));
+                let called = own.sequences().filter(|sequence| {
+                    column.sequence == Some(sequence.oid) || calls(&own, &text, sequence)
+                });
+                rows.extend(called.map(|sequence| row(2604, attrdef, PG_CLASS, sequence.oid, 0, b'n')));
             }
         }
     }
@@ -205,6 +270,10 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
         rows.extend(def.depends_on.iter().map(|other| row(2618, def.oid | 0x8000_0000, PG_CLASS, *other, 0, b'n')));
         rows.push(row(2618, def.oid | 0x8000_0000, PG_CLASS, def.oid, 0, b'i'));
     }
+    let (extension, schema) = (super::builtin::OWN_EXTENSION, crate::catalog::TRIPLINE);
+    rows.push(row(2615, schema, 3079, extension, 0, b'e'));
+    let system = super::relations().iter().filter(|relation| relation.schema == schema);
+    rows.extend(system.map(|relation| row(PG_CLASS, relation.oid, 3079, extension, 0, b'e')));
     if let Some(oid) = wanted_oid(keys, 1) {
         rows.retain(|row| row[1] == Value::Oid(oid));
     }

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use crate::catalog::{
-    Catalog, Constraint, ConstraintKind, ForeignKeyAction, FunctionDef, IndexDef, IndexMethod, MatchType, Privilege,
-    Relation, TableDef, TableId, TableShape, TriggerId, TypeKind,
+    Access, BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Entry, FIRST_USER_OID, ForeignKeyAction, FunctionDef,
+    Guarded, IndexDef, IndexMethod, MatchType, Privilege, Relation, Rights, TableDef, TableId, TableShape, TriggerId,
+    TypeKind,
 };
 use crate::error::{Result, SqlError, SqlState};
 use crate::expr::{Runtime, aggregates, function_by_oid, window_functions};
 use crate::plan::BindContext;
-use crate::plan::deparse::{domain_text, quote_name, relation_name, stored_text, type_text};
+use crate::plan::deparse::{domain_text, quote_name, quote_text, relation_name, stored_text, type_text};
 use crate::types::{Array, DataType, ObjectNames, Oid, Value, format_type, oid};
 
 use super::{CatalogNames, schema_name};
@@ -86,11 +87,11 @@ pub fn describe(bind: &BindContext<'_>, runtime: &dyn Runtime, kind: &str, args:
         "has_any_column_privilege" => question.relation_privilege(2, true),
         "has_column_privilege" => question.relation_privilege(3, true),
         "has_schema_privilege" => question.schema_privilege(),
-        "has_database_privilege"
-        | "has_function_privilege"
-        | "has_language_privilege"
+        "has_database_privilege" => question.object_privilege(Guarded::Database),
+        "has_function_privilege" => question.object_privilege(Guarded::Function),
+        "has_type_privilege" => question.object_privilege(Guarded::Type),
+        "has_language_privilege"
         | "has_tablespace_privilege"
-        | "has_type_privilege"
         | "has_server_privilege"
         | "has_foreign_data_wrapper_privilege"
         | "has_parameter_privilege" => Ok(Value::Bool(true)),
@@ -459,6 +460,11 @@ impl Question<'_> {
         if index.nulls_not_distinct && !index.upsert {
             text += " NULLS NOT DISTINCT";
         }
+        if !index.options.is_empty() && table.dialect != "ami" {
+            let shown = |value: &str| if quote_name(value) == value { value.to_owned() } else { quote_text(value) };
+            let options = index.options.iter().map(|(key, value)| format!("{key}={}", shown(value)));
+            text += &format!(" WITH ({})", options.collect::<Vec<_>>().join(", "));
+        }
         if let Some(predicate) = &index.predicate {
             let shown = stored_text(self.bind, predicate, Some(table), None, pretty)?;
             text += &format!(" WHERE {shown}");
@@ -480,10 +486,23 @@ impl Question<'_> {
                 None => return Ok(Value::Null),
             },
         };
-        if let Some(TableShape::Materialized { query, .. }) = self.table(oid).map(|def| def.shape.clone()) {
-            return Ok(format!(" {};", query.trim_end_matches(';')).into());
+        if let Some(table) = self.table(oid)
+            && let TableShape::Materialized { query, search_path, .. } = &table.shape
+        {
+            let columns = table.live_columns().map(|(_, column)| column.name.clone()).collect::<Vec<_>>();
+            return Ok(self.query_text(query.trim_end_matches(';'), search_path, &columns));
         }
-        Ok(self.catalog.view(oid).map_or(Value::Null, |def| definition(&def.query)))
+        Ok(self.catalog.view(oid).map_or(Value::Null, |def| {
+            let columns = def.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+            self.query_text(&def.query, &def.search_path, &columns)
+        }))
+    }
+
+    /// A view's query with the names that the search path needs; as it was written, if that cannot be said.
+    fn query_text(&self, query: &str, path: &[String], columns: &[String]) -> Value {
+        let found = path.iter().filter_map(|name| self.catalog.schema_by_name(name).map(|def| def.oid));
+        let path: Vec<Oid> = std::iter::once(crate::catalog::PG_CATALOG).chain(found).collect();
+        definition(&crate::plan::view_text(self.bind, query, &path, columns).unwrap_or_else(|_| query.to_owned()))
     }
 
     fn trigger(&self) -> Value {
@@ -667,31 +686,67 @@ impl Question<'_> {
         Ok((role, &self.args[1..]))
     }
 
-    fn granted(&self, role: Oid, owner: Oid, acl: &[crate::catalog::AclItem], words: &str) -> Result<Value> {
-        let shared = &self.bind.catalogs.shared;
-        let mut roles = vec![role];
-        let mut at = 0;
-        while at < roles.len() {
-            let more = shared.role(roles[at]).map(|def| def.member_of.clone()).unwrap_or_default();
-            roles.extend(more.into_iter().map(|(oid, _)| oid).filter(|oid| !roles.contains(oid)).collect::<Vec<_>>());
-            at += 1;
-        }
-        let superuser = shared.role(role).is_some_and(|def| def.superuser);
+    /// Whether a role has any of the privileges by an access list. Errors: 22023 for a word that is none.
+    fn granted(&self, role: Oid, access: &Access<'_>, words: &str) -> Result<Value> {
         for word in words.split(',') {
             let word = word.trim().to_uppercase();
-            let to_grant = word.ends_with(" WITH GRANT OPTION");
-            let wanted = privilege(word.trim_end_matches(" WITH GRANT OPTION")).ok_or_else(|| {
+            let (bare, to_grant) = match word.strip_suffix(" WITH GRANT OPTION") {
+                Some(bare) => (bare, true),
+                None => (word.as_str(), false),
+            };
+            let wanted = Privilege::named(bare).ok_or_else(|| {
                 SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("unrecognized privilege type: \"{word}\""))
             })?;
-            let listed = acl.iter().any(|item| {
-                (item.grantee == 0 || roles.contains(&item.grantee))
-                    && item.privileges.iter().any(|(found, option)| *found == wanted && (*option || !to_grant))
-            });
-            if superuser || roles.contains(&owner) || listed {
+            let wanted = Rights::of(&[wanted]);
+            let held = if to_grant { access.grantable(role, wanted) } else { access.held(role, wanted) };
+            if !held.is_empty() {
                 return Ok(Value::Bool(true));
             }
         }
         Ok(Value::Bool(false))
+    }
+
+    fn granted_on(&self, role: Oid, entry: &Entry, words: &str) -> Result<Value> {
+        let Some((kind, owner, list)) = entry.guard() else { return Ok(Value::Null) };
+        self.granted(role, &Access::new(&self.bind.catalogs.shared, kind, owner, list), words)
+    }
+
+    /// has_database_privilege, has_function_privilege, has_type_privilege; everybody may use what is built in.
+    fn object_privilege(&self, kind: Guarded) -> Result<Value> {
+        let (role, rest) = self.role_and_rest(2)?;
+        let words = rest.last().and_then(Value::as_str).unwrap_or_default();
+        let object = match rest.first() {
+            Some(Value::Text(name)) => match kind {
+                Guarded::Database => {
+                    let found = self.bind.catalogs.shared.database_by_name(name).map(|def| def.oid);
+                    found.ok_or_else(|| {
+                        let text = format!("database \"{name}\" does not exist");
+                        SqlError::new(SqlState::INVALID_CATALOG_NAME, text)
+                    })?
+                }
+                Guarded::Function => self.names().find(oid::REGPROCEDURE, name)?,
+                _ => self.names().find(oid::REGTYPE, name)?,
+            },
+            Some(other) => other.as_i64().and_then(|number| Oid::try_from(number).ok()).unwrap_or(0),
+            None => return Ok(Value::Null),
+        };
+        let entry = match kind {
+            Guarded::Database => self.bind.catalogs.shared.database(object).cloned().map(Entry::Database),
+            Guarded::Function => self.catalog.function(object).cloned().map(Entry::Function),
+            _ => self.catalog.guarded_type(object),
+        };
+        if let Some(entry) = entry {
+            return self.granted_on(role, &entry, words);
+        }
+        let built_in = match kind {
+            Guarded::Database => false,
+            Guarded::Function => object < FIRST_USER_OID,
+            _ => crate::types::type_info(object).is_some(),
+        };
+        if !built_in {
+            return Ok(Value::Null);
+        }
+        self.granted(role, &Access::new(&self.bind.catalogs.shared, kind, BOOTSTRAP_ROLE, &[]), words)
     }
 
     /// The events that a relation takes writes for, by the bits of pg_relation_is_updatable.
@@ -736,8 +791,8 @@ impl Question<'_> {
         for (place, column) in live {
             if meant(place, column) {
                 found = true;
-                // Nobody owns a column.
-                if self.granted(role, Oid::MAX, &column.acl, words)? == Value::Bool(true) {
+                let access = Access::new(&self.bind.catalogs.shared, Guarded::Column, Oid::MAX, &column.acl);
+                if self.granted(role, &access, words)? == Value::Bool(true) {
                     return Ok(true);
                 }
             }
@@ -775,9 +830,9 @@ impl Question<'_> {
             }
         }
         match found {
-            Some(Relation::Table(def) | Relation::Index(def, _)) => self.granted(role, def.owner, &def.acl, words),
-            Some(Relation::View(def)) => self.granted(role, def.owner, &def.acl, words),
-            Some(Relation::Sequence(def)) => self.granted(role, def.owner, &def.acl, words),
+            Some(Relation::Table(def) | Relation::Index(def, _)) => self.granted_on(role, &Entry::Table(def), words),
+            Some(Relation::View(def)) => self.granted_on(role, &Entry::View(def), words),
+            Some(Relation::Sequence(def)) => self.granted_on(role, &Entry::Sequence(def), words),
             None => Ok(Value::Null),
         }
     }
@@ -793,10 +848,7 @@ impl Question<'_> {
         let Some(def) = self.catalog.schema(schema) else {
             return Ok(Value::Bool(words.to_uppercase().contains("USAGE")));
         };
-        if schema == crate::catalog::PUBLIC && words.eq_ignore_ascii_case("usage") {
-            return Ok(Value::Bool(true));
-        }
-        self.granted(role, def.owner, &def.acl, words)
+        self.granted_on(role, &Entry::Schema(def.clone()), words)
     }
 
     fn has_role(&self) -> Result<Value> {
@@ -877,21 +929,6 @@ fn action(action: ForeignKeyAction) -> Option<&'static str> {
         ForeignKeyAction::SetNull => Some("SET NULL"),
         ForeignKeyAction::SetDefault => Some("SET DEFAULT"),
     }
-}
-
-fn privilege(word: &str) -> Option<Privilege> {
-    Some(match word {
-        "SELECT" => Privilege::Select,
-        "INSERT" => Privilege::Insert,
-        "UPDATE" => Privilege::Update,
-        "DELETE" => Privilege::Delete,
-        "TRUNCATE" => Privilege::Truncate,
-        "REFERENCES" => Privilege::References,
-        "TRIGGER" => Privilege::Trigger,
-        "USAGE" => Privilege::Usage,
-        "CREATE" => Privilege::Create,
-        _ => return None,
-    })
 }
 
 /// Name of an access method.

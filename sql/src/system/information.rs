@@ -55,6 +55,8 @@ pub(super) struct Measures {
     pub(super) radix: Value,
     pub(super) scale: Value,
     pub(super) time: Value,
+    /// The fields of an interval.
+    pub(super) interval: Value,
 }
 
 pub(super) fn measures(ty: DataType) -> Measures {
@@ -65,6 +67,7 @@ pub(super) fn measures(ty: DataType) -> Measures {
         radix: Value::Null,
         scale: Value::Null,
         time: Value::Null,
+        interval: Value::Null,
     };
     let number = |precision: i32, radix: i32, scale: Value| (Value::Int4(precision), Value::Int4(radix), scale);
     match ty.oid {
@@ -87,7 +90,13 @@ pub(super) fn measures(ty: DataType) -> Measures {
         oid::TIME | oid::TIMETZ | oid::TIMESTAMP | oid::TIMESTAMPTZ => {
             found.time = Value::Int4(if ty.typmod >= 0 { ty.typmod } else { 6 });
         }
-        oid::INTERVAL => found.time = Value::Int4(6),
+        oid::BIT | oid::VARBIT if ty.typmod > 0 => found.length = Value::Int4(ty.typmod),
+        oid::INTERVAL => {
+            let name = format_type(ty);
+            let precision = name.rsplit_once('(').and_then(|(_, rest)| rest.strip_suffix(')')?.parse().ok());
+            found.time = Value::Int4(precision.unwrap_or(6));
+            found.interval = name.split_once(' ').map_or(Value::Null, |(_, fields)| fields.to_uppercase().into());
+        }
         _ => {}
     }
     found
@@ -96,7 +105,7 @@ pub(super) fn measures(ty: DataType) -> Measures {
 pub(super) fn data_type(ty: DataType, info: Option<&TypeInfo>) -> String {
     match info {
         Some(info) if info.element != 0 && info.category.letter() == b'A' => "ARRAY".to_owned(),
-        Some(_) => format_type(DataType::new(ty.oid)),
+        Some(info) => info.sql_name.to_owned(),
         None if element_type_of(ty.oid).is_some() => "ARRAY".to_owned(),
         None => "USER-DEFINED".to_owned(),
     }
@@ -146,7 +155,7 @@ fn domains(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<Row>
             found.octets,
         ];
         row.extend(std::iter::repeat_n(Value::Null, 6));
-        row.extend([found.precision, found.radix, found.scale, found.time, Value::Null, Value::Null, default]);
+        row.extend([found.precision, found.radix, found.scale, found.time, found.interval, Value::Null, default]);
         row.extend([database.clone(), udt_schema, udt_name, Value::Null, Value::Null, Value::Null, Value::Null]);
         row.push("1".into());
         rows.push(row);
@@ -209,7 +218,7 @@ fn column_row(owner: &Owner<'_>, place: usize, column: &Column) -> Row {
         found.radix,
         found.scale,
         found.time,
-        null(),
+        found.interval,
         null(),
         null(),
         null(),
@@ -638,7 +647,7 @@ fn element_types(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Ve
         row.extend([Value::from(kind), Value::from(identifier.as_str()), data_type(element, info).into()]);
         row.extend([found.length, found.octets]);
         row.resize(14, Value::Null);
-        row.extend([found.precision, found.radix, found.scale, found.time, Value::Null, Value::Null, Value::Null]);
+        row.extend([found.precision, found.radix, found.scale, found.time, found.interval, Value::Null, Value::Null]);
         let udt = info.map_or_else(
             || own.user_type(element.oid).map_or(Value::Null, |def| def.name.as_str().into()),
             |info| Value::from(info.name),

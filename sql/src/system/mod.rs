@@ -128,6 +128,7 @@ fn catalog_rows(name: &str) -> Option<SystemRows> {
         "pg_language" => builtin::pg_language,
         "pg_tablespace" => builtin::pg_tablespace,
         "pg_extension" => builtin::pg_extension,
+        "pg_init_privs" => builtin::pg_init_privs,
         "pg_available_extensions" => builtin::pg_available_extensions,
         "pg_timezone_names" => builtin::pg_timezone_names,
         "pg_namespace" => access::pg_namespace,

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use crate::catalog::{Catalog, CatalogSet, INFORMATION_SCHEMA, PG_CATALOG, Relation, TRIPLINE, TypeKind};
 use crate::error::{Result, SqlError, SqlState};
-use crate::expr::{aggregates, functions, window_functions};
+use crate::expr::{aggregates, functions, operators, window_functions};
 use crate::plan::deparse::{quote_name as quote_identifier, type_text};
 use crate::plan::find_function;
 use crate::types::{DataType, EnumLabel, ObjectNames, Oid, USER_ARRAY, oid, type_by_name};
 
 use super::schema_name;
 use super::type_storage::TYPE_FUNCTIONS;
+
+/// Collations with their OIDs.
+const COLLATIONS: [(Oid, &str); 3] = [(100, "default"), (950, "C"), (951, "POSIX")];
 
 /// Object names as one session sees them.
 #[derive(Debug)]
@@ -102,6 +105,47 @@ impl CatalogNames {
         Some(format!("{}.{quoted}", quote_identifier(&schema_name(own, def.schema))))
     }
 
+    /// An operator by `name`, or by `name(left,right)` with NONE for a side that it does not have. Errors: 42883, 42725,
+    /// 22P02, 54023.
+    fn find_operator(&self, ty: Oid, text: &str) -> Result<Oid> {
+        let (name, sides) = match text.split_once('(') {
+            Some((name, rest)) => (name.trim(), rest.strip_suffix(')')),
+            None => (text, None),
+        };
+        let bare = name.strip_prefix("pg_catalog.").unwrap_or(name);
+        let missing = || SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("operator does not exist: {text}"));
+        if ty == oid::REGOPER {
+            let mut found = operators().iter().filter(|def| def.name == bare);
+            return match (found.next(), found.next()) {
+                (Some(only), None) => Ok(only.oid),
+                (None, _) => Err(missing()),
+                _ => {
+                    let text = format!("more than one operator named {name}");
+                    Err(SqlError::new(SqlState::AMBIGUOUS_FUNCTION, text))
+                }
+            };
+        }
+        let Some(sides) = sides else {
+            let error = SqlError::new(SqlState::INVALID_TEXT_REPRESENTATION, "expected a left parenthesis");
+            return Err(error);
+        };
+        let side = |text: &str| {
+            let text = text.trim();
+            if text.eq_ignore_ascii_case("none") { Ok(0) } else { self.find(oid::REGTYPE, text) }
+        };
+        match sides.split(',').collect::<Vec<_>>().as_slice() {
+            [left, right] => {
+                let (left, right) = (side(left)?, side(right)?);
+                let same = |def: &&crate::expr::Operator| (def.name, def.left, def.right) == (bare, left, right);
+                operators().iter().find(same).map(|def| def.oid).ok_or_else(missing)
+            }
+            [_] => Err(SqlError::new(SqlState::UNDEFINED_PARAMETER, "missing argument")
+                .hint("Use NONE to denote the missing argument of a unary operator.")),
+            _ => Err(SqlError::new(SqlState::new("54023"), "too many arguments")
+                .hint("Provide two argument types for operator.")),
+        }
+    }
+
     fn function_arguments(&self, function: Oid) -> Vec<Oid> {
         if let Some(def) = functions().iter().find(|def| def.oid == function) {
             return def.args.to_vec();
@@ -148,6 +192,20 @@ impl ObjectNames for CatalogNames {
                 (!name.is_empty()).then(|| quote_identifier(&name))
             }
             oid::REGROLE => self.set.shared.role(object).map(|def| quote_identifier(&def.name)),
+            oid::REGCOLLATION => COLLATIONS.iter().find(|(own, _)| *own == object).map(|(_, name)| quote_identifier(name)),
+            oid::REGOPER | oid::REGOPERATOR => {
+                let def = operators().iter().find(|def| def.oid == object)?;
+                if ty == oid::REGOPER {
+                    let alone = operators().iter().filter(|own| own.name == def.name).count() == 1;
+                    return Some(if alone { def.name.to_owned() } else { format!("pg_catalog.{}", def.name) });
+                }
+                let own = self.catalog()?;
+                let side = |ty: Oid| match ty {
+                    0 => "NONE".to_owned(),
+                    ty => type_text(own, &self.search_path, DataType::new(ty)),
+                };
+                Some(format!("{}({},{})", def.name, side(def.left), side(def.right)))
+            }
             _ => None,
         }
     }
@@ -178,6 +236,9 @@ impl ObjectNames for CatalogNames {
         }
         if let Ok(number) = text.parse::<Oid>() {
             return Ok(number);
+        }
+        if matches!(ty, oid::REGOPER | oid::REGOPERATOR) {
+            return self.find_operator(ty, text);
         }
         let parts = split_name(text)?;
         let last = parts.last().cloned().unwrap_or_default();
@@ -234,6 +295,16 @@ impl ObjectNames for CatalogNames {
                 Some(def) => Ok(def.oid),
                 None => missing(SqlState::UNDEFINED_OBJECT, "role"),
             },
+            oid::REGCOLLATION => match COLLATIONS.iter().find(|(_, name)| *name == last) {
+                Some((found, _)) => Ok(*found),
+                None => Err(SqlError::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!("collation \"{last}\" for encoding \"UTF8\" does not exist"),
+                )),
+            },
+            // There is no text search, so none of its objects.
+            oid::REGCONFIG => missing(SqlState::UNDEFINED_OBJECT, "text search configuration"),
+            oid::REGDICTIONARY => missing(SqlState::UNDEFINED_OBJECT, "text search dictionary"),
             _ => Err(SqlError::unsupported("a name of this type")),
         }
     }

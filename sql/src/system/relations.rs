@@ -149,7 +149,12 @@ fn index_class(def: &TableDef, index: &IndexDef) -> Row {
         has_triggers: false,
         populated: true,
         acl: Value::Null,
-        options: Value::Null,
+        options: match index.options.as_slice() {
+            // The options of AMI's indexes are not PostgreSQL's.
+            [] => Value::Null,
+            _ if def.dialect == "ami" => Value::Null,
+            options => text_array(options.iter().map(|(key, value)| format!("{key}={value}"))),
+        },
     })
 }
 
@@ -209,9 +214,11 @@ fn other_class(context: &dyn SystemContext, relation: &Relation) -> Option<Row> 
                 CheckOption::Local => Some("check_option=local".to_owned()),
                 CheckOption::Cascaded => Some("check_option=cascaded".to_owned()),
             };
+            let barrier = def.security_barrier.map(|on| format!("security_barrier={on}"));
+            let options: Vec<String> = barrier.into_iter().chain(option).collect();
             let mut row =
                 plain(def.oid, &def.name, def.schema, def.row_type, def.owner, b'v', count, true, persistence, acl);
-            row.options = option.map_or(Value::Null, |option| text_array(std::iter::once(option)));
+            row.options = if options.is_empty() { Value::Null } else { text_array(options.into_iter()) };
             Some(class_row(row))
         }
         Relation::Sequence(def) => {
@@ -499,7 +506,7 @@ pub(super) fn has_default(column: &Column) -> bool {
 }
 
 /// OID of a column's pg_attrdef row: made from the table's and the column's, so that it is stable.
-fn attrdef_oid(table: Oid, place: usize) -> Oid {
+pub(super) fn attrdef_oid(table: Oid, place: usize) -> Oid {
     0x8000_0000 | table.wrapping_mul(64).wrapping_add(Oid::try_from(place).unwrap_or(0)) & 0x7fff_ffff
 }
 
@@ -568,6 +575,18 @@ pub(super) fn pg_attrdef(context: &dyn SystemContext, keys: &[(usize, Value)]) -
                     Value::Oid(def.id.0),
                     int2(place + 1),
                     marked_default(&text, place).into(),
+                ]);
+            }
+        }
+    }
+    for def in own.views().filter(|def| only.is_none_or(|oid| oid == def.oid)) {
+        for (place, column) in def.columns.iter().enumerate() {
+            if let Some(text) = &column.default {
+                rows.push(vec![
+                    Value::Oid(attrdef_oid(def.oid, place)),
+                    Value::Oid(def.oid),
+                    int2(place + 1),
+                    marked_default(text, place).into(),
                 ]);
             }
         }
@@ -719,21 +738,26 @@ pub(super) fn pg_trigger(context: &dyn SystemContext, keys: &[(usize, Value)]) -
 pub(super) fn pg_rewrite(context: &dyn SystemContext, keys: &[(usize, Value)]) -> Result<Vec<Row>> {
     let (_, own) = catalog(context)?;
     let only = wanted_oid(keys, 2);
-    let views = own.views().filter(|def| only.is_none_or(|oid| oid == def.oid));
-    Ok(views
-        .map(|def| {
-            vec![
-                Value::Oid(def.oid | 0x8000_0000),
-                name("_RETURN"),
-                Value::Oid(def.oid),
-                flag(b'1'),
-                flag(b'O'),
-                Value::Bool(true),
-                Value::from("<>"),
-                super::describe::definition(&def.query),
-            ]
-        })
-        .collect())
+    let wanted = |oid: Oid| only.is_none_or(|only| only == oid);
+    let row = |oid: Oid, query: &str| {
+        vec![
+            Value::Oid(oid | 0x8000_0000),
+            name("_RETURN"),
+            Value::Oid(oid),
+            flag(b'1'),
+            flag(b'O'),
+            Value::Bool(true),
+            Value::from("<>"),
+            super::describe::definition(query),
+        ]
+    };
+    let mut rows: Vec<Row> = own.views().filter(|def| wanted(def.oid)).map(|def| row(def.oid, &def.query)).collect();
+    for def in own.tables().filter(|def| wanted(def.id.0)) {
+        if let TableShape::Materialized { query, .. } = &def.shape {
+            rows.push(row(def.id.0, query));
+        }
+    }
+    Ok(rows)
 }
 
 /// Rows of `pg_description`: comments on relations, columns, constraints, schemas and functions.
@@ -766,6 +790,7 @@ pub(super) fn pg_description(context: &dyn SystemContext, keys: &[(usize, Value)
     own.sequences().for_each(|def| add(def.oid, PG_CLASS, 0, &def.comment));
     own.schemas().for_each(|def| add(def.oid, 2615, 0, &def.comment));
     own.functions().for_each(|def| add(def.oid, 1255, 0, &def.comment));
+    own.types().for_each(|def| add(def.oid, 1247, 0, &def.comment));
     if let Some(oid) = wanted_oid(keys, 0) {
         rows.retain(|row| row[0] == Value::Oid(oid));
     }

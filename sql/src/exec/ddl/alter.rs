@@ -37,6 +37,24 @@ impl Ddl<'_> {
             self.follow(|| self.rename_view_column(&view, &fold(old_column_name), &fold(new_column_name)))?;
             return Ok("ALTER TABLE".to_owned());
         }
+        if let (
+            [ast::AlterTableOperation::AlterColumn { column_name, op }],
+            Some(Relation::View(view)),
+        ) = (alter.operations.as_slice(), self.find_relation(&name)?)
+        {
+            let column = fold(column_name);
+            match op {
+                ast::AlterColumnOperation::SetDefault { value } => {
+                    self.alter_view_default(&view, &column, Some(value))?;
+                    return Ok("ALTER TABLE".to_owned());
+                }
+                ast::AlterColumnOperation::DropDefault => {
+                    self.alter_view_default(&view, &column, None)?;
+                    return Ok("ALTER TABLE".to_owned());
+                }
+                _ => {}
+            }
+        }
         let table = self.own_table(&name)?;
         self.lock(&table)?;
         for operation in &alter.operations {
@@ -93,14 +111,13 @@ impl Ddl<'_> {
                 self.follow(|| self.put_table(changed).map(|_| ()))
             }
             Op::OwnerTo { new_owner } => {
-                let mut changed = (**table).clone();
-                changed.owner = self.role(&owner_name(new_owner))?.oid;
-                self.put_table(changed).map(|_| ())
+                self.change_owner(Entry::Table(table.clone()), &owner_name(new_owner))
             }
             Op::EnableTrigger { name } | Op::EnableAlwaysTrigger { name } => self.toggle_on(table, &fold(name), true),
             Op::DisableTrigger { name } => self.toggle_on(table, &fold(name), false),
             // Physical hints that change nothing here (PG-2).
-            Op::SetOptionsParens { .. } | Op::ReplicaIdentity { .. } | Op::SetLogged => Ok(()),
+            Op::ReplicaIdentity { .. } | Op::SetLogged => Ok(()),
+            Op::SetOptionsParens { options } => self.set_table_options(table, options),
             other => Err(SqlError::unsupported(format!("ALTER TABLE {other}"))),
         }
     }
@@ -359,7 +376,7 @@ impl Ddl<'_> {
                 }
             }
             ast::AlterColumnOperation::SetDataType { data_type, using, .. } => {
-                let (ty, domain) = self.below_domain(self.resolve_type(data_type)?)?;
+                let (ty, domain) = self.below_domain(self.usable_type(data_type)?)?;
                 if ty != column.ty {
                     self.refuse_named(table, name, "alter type of")?;
                 }

@@ -7,7 +7,7 @@ use sqlparser::ast;
 
 use super::Ddl;
 use super::dependency::Dependent;
-use crate::catalog::{ConstraintKind, IndexDef, TableDef, TableId, TableShape, TriggerId};
+use crate::catalog::{ConstraintKind, IndexDef, Privilege, TableDef, TableId, TableShape, TriggerId};
 use crate::change::RowId;
 use crate::error::{Result, SqlError, SqlState};
 use crate::exec::planning::with_bind_context;
@@ -33,6 +33,18 @@ impl Ddl<'_> {
         })
     }
 
+    /// A type that the user makes something of. Errors: as `resolve_type`, 42501 without USAGE on it.
+    pub(super) fn usable_type(&self, ty: &ast::DataType) -> Result<DataType> {
+        let found = self.resolve_type(ty)?;
+        if !self.backend.superuser.get()
+            && let Some(entry) = self.catalog()?.guarded_type(found.oid)
+            && !crate::exec::privilege::allows(&self.set(), self.user(), &entry, Privilege::Usage)
+        {
+            return Err(crate::exec::privilege::denied("type", entry.described().1));
+        }
+        Ok(found)
+    }
+
     /// Schema-qualified, quoted name of a table.
     pub(super) fn qualified(&self, table: &TableDef) -> Result<String> {
         let schema = crate::system::schema_name(&*self.catalog()?, table.schema);
@@ -54,8 +66,9 @@ impl Ddl<'_> {
                 format!("column \"{}\" has pseudo-type record", column.name),
             ));
         }
+        let of_relation = |need: &crate::plan::Need| need.role.is_none() && need.privilege != Privilege::Execute;
         let mut relations: Vec<Oid> =
-            plan.privileges.iter().filter(|need| need.role.is_none()).map(|need| need.relation).collect();
+            plan.privileges.iter().filter(|need| of_relation(need)).map(|need| need.relation).collect();
         relations.sort_unstable();
         relations.dedup();
         Ok((plan.columns, relations))

@@ -50,7 +50,7 @@ impl Ddl<'_> {
                 if def.data_type.to_string().eq_ignore_ascii_case("cstring") {
                     return Err(SqlError::syntax("cstring needs a size in a column definition: cstring(n)"));
                 }
-                self.resolve_type(&def.data_type)?
+                self.usable_type(&def.data_type)?
             }
         };
         let (ty, domain) = self.below_domain(ty)?;

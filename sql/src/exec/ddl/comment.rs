@@ -18,7 +18,7 @@ impl Ddl<'_> {
     ) -> Result<String> {
         let text = text.filter(|text| !text.is_empty());
         match kind.to_uppercase().as_str() {
-            "TABLE" | "VIEW" | "SEQUENCE" | "INDEX" => self.comment_relation(name, text)?,
+            "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "SEQUENCE" | "INDEX" => self.comment_relation(name, text)?,
             "COLUMN" => self.comment_column(name, column.unwrap_or_default(), text)?,
             "CONSTRAINT" => {
                 let table = self.own_table(on.unwrap_or(name))?;

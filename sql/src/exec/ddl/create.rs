@@ -34,6 +34,7 @@ impl Ddl<'_> {
             constraints.extend(built.constraints);
         }
         constraints.extend(create.constraints.iter().cloned().map(|constraint| (constraint, false)));
+        table.options = super::storage::table_options(&create.table_options)?;
         self.add_constraints(&mut table, constraints, true)?;
         self.check_generated(&table)?;
         for sequence in sequences {

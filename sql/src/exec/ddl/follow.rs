@@ -168,6 +168,87 @@ impl Ddl<'_> {
         Ok(done)
     }
 
+    /// A text whose names say their schemas, so that it means the same whatever path is searched when it is read.
+    fn with_schemas(&self, text: &str, uses: Result<Vec<NameUse>>) -> String {
+        let (Ok(uses), Ok(catalog)) = (uses, self.catalog()) else { return text.to_owned() };
+        let mut edits = Vec::new();
+        for one in &uses {
+            if matches!(one.named, Named::Relation(_) | Named::Type(_) | Named::Function(_)) {
+                edits.extend(name_of(&catalog, &one.named).map(|name| (one.start, one.end, written(&name))));
+            }
+        }
+        for (start, end, value) in relation_literals(text) {
+            let name = parse_name(&value).ok().map(|name| object_name(&name));
+            let oid = name.and_then(|name| self.relation_under(None, &name.parts));
+            let full = oid.and_then(|oid| name_of(&catalog, &Named::Relation(oid)));
+            edits.extend(full.map(|full| (start, end, format!("'{}'", written(&full).replace('\'', "''")))));
+        }
+        if edits.is_empty() { text.to_owned() } else { edited(text, edits) }
+    }
+
+    /// Lets the texts of a table that are new name things with their schemas.
+    pub(super) fn say_schemas(&self, def: &mut TableDef, before: Option<&Arc<TableDef>>) {
+        if def.dialect == "ami" {
+            return;
+        }
+        let same = before.is_some_and(|before| {
+            let texts = |table: &TableDef| {
+                let columns = table.columns.iter().flat_map(|own| {
+                    [own.default.clone(), own.generated.as_ref().map(|generated| generated.expr.clone())]
+                });
+                columns.flatten().count() + table.constraints.len() + table.indexes.len()
+            };
+            texts(before) == 0 && texts(def) == 0
+        });
+        if same {
+            return;
+        }
+        let whole = Arc::new(def.clone());
+        let over_row = |text: &str| self.bind(|context| expression_uses(context, text, Some(&whole)));
+        for (place, column) in def.columns.iter_mut().enumerate() {
+            let old = before.and_then(|before| before.columns.get(place));
+            if let Some(text) = column.default.as_mut().filter(|text| old.and_then(|old| old.default.as_ref()) != Some(*text))
+            {
+                *text = self.with_schemas(text, self.bind(|context| expression_uses(context, text, None)));
+            }
+            if let Some(generated) = &mut column.generated {
+                let old = old.and_then(|old| old.generated.as_ref()).map(|own| &own.expr);
+                if old != Some(&generated.expr) {
+                    generated.expr = self.with_schemas(&generated.expr, over_row(&generated.expr));
+                }
+            }
+        }
+        for constraint in &mut def.constraints {
+            let old = before.and_then(|before| before.constraints.iter().find(|own| own.oid == constraint.oid));
+            if let ConstraintKind::Check { expr, .. } = &mut constraint.kind {
+                if matches!(old.map(|old| &old.kind), Some(ConstraintKind::Check { expr: before, .. }) if before == expr) {
+                    continue;
+                }
+                *expr = self.with_schemas(expr, over_row(expr));
+            }
+        }
+        for index in &mut def.indexes {
+            if before.is_some_and(|before| before.indexes.iter().any(|own| own.oid == index.oid)) {
+                continue;
+            }
+            for text in index.keys.iter_mut().filter_map(|key| key.expr.as_mut()).chain(index.predicate.as_mut()) {
+                *text = self.with_schemas(text, over_row(text));
+            }
+        }
+    }
+
+    /// The same of a domain.
+    pub(super) fn say_schemas_of_domain(&self, domain: &mut DomainDef) {
+        if let Some(text) = &mut domain.default {
+            *text = self.with_schemas(text, self.bind(|context| expression_uses(context, text, None)));
+        }
+        let base = domain.base;
+        for check in &mut domain.checks {
+            let uses = self.bind(|context| crate::plan::domain_uses(context, &check.expr, base));
+            check.expr = self.with_schemas(&check.expr, uses);
+        }
+    }
+
     /// A query with every `*` written out, so that it keeps the columns that it has now.
     pub(super) fn without_stars(&self, query: &str) -> String {
         let Ok(uses) = self.bind(|context| query_uses(context, query)) else { return query.to_owned() };
@@ -456,7 +537,14 @@ fn uses_of(context: &BindContext<'_>, place: Place, text: &str, table: Option<&A
     match place {
         Place::View(_) | Place::MaterializedView(_) => query_uses(context, text),
         Place::Default(..) | Place::DomainDefault(_) => expression_uses(context, text, None),
-        Place::DomainCheck(..) => crate::plan::domain_uses(context, text),
+        Place::DomainCheck(oid, _) => {
+            let catalog = context.catalogs.database(context.database);
+            let base = catalog.and_then(|catalog| match &catalog.user_type(oid)?.kind {
+                TypeKind::Domain(domain) => Some(domain.base),
+                TypeKind::Enum(_) => None,
+            });
+            crate::plan::domain_uses(context, text, base.unwrap_or(crate::types::DataType::TEXT))
+        }
         _ => expression_uses(context, text, table),
     }
 }

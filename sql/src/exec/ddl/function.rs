@@ -57,7 +57,7 @@ impl Ddl<'_> {
         }
         let (function, owner, acl, comment): (Oid, Oid, Vec<AclItem>, Option<String>) = match &existing {
             Some(def) => (def.oid, def.owner, def.acl.clone(), def.comment.clone()),
-            None => (self.allocate_oid(), self.user(), Vec::new(), None),
+            None => (self.allocate_oid(), self.user(), self.default_acl('f', schema), None),
         };
         let def = FunctionDef {
             oid: function,
@@ -188,7 +188,7 @@ impl Ddl<'_> {
 
     /// A type of an argument or column, without its modifier, as PostgreSQL drops it.
     fn function_type(&self, ty: &ast::DataType) -> Result<DataType> {
-        let found = DataType::new(self.resolve_type(ty)?.oid);
+        let found = DataType::new(self.usable_type(ty)?.oid);
         if is_polymorphic(found.oid) {
             return Err(SqlError::unsupported("a polymorphic function in SQL"));
         }
@@ -208,7 +208,7 @@ impl Ddl<'_> {
             }
             _ => {}
         }
-        let found = DataType::new(self.resolve_type(ty)?.oid);
+        let found = DataType::new(self.usable_type(ty)?.oid);
         if is_polymorphic(found.oid) {
             return Err(SqlError::unsupported("a polymorphic function in SQL"));
         }
@@ -358,7 +358,7 @@ impl Ddl<'_> {
     }
 
     /// A function by the name that ALTER and COMMENT give: with its arguments as written as the last part.
-    fn function_named(&self, name: &ObjectName) -> Result<Arc<FunctionDef>> {
+    pub(super) fn function_named(&self, name: &ObjectName) -> Result<Arc<FunctionDef>> {
         let (last, front) = name.parts.split_last().ok_or_else(|| SqlError::internal("a function without a name"))?;
         let mut plain = ObjectName { parts: front.to_vec(), offset: name.offset };
         if !last.starts_with('(') {
@@ -382,7 +382,7 @@ impl Ddl<'_> {
         let mut changed = (*def).clone();
         match action {
             Action::Rename(to) => changed.name.clone_from(to),
-            Action::Owner(role) => changed.owner = self.role(role)?.oid,
+            Action::Owner(role) => return self.change_owner(Entry::Function(def), role),
             Action::Schema(schema) => changed.schema = self.schema_named(schema, name.offset)?,
             _ => return Err(SqlError::unsupported("this form of ALTER FUNCTION")),
         }

@@ -141,7 +141,7 @@ impl Ddl<'_> {
             predicate,
             constraint: 0,
             upsert: false,
-            options: Vec::new(),
+            options: super::storage::index_options(method, &create.with)?,
             comment: None,
         };
         self.refuse_managed_unique(&table, &index)?;

@@ -109,6 +109,7 @@ impl Ddl<'_> {
             acl: Vec::new(),
             comment: None,
             check_option: Default::default(),
+            security_barrier: None,
             base: None,
         };
         let schema = crate::system::schema_name(&*self.catalog()?, table.schema);

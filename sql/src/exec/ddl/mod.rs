@@ -7,6 +7,7 @@
 
 mod alter;
 mod ami;
+mod attribute;
 mod binding;
 mod column;
 mod comdb2;
@@ -27,6 +28,7 @@ mod relabel;
 mod role;
 mod schema;
 mod sequence;
+mod storage;
 mod trigger;
 mod truncate;
 mod types;
@@ -39,7 +41,10 @@ use sqlparser::ast;
 
 use super::backend::Backend;
 use super::hook::HookCx;
-use crate::catalog::{Catalog, CatalogChange, CatalogSet, Entry, EntryKey, Persistence, Relation, SchemaDef, TableDef};
+use crate::catalog::{
+    Access, Catalog, CatalogChange, CatalogSet, Entry, EntryKey, Guarded, Persistence, Privilege, Relation, Rights,
+    SchemaDef, TableDef,
+};
 use crate::catalog::{INFORMATION_SCHEMA, PG_CATALOG, TRIPLINE};
 use crate::change::{HookContext, QueryResult};
 use crate::error::{Result, Severity, Span, SqlError, SqlState};
@@ -110,8 +115,8 @@ impl Ddl<'_> {
             Statement::DropDatabase { name, if_exists, .. } => ddl.drop_database(name, *if_exists),
             Statement::AlterDatabase { name, action } => ddl.alter_database(name, action),
             Statement::CreateRole { name, options, user } => ddl.create_role(name, options, *user),
-            Statement::AlterRole { name, options, rename, set } => {
-                ddl.alter_role(name, options, rename.as_deref(), set.as_ref())
+            Statement::AlterRole { name, options, rename, set, database } => {
+                ddl.alter_role(name, options, rename.as_deref(), set.as_ref(), database.as_deref())
             }
             Statement::DropRole { names, if_exists } => ddl.drop_roles(names, *if_exists),
             Statement::Grant(grant) => ddl.grant(grant),
@@ -256,7 +261,7 @@ impl Ddl<'_> {
         self.change(CatalogChange::Put { database, entry })
     }
 
-    fn put_table(&self, def: TableDef) -> Result<Arc<TableDef>> {
+    fn put_table(&self, mut def: TableDef) -> Result<Arc<TableDef>> {
         if def.columns.len() > COLUMNS_MAX {
             return Err(SqlError::new(
                 SqlState::TOO_MANY_COLUMNS,
@@ -267,6 +272,7 @@ impl Ddl<'_> {
         if let Some(before) = before.as_ref().filter(|before| before.name != def.name) {
             self.keep_watched_name(before)?;
         }
+        self.say_schemas(&mut def, before.as_ref());
         let def = Arc::new(def);
         self.put(Entry::Table(def.clone()))?;
         if before.is_none() {
@@ -400,28 +406,10 @@ impl Ddl<'_> {
 
     /// Errors with 42501 unless the user owns the object or is a superuser.
     fn must_own(&self, owner: Oid, kind: &str, name: &str) -> Result<()> {
-        if self.backend.superuser.get() || owner == self.user() || self.member_of(owner) {
+        if self.may_act_for(owner) {
             return Ok(());
         }
         Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("must be owner of {kind} {name}")))
-    }
-
-    fn member_of(&self, role: Oid) -> bool {
-        let set = self.set();
-        let mut open = vec![self.user()];
-        let mut seen = Vec::new();
-        while let Some(next) = open.pop() {
-            if next == role {
-                return true;
-            }
-            if !seen.contains(&next) {
-                seen.push(next);
-                open.extend(
-                    set.shared.role(next).into_iter().flat_map(|def| def.member_of.iter().map(|(oid, _)| *oid)),
-                );
-            }
-        }
-        false
     }
 
     /// Schema and bare name for a new object. Errors: 3F000 if there is no schema to create in, 42501 for system ones.
@@ -462,16 +450,34 @@ impl Ddl<'_> {
     }
 
     fn may_create_in(&self, schema: Oid) -> Result<()> {
-        let catalog = self.catalog()?;
+        if Some(schema) == self.backend.temp_schema.get() { Ok(()) } else { self.may_create_as(self.user(), schema) }
+    }
+
+    /// Errors with 42501 unless a role may create objects in a schema.
+    fn may_create_as(&self, role: Oid, schema: Oid) -> Result<()> {
+        let (catalog, set) = (self.catalog()?, self.set());
         let Some(def) = catalog.schema(schema) else { return Ok(()) };
-        let granted = def.acl.iter().any(|item| {
-            (item.grantee == 0 || self.member_of(item.grantee))
-                && item.privileges.iter().any(|(privilege, _)| *privilege == crate::catalog::Privilege::Create)
-        });
-        if granted || self.member_of(def.owner) || Some(schema) == self.backend.temp_schema.get() {
+        let wanted = Rights::of(&[Privilege::Create]);
+        let entry = Entry::Schema(def.clone());
+        let Some((kind, owner, list)) = entry.guard() else { return Ok(()) };
+        if Access::new(&set.shared, kind, owner, list).held(role, wanted) == wanted {
             return Ok(());
         }
-        Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for schema {}", def.name)))
+        Err(super::privilege::denied("schema", &def.name))
+    }
+
+    /// Errors with 42501 unless a role has a privilege on this database.
+    fn may_in_database(&self, role: Oid, privilege: Privilege) -> Result<()> {
+        let (set, wanted) = (self.set(), Rights::of(&[privilege]));
+        let Some(def) = set.shared.database(self.backend.database) else { return Ok(()) };
+        if Access::new(&set.shared, Guarded::Database, def.owner, &def.acl).held(role, wanted) == wanted {
+            return Ok(());
+        }
+        if privilege == Privilege::Temporary {
+            let text = format!("permission denied to create temporary tables in database \"{}\"", def.name);
+            return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, text));
+        }
+        Err(super::privilege::denied("database", &def.name))
     }
 
     /// The schema of the session's temporary tables, made at first use.
@@ -481,6 +487,7 @@ impl Ddl<'_> {
                 return Ok(oid);
             }
         }
+        self.may_in_database(self.user(), Privilege::Temporary)?;
         let oid = self.allocate_oid();
         let name = format!("pg_temp_{}", self.backend.pid);
         // It goes with the session, whoever the user is by then.

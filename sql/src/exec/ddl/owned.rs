@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Ddl;
-use crate::catalog::{AclItem, BOOTSTRAP_ROLE, Column, Entry, EntryKey, TableDef, TableShape, TypeKind};
+use crate::catalog::{Access, AclItem, BOOTSTRAP_ROLE, Entry, EntryKey, Privilege, TableDef, TableShape, TypeKind};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::ObjectName;
 use crate::types::Oid;
@@ -17,51 +17,13 @@ impl Ddl<'_> {
         if !self.may_act_for(to) {
             return Err(denied("reassign"));
         }
-        let catalog = self.catalog()?;
-        let mine = |owner: Oid| roles.contains(&owner);
-        for def in catalog.schemas().filter(|def| mine(def.owner)) {
-            let mut changed = (**def).clone();
-            hand_over(&mut changed.acl, changed.owner, to);
-            changed.owner = to;
-            self.put(Entry::Schema(Arc::new(changed)))?;
-        }
-        for def in catalog.tables().filter(|def| mine(def.owner)) {
-            let mut changed = (**def).clone();
-            hand_over(&mut changed.acl, changed.owner, to);
-            hand_over_columns(&mut changed.columns, changed.owner, to);
-            changed.owner = to;
-            self.put_table(changed)?;
-        }
-        for def in catalog.views().filter(|def| mine(def.owner)) {
-            let mut changed = (**def).clone();
-            hand_over(&mut changed.acl, changed.owner, to);
-            hand_over_columns(&mut changed.columns, changed.owner, to);
-            changed.owner = to;
-            self.put(Entry::View(Arc::new(changed)))?;
-        }
-        for def in catalog.sequences().filter(|def| mine(def.owner)) {
-            let mut changed = (**def).clone();
-            hand_over(&mut changed.acl, changed.owner, to);
-            changed.owner = to;
-            self.put(Entry::Sequence(Arc::new(changed)))?;
-        }
-        for def in catalog.functions().filter(|def| mine(def.owner)) {
-            let mut changed = (**def).clone();
-            hand_over(&mut changed.acl, changed.owner, to);
-            changed.owner = to;
-            self.put(Entry::Function(Arc::new(changed)))?;
-        }
-        for def in catalog.types().filter(|def| mine(def.owner)) {
-            let mut changed = (**def).clone();
-            hand_over(&mut changed.acl, changed.owner, to);
-            changed.owner = to;
-            self.put(Entry::Type(Arc::new(changed)))?;
-        }
         // Databases are shared: all of them change hands.
-        for def in self.set().shared.databases().filter(|def| mine(def.owner)) {
-            let mut changed = (**def).clone();
-            changed.owner = to;
-            self.put(Entry::Database(Arc::new(changed)))?;
+        let databases = self.set().shared.databases().cloned().map(Entry::Database).collect::<Vec<_>>();
+        for mut entry in self.catalog()?.owned().chain(databases) {
+            if entry.guard().is_some_and(|(_, owner, _)| roles.contains(&owner)) {
+                entry.give_to(to);
+                self.put(entry)?;
+            }
         }
         Ok("REASSIGN OWNED".to_owned())
     }
@@ -146,9 +108,51 @@ impl Ddl<'_> {
         Ok(roles)
     }
 
-    /// Whether the user is a superuser, or a member of the role.
+    /// Whether the user has the rights of a role.
     pub(super) fn may_act_for(&self, role: Oid) -> bool {
-        self.backend.superuser.get() || crate::exec::privilege::is_member(&self.set(), self.user(), role)
+        self.backend.superuser.get() || self.set().shared.has_rights_of(self.user(), role)
+    }
+
+    /// ALTER … OWNER TO of what the user owns: grants of the old owner become the new one's. Errors: 42704, 42501 for one who
+    /// is no superuser and could not have made it as the new owner.
+    pub(super) fn change_owner(&self, mut entry: Entry, role: &str) -> Result<()> {
+        let to = self.role(role)?;
+        let Some((_, from, _)) = entry.guard().filter(|(_, owner, _)| *owner != to.oid) else { return Ok(()) };
+        let (what, name) = entry.described();
+        self.must_own(from, what, name)?;
+        let denied = |text: String| Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, text));
+        if !self.backend.superuser.get() {
+            let set = self.set();
+            if !set.shared.is_member(self.user(), to.oid) {
+                return denied(format!("must be member of role \"{}\"", to.name));
+            }
+            let schema = match &entry {
+                Entry::Table(def) => def.schema,
+                Entry::View(def) => def.schema,
+                Entry::Sequence(def) => def.schema,
+                Entry::Function(def) => def.schema,
+                Entry::Type(def) => def.schema,
+                Entry::Database(_) if !set.shared.role(self.user()).is_some_and(|own| own.create_db) => {
+                    return denied("permission denied to change owner of database".to_owned());
+                }
+                Entry::Schema(_) => {
+                    self.may_in_database(to.oid, Privilege::Create)?;
+                    0
+                }
+                _ => 0,
+            };
+            self.may_create_as(to.oid, schema)?;
+        }
+        if let Entry::Table(table) = &entry {
+            // The sequences of its columns go with it.
+            for def in self.catalog()?.sequences().filter(|def| def.owned_by.is_some_and(|(of, _)| of == table.id)) {
+                let mut sequence = Entry::Sequence(def.clone());
+                sequence.give_to(to.oid);
+                self.put(sequence)?;
+            }
+        }
+        entry.give_to(to.oid);
+        self.put(entry)
     }
 
     fn name_of(&self, relation: &crate::catalog::Relation) -> Result<ObjectName> {
@@ -165,36 +169,30 @@ impl Ddl<'_> {
 
     /// Takes from roles what they were granted in this database, and what they were to be granted.
     fn revoke_all(&self, roles: &[Oid]) -> Result<()> {
-        let catalog = self.catalog()?;
-        let theirs = |acl: &[AclItem]| acl.iter().any(|item| roles.contains(&item.grantee));
-        let any = |columns: &[Column]| columns.iter().any(|column| theirs(&column.acl));
+        let theirs = |item: &AclItem| roles.contains(&item.grantee) || roles.contains(&item.grantor);
+        let set = self.set();
+        let own = set.shared.database(self.backend.database).cloned().map(Entry::Database);
+        for mut entry in self.catalog()?.owned().chain(own).filter(|entry| entry.any_item(theirs)) {
+            entry.change_lists(|(kind, owner, list)| {
+                if roles.contains(&owner) || !list.iter().any(theirs) {
+                    return Ok(());
+                }
+                let before = list.clone();
+                let mut access = Access::new(&set.shared, kind, owner, &before);
+                for item in before.iter().filter(|item| roles.contains(&item.grantee)) {
+                    access.revoke(item.grantor, item.grantee, kind.all(), false, true)?;
+                }
+                *list = access.into_list();
+                Ok(())
+            })?;
+            self.put(entry)?;
+        }
+        let listed = |acl: &[AclItem]| acl.iter().any(theirs);
         let strip = |acl: &mut Vec<AclItem>, owner: Oid| {
             acl.retain(|item| item.grantee == owner || !roles.contains(&item.grantee));
         };
-        for def in catalog.tables().filter(|def| theirs(&def.acl) || any(&def.columns)) {
-            let mut changed = (**def).clone();
-            strip(&mut changed.acl, def.owner);
-            changed.columns.iter_mut().for_each(|column| strip(&mut column.acl, 0));
-            self.put_table(changed)?;
-        }
-        for def in catalog.views().filter(|def| theirs(&def.acl) || any(&def.columns)) {
-            let mut changed = (**def).clone();
-            strip(&mut changed.acl, def.owner);
-            changed.columns.iter_mut().for_each(|column| strip(&mut column.acl, 0));
-            self.put(Entry::View(Arc::new(changed)))?;
-        }
-        for def in catalog.sequences().filter(|def| theirs(&def.acl)) {
-            let mut changed = (**def).clone();
-            strip(&mut changed.acl, def.owner);
-            self.put(Entry::Sequence(Arc::new(changed)))?;
-        }
-        for def in catalog.schemas().filter(|def| theirs(&def.acl)) {
-            let mut changed = (**def).clone();
-            strip(&mut changed.acl, def.owner);
-            self.put(Entry::Schema(Arc::new(changed)))?;
-        }
         if let Some(def) = self.set().shared.database(self.backend.database)
-            && def.default_acls.iter().any(|one| roles.contains(&one.role) || theirs(&one.acl))
+            && def.default_acls.iter().any(|one| roles.contains(&one.role) || listed(&one.acl))
         {
             let mut changed = (**def).clone();
             changed.default_acls.retain(|one| !roles.contains(&one.role));
@@ -207,36 +205,4 @@ impl Ddl<'_> {
 
 fn denied(what: &str) -> SqlError {
     SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied to {what} objects"))
-}
-
-/// What an owner gave or had is the new owner's.
-fn hand_over(acl: &mut Vec<AclItem>, from: Oid, to: Oid) {
-    for item in acl.iter_mut() {
-        if item.grantor == from {
-            item.grantor = to;
-        }
-        if item.grantee == from {
-            item.grantee = to;
-        }
-    }
-    // The new owner may have been granted something before.
-    let mut merged: Vec<AclItem> = Vec::with_capacity(acl.len());
-    for item in acl.drain(..) {
-        match merged.iter_mut().find(|own| own.grantee == item.grantee && own.grantor == item.grantor) {
-            Some(own) => {
-                for (privilege, option) in item.privileges {
-                    match own.privileges.iter_mut().find(|(known, _)| *known == privilege) {
-                        Some((_, known)) => *known |= option,
-                        None => own.privileges.push((privilege, option)),
-                    }
-                }
-            }
-            None => merged.push(item),
-        }
-    }
-    *acl = merged;
-}
-
-fn hand_over_columns(columns: &mut [Column], from: Oid, to: Oid) {
-    columns.iter_mut().for_each(|column| hand_over(&mut column.acl, from, to));
 }

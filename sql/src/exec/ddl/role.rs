@@ -156,6 +156,7 @@ impl Ddl<'_> {
         options: &[RoleOption],
         rename: Option<&str>,
         set: Option<&SettingChange>,
+        database: Option<&str>,
     ) -> Result<String> {
         let def = self.role(name)?;
         let only_password = options.iter().all(|option| matches!(option, RoleOption::Password(_)));
@@ -173,8 +174,20 @@ impl Ddl<'_> {
             to.clone_into(&mut changed.name);
         }
         if let Some(change) = set {
-            changed.settings.retain(|(key, _)| *key != change.name);
-            changed.settings.extend(change.value.clone().map(|value| (change.name.clone(), value)));
+            let all = change.value.is_none() && change.name == "all";
+            match database {
+                None => {
+                    changed.settings.retain(|(key, _)| !all && *key != change.name);
+                    changed.settings.extend(change.value.clone().map(|value| (change.name.clone(), value)));
+                }
+                Some(database) => {
+                    let found = self.set().shared.database_by_name(database).map(|def| def.oid);
+                    let oid = found.ok_or_else(|| super::schema::missing_database(database))?;
+                    changed.database_settings.retain(|(of, key, _)| *of != oid || !all && *key != change.name);
+                    let kept = change.value.clone().map(|value| (oid, change.name.clone(), value));
+                    changed.database_settings.extend(kept);
+                }
+            }
         }
         self.put(Entry::Role(Arc::new(changed)))?;
         Ok("ALTER ROLE".to_owned())
@@ -242,44 +255,26 @@ impl Ddl<'_> {
                 format!("privileges for default privileges on new {what} belonging to role {of}")
             }
         }));
-        for catalog in set.databases() {
-            lines.extend(
-                catalog.schemas().filter(|def| def.owner == role).map(|def| format!("owner of schema {}", def.name)),
-            );
-            lines.extend(
-                catalog.tables().filter(|def| def.owner == role).map(|def| format!("owner of table {}", def.name)),
-            );
-            lines.extend(
-                catalog.views().filter(|def| def.owner == role).map(|def| format!("owner of view {}", def.name)),
-            );
-            let loose = catalog.sequences().filter(|def| def.owner == role && def.owned_by.is_none());
-            lines.extend(loose.map(|def| format!("owner of sequence {}", def.name)));
-            let functions = catalog.functions().filter(|def| def.owner == role);
-            lines.extend(functions.map(|def| format!("owner of function {}", super::function::signature(def))));
-            lines.extend(
-                catalog.types().filter(|def| def.owner == role).map(|def| format!("owner of type {}", def.name)),
-            );
-            let given = |acl: &[AclItem]| acl.iter().any(|item| item.grantee == role);
-            let granted = catalog.tables().filter(|def| given(&def.acl));
-            lines.extend(granted.map(|def| format!("privileges for table {}", def.name)));
-            for def in catalog.tables().filter(|def| def.owner != role) {
-                let columns = def.live_columns().filter(|(_, column)| given(&column.acl));
-                lines.extend(
-                    columns.map(|(_, column)| format!("privileges for column {} of table {}", column.name, def.name)),
-                );
+        let item = |item: &AclItem| item.grantee == role || item.grantor == role;
+        let databases = set.shared.databases().cloned().map(Entry::Database);
+        for entry in set.databases().flat_map(|catalog| catalog.owned()).chain(databases) {
+            let Some((_, owner, list)) = entry.guard() else { continue };
+            let (what, name) = entry.described();
+            let name: String = match &entry {
+                Entry::Function(def) => super::function::signature(def),
+                _ => name.to_owned(),
+            };
+            let owned = matches!(&entry, Entry::Sequence(def) if def.owned_by.is_some());
+            if owner == role && !owned && !matches!(entry, Entry::Database(_)) {
+                lines.push(format!("owner of {what} {name}"));
             }
-            for def in catalog.views().filter(|def| def.owner != role) {
-                let columns = def.columns.iter().filter(|column| given(&column.acl));
-                lines.extend(
-                    columns.map(|column| format!("privileges for column {} of view {}", column.name, def.name)),
-                );
+            if owner != role && list.iter().any(item) {
+                lines.push(format!("privileges for {what} {name}"));
             }
-            let views = catalog.views().filter(|def| given(&def.acl));
-            lines.extend(views.map(|def| format!("privileges for view {}", def.name)));
-            let sequences = catalog.sequences().filter(|def| given(&def.acl));
-            lines.extend(sequences.map(|def| format!("privileges for sequence {}", def.name)));
-            let schemas = catalog.schemas().filter(|def| given(&def.acl));
-            lines.extend(schemas.map(|def| format!("privileges for schema {}", def.name)));
+            let columns = entry.columns().iter().filter(|column| !column.dropped && column.acl.iter().any(item));
+            if owner != role {
+                lines.extend(columns.map(|column| format!("privileges for column {} of {what} {name}", column.name)));
+            }
         }
         lines
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::{Ddl, bare};
-use crate::catalog::{CatalogChange, DatabaseDef, Entry, EntryKey, PUBLIC, Relation, SchemaDef};
+use crate::catalog::{CatalogChange, DatabaseDef, Entry, EntryKey, PUBLIC, Privilege, Relation, SchemaDef};
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{AlterDatabaseAction, AlterObjectAction, ObjectName, fold};
 
@@ -31,6 +31,12 @@ impl Ddl<'_> {
                 return Ok("CREATE SCHEMA".to_owned());
             }
             return Err(SqlError::new(SqlState::DUPLICATE_SCHEMA, format!("schema \"{own_name}\" already exists")));
+        }
+        self.may_in_database(self.user(), Privilege::Create)?;
+        if !self.set().shared.is_member(self.user(), owner) && !self.backend.superuser.get() {
+            let name = self.set().shared.role(owner).map(|def| def.name.clone()).unwrap_or_default();
+            let text = format!("must be member of role \"{name}\"");
+            return Err(SqlError::new(SqlState::INSUFFICIENT_PRIVILEGE, text));
         }
         let acl = if owner == self.user() { self.default_acl('n', 0) } else { Vec::new() };
         let def = SchemaDef { oid: self.allocate_oid(), name: own_name, owner, acl, comment: None };
@@ -73,10 +79,12 @@ impl Ddl<'_> {
             allow_connections: true,
             settings: Vec::new(),
             default_acls: Vec::new(),
+            acl: Vec::new(),
             comment: None,
         };
         self.put(Entry::Database(Arc::new(def)))?;
-        let public = SchemaDef { oid: PUBLIC, name: "public".to_owned(), owner, acl: Vec::new(), comment: None };
+        let comment = Some("standard public schema".to_owned());
+        let public = SchemaDef { oid: PUBLIC, name: "public".to_owned(), owner, acl: Vec::new(), comment };
         self.change(CatalogChange::Put { database: oid, entry: Entry::Schema(Arc::new(public)) })?;
         Ok("CREATE DATABASE".to_owned())
     }
@@ -128,7 +136,10 @@ impl Ddl<'_> {
                 }
                 changed.name.clone_from(to);
             }
-            AlterDatabaseAction::Owner(role) => changed.owner = self.role(role)?.oid,
+            AlterDatabaseAction::Owner(role) => {
+                self.change_owner(Entry::Database(def), role)?;
+                return Ok("ALTER DATABASE".to_owned());
+            }
             AlterDatabaseAction::Set(change) => {
                 changed.settings.retain(|(key, _)| *key != change.name);
                 changed.settings.extend(change.value.clone().map(|value| (change.name.clone(), value)));
@@ -158,7 +169,10 @@ impl Ddl<'_> {
                 let mut changed = (*def).clone();
                 match action {
                     AlterObjectAction::Rename(to) => changed.name.clone_from(to),
-                    AlterObjectAction::Owner(role) => changed.owner = self.role(role)?.oid,
+                    AlterObjectAction::Owner(role) => {
+                        self.change_owner(Entry::Schema(def), role)?;
+                        return Ok(tag);
+                    }
                     _ => return Err(SqlError::unsupported("this form of ALTER SCHEMA")),
                 }
                 self.follow(|| self.put(Entry::Schema(Arc::new(changed))))?;
@@ -214,7 +228,7 @@ impl Ddl<'_> {
         if !crate::system::EXTENSIONS.iter().any(|(known, ..)| *known == name) {
             return Err(SqlError::unsupported(format!("extension \"{name}\"")));
         }
-        if name == "plpgsql" && !if_not_exists {
+        if (name == "plpgsql" || name == "tripline") && !if_not_exists {
             return Err(SqlError::new(SqlState::DUPLICATE_OBJECT, format!("extension \"{name}\" already exists")));
         }
         Ok("CREATE EXTENSION".to_owned())
@@ -231,6 +245,6 @@ impl Ddl<'_> {
     }
 }
 
-fn missing_database(name: &str) -> SqlError {
+pub(super) fn missing_database(name: &str) -> SqlError {
     SqlError::new(SqlState::INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist"))
 }

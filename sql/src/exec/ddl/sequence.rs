@@ -241,28 +241,31 @@ impl Ddl<'_> {
         match action {
             AlterObjectAction::Rename(to) => self.rename_relation(name, to, tag),
             AlterObjectAction::Owner(role) => {
-                let owner = self.role(role)?.oid;
-                match self.relation(name)? {
-                    Relation::Table(def) => {
-                        self.must_own(def.owner, "table", &def.name)?;
-                        let mut changed = (*def).clone();
-                        changed.owner = owner;
-                        self.put_table(changed)?;
-                    }
-                    Relation::View(def) => {
-                        self.must_own(def.owner, "view", &def.name)?;
-                        let mut changed = (*def).clone();
-                        changed.owner = owner;
-                        self.put(Entry::View(Arc::new(changed)))?;
-                    }
+                let entry = match self.relation(name)? {
+                    Relation::Table(def) => Entry::Table(def),
+                    Relation::View(def) => Entry::View(def),
                     Relation::Sequence(def) => {
-                        self.must_own(def.owner, "sequence", &def.name)?;
-                        let mut changed = (*def).clone();
-                        changed.owner = owner;
-                        self.put(Entry::Sequence(Arc::new(changed)))?;
+                        let table = def.owned_by.and_then(|(table, _)| self.catalog().ok()?.table(table).cloned());
+                        if let Some(table) = table.filter(|_| self.role(role).is_ok_and(|to| to.oid != def.owner)) {
+                            let text = format!("cannot change owner of sequence \"{}\"", def.name);
+                            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text).detail(format!(
+                                "Sequence \"{}\" is linked to table \"{}\".",
+                                def.name, table.name
+                            )));
+                        }
+                        Entry::Sequence(def)
                     }
-                    Relation::Index(..) => {}
-                }
+                    Relation::Index(def, place) => {
+                        let name = &def.indexes[place].name;
+                        let text = format!("cannot change owner of index \"{name}\"");
+                        self.backend.notice(
+                            SqlError::notice(crate::error::Severity::Warning, SqlState::WRONG_OBJECT_TYPE, text)
+                                .hint("Change the ownership of the index's table, instead."),
+                        );
+                        return Ok(tag.to_owned());
+                    }
+                };
+                self.change_owner(entry, role)?;
                 Ok(tag.to_owned())
             }
             AlterObjectAction::Schema(to) => {
@@ -286,11 +289,36 @@ impl Ddl<'_> {
                 Ok(tag.to_owned())
             }
             AlterObjectAction::SetOptions(options) => {
-                if let Relation::View(def) = self.relation(name)? {
-                    self.alter_view_options(&def, options)?;
+                match self.relation(name)? {
+                    Relation::View(def) => self.alter_view_options(&def, options)?,
+                    _ => {
+                        let options = options.iter().map(|(name, value)| (name.to_lowercase(), Some(value.clone())));
+                        self.alter_storage(name, &options.collect::<Vec<_>>())?;
+                    }
                 }
                 Ok(tag.to_owned())
             }
+            AlterObjectAction::ColumnDefault(column, default) => {
+                match self.relation(name)? {
+                    Relation::View(def) => self.alter_view_default(&def, column, default.as_deref())?,
+                    _ => {
+                        let text = format!("\"{}\" is not a view", super::bare(name));
+                        return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, text));
+                    }
+                }
+                Ok(tag.to_owned())
+            }
+            AlterObjectAction::ResetOptions(names) => {
+                match self.relation(name)? {
+                    Relation::View(def) => self.reset_view_options(&def, names)?,
+                    _ => {
+                        let options: Vec<_> = names.iter().map(|name| (name.to_lowercase(), None)).collect();
+                        self.alter_storage(name, &options)?;
+                    }
+                }
+                Ok(tag.to_owned())
+            }
+            AlterObjectAction::Attributes(_) => Err(SqlError::unsupported(format!("this form of {tag}"))),
             AlterObjectAction::RenameColumn(..) => Err(SqlError::unsupported(format!("{tag} RENAME COLUMN"))),
             AlterObjectAction::Constraint(..) => Err(SqlError::unsupported(format!("{tag} ALTER CONSTRAINT"))),
         }

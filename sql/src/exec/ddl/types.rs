@@ -76,12 +76,15 @@ impl Ddl<'_> {
             name: own,
             owner: self.user(),
             kind: TypeKind::Enum(def),
-            acl: Vec::new(),
+            acl: self.default_acl('T', schema),
             comment: None,
         })
     }
 
-    pub(super) fn put_type(&self, def: TypeDef) -> Result<()> {
+    pub(super) fn put_type(&self, mut def: TypeDef) -> Result<()> {
+        if let TypeKind::Domain(domain) = &mut def.kind {
+            self.say_schemas_of_domain(domain);
+        }
         self.put(Entry::Type(Arc::new(def)))
     }
 
@@ -96,6 +99,7 @@ impl Ddl<'_> {
         }
         let mut table = self.empty_table(schema, own, Persistence::Permanent);
         table.shape = TableShape::Composite;
+        table.acl = self.default_acl('T', schema);
         table.hidden = true;
         for attribute in attributes {
             let name = fold(&attribute.name);
@@ -105,7 +109,7 @@ impl Ddl<'_> {
                     format!("column \"{name}\" specified more than once"),
                 ));
             }
-            let (ty, domain) = self.below_domain(self.resolve_type(&attribute.data_type)?)?;
+            let (ty, domain) = self.below_domain(self.usable_type(&attribute.data_type)?)?;
             let output = crate::plan::OutputColumn { name: name.clone(), ty, origin: (0, 0) };
             let mut column = super::create::plain_column(name, &output);
             (column.ty, column.domain) = (ty, domain);
@@ -127,7 +131,7 @@ impl Ddl<'_> {
 
     pub(super) fn create_domain(&self, create: &ast::CreateDomain) -> Result<String> {
         let (schema, own) = self.type_place(&object_name(&create.name))?;
-        let written = self.resolve_type(&create.data_type)?;
+        let written = self.usable_type(&create.data_type)?;
         let pseudo = crate::types::type_info(written.oid).is_some_and(|info| info.kind == b'p');
         if pseudo {
             let name = type_text(&*self.catalog()?, &self.searched(), written);
@@ -161,7 +165,7 @@ impl Ddl<'_> {
             name: own,
             owner: self.user(),
             kind: TypeKind::Domain(domain),
-            acl: Vec::new(),
+            acl: self.default_acl('T', schema),
             comment: None,
         })?;
         Ok("CREATE DOMAIN".to_owned())
@@ -195,7 +199,7 @@ impl Ddl<'_> {
     }
 
     /// The enum or domain of this name.
-    fn find_type(&self, name: &ObjectName) -> Result<Option<Arc<TypeDef>>> {
+    pub(super) fn find_type(&self, name: &ObjectName) -> Result<Option<Arc<TypeDef>>> {
         let catalog = self.catalog()?;
         Ok(match name.parts.as_slice() {
             [own] => self.searched().into_iter().find_map(|schema| catalog.type_by_name(schema, own)).cloned(),
@@ -207,7 +211,7 @@ impl Ddl<'_> {
         })
     }
 
-    fn missing_type(name: &ObjectName) -> SqlError {
+    pub(super) fn missing_type(name: &ObjectName) -> SqlError {
         SqlError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{}\" does not exist", name.parts.join(".")))
     }
 
@@ -342,10 +346,13 @@ impl Ddl<'_> {
         if domain && !is_domain(def.oid) {
             return Err(not_a_domain(&def.name));
         }
+        if matches!(action, AlterObjectAction::Attributes(_)) {
+            return Err(super::missing_relation(name));
+        }
         let mut changed = (*def).clone();
         match action {
             AlterObjectAction::Rename(to) => changed.name.clone_from(to),
-            AlterObjectAction::Owner(role) => changed.owner = self.role(role)?.oid,
+            AlterObjectAction::Owner(role) => return self.change_owner(Entry::Type(def), role),
             AlterObjectAction::Schema(to) => changed.schema = self.schema_named(to, name.offset)?,
             _ => return Err(SqlError::unsupported("this form of ALTER TYPE")),
         }
@@ -358,6 +365,11 @@ impl Ddl<'_> {
     }
 
     fn alter_composite(&self, table: &Arc<TableDef>, action: &AlterObjectAction) -> Result<()> {
+        if let AlterObjectAction::Attributes(actions) = action
+            && table.is_composite()
+        {
+            return self.alter_attributes(table, actions);
+        }
         if !table.is_composite() {
             return Err(SqlError::new(SqlState::WRONG_OBJECT_TYPE, format!("{} is a table's row type", table.name))
                 .hint("Use ALTER TABLE instead."));
@@ -366,7 +378,7 @@ impl Ddl<'_> {
         let mut changed = (**table).clone();
         match action {
             AlterObjectAction::Rename(to) => changed.name.clone_from(to),
-            AlterObjectAction::Owner(role) => changed.owner = self.role(role)?.oid,
+            AlterObjectAction::Owner(role) => return self.change_owner(Entry::Table(table.clone()), role),
             AlterObjectAction::Schema(to) => changed.schema = self.schema_named(to, 0)?,
             _ => return Err(SqlError::unsupported("this form of ALTER TYPE")),
         }

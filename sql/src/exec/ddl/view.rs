@@ -98,6 +98,7 @@ impl Ddl<'_> {
             },
             comment: existing.as_ref().and_then(|old| old.comment.clone()),
             check_option: CheckOption::None,
+            security_barrier: None,
             base: None,
         };
         if let ast::CreateTableOptions::With(options) = &create.options {
@@ -118,6 +119,7 @@ impl Ddl<'_> {
         if let Some(old) = &existing {
             for (column, old) in def.columns.iter_mut().zip(&old.columns) {
                 column.acl.clone_from(&old.acl);
+                column.default.clone_from(&old.default);
             }
         }
         self.set_base(&mut def)?;
@@ -146,6 +148,37 @@ impl Ddl<'_> {
     }
 
     /// ALTER VIEW … SET and RESET of options. Errors: 42501, 22023, 0A000.
+    /// ALTER VIEW … ALTER COLUMN … SET and DROP DEFAULT: what rows that are inserted through the view get. Errors: 42703,
+    /// those of the expression.
+    pub(super) fn alter_view_default(&self, def: &ViewDef, column: &str, default: Option<&ast::Expr>) -> Result<()> {
+        self.must_own(def.owner, "view", &def.name)?;
+        let mut changed = def.clone();
+        let own = changed.columns.iter_mut().find(|own| own.name == column).ok_or_else(|| {
+            let text = format!("column \"{column}\" of relation \"{}\" does not exist", def.name);
+            SqlError::new(SqlState::UNDEFINED_COLUMN, text)
+        })?;
+        own.default = default.and_then(|expr| self.default_text(expr));
+        if let Some(text) = &own.default {
+            let ty = own.ty;
+            self.bind(|context| crate::plan::bind_default(context, text, column, ty))?;
+        }
+        self.put(Entry::View(Arc::new(changed)))
+    }
+
+    /// ALTER VIEW … RESET (…).
+    pub(super) fn reset_view_options(&self, def: &ViewDef, names: &[String]) -> Result<()> {
+        self.must_own(def.owner, "view", &def.name)?;
+        let mut changed = def.clone();
+        for name in names {
+            match name.to_lowercase().as_str() {
+                "check_option" => changed.check_option = CheckOption::None,
+                "security_barrier" => changed.security_barrier = None,
+                _ => {}
+            }
+        }
+        self.put(Entry::View(Arc::new(changed)))
+    }
+
     pub(super) fn alter_view_options(&self, def: &ViewDef, options: &[(String, String)]) -> Result<()> {
         self.must_own(def.owner, "view", &def.name)?;
         let mut changed = def.clone();
@@ -174,7 +207,11 @@ fn set_option(def: &mut ViewDef, name: &str, value: &str) -> Result<()> {
         }
         "security_barrier" | "security_invoker" => match crate::exec::parse_bool(value) {
             // Conditions of a view are never run after those of a query that could tell what they hide: none is leaky.
-            Some(on) if name == "security_barrier" || !on => Ok(()),
+            Some(on) if name == "security_barrier" => {
+                def.security_barrier = Some(on);
+                Ok(())
+            }
+            Some(false) => Ok(()),
             Some(_) => Err(SqlError::unsupported("security_invoker")),
             None => Err(invalid(format!("invalid value for boolean option \"{name}\": {value}"))),
         },

@@ -10,7 +10,7 @@ use super::roles::{alter_role, create_role, grant};
 use super::session::{setting, setting_name};
 use crate::error::{Result, Span, SqlError};
 use crate::parse::{
-    AlterDatabaseAction, AlterObjectAction, AlterSequenceAction, ColumnAction, DomainAction, ObjectName,
+    AlterDatabaseAction, AlterObjectAction, AlterSequenceAction, AttributeAction, ColumnAction, DomainAction, ObjectName,
     SequenceOption, Statement,
 };
 use crate::types::oid;
@@ -487,6 +487,32 @@ fn object_action(c: &mut Cursor) -> Result<Option<AlterObjectAction>> {
     }))
 }
 
+/// One ALTER TYPE … {ADD | DROP | ALTER | RENAME} ATTRIBUTE.
+fn attribute_action(c: &mut Cursor) -> Result<AttributeAction> {
+    let action = if c.words(&["add", "attribute"]) {
+        AttributeAction::Add(c.ident()?, c.data_type()?)
+    } else if c.words(&["drop", "attribute"]) {
+        let if_exists = c.words(&["if", "exists"]);
+        AttributeAction::Drop { name: c.ident()?, if_exists }
+    } else if c.words(&["rename", "attribute"]) {
+        let from = c.ident()?;
+        c.expect(&["to"])?;
+        AttributeAction::Rename(from, c.ident()?)
+    } else {
+        c.expect(&["alter", "attribute"])?;
+        let name = c.ident()?;
+        c.words(&["set", "data"]);
+        c.expect(&["type"])?;
+        AttributeAction::Type(name, c.data_type()?)
+    };
+    if c.word("collate") {
+        c.name()?;
+    }
+    // Tables of such a type (OF) do not exist, so nothing cascades.
+    let _ = c.word("cascade") || c.word("restrict");
+    Ok(action)
+}
+
 /// A role's name; CURRENT_USER and its kin stay as these words.
 pub(super) fn role(c: &mut Cursor) -> Result<String> {
     c.ident()
@@ -542,6 +568,22 @@ fn alter_object(c: &mut Cursor, kind: &str) -> Result<Option<Statement>> {
         let action = AlterObjectAction::RenameColumn(from, c.ident()?);
         return Ok(Some(Statement::AlterObject { kind, name, if_exists, action }));
     }
+    if kind == "VIEW" && c.word("alter") {
+        c.word("column");
+        let column = c.ident()?;
+        let default = if c.words(&["drop", "default"]) {
+            None
+        } else {
+            c.expect(&["set", "default"])?;
+            Some(Box::new(c.expr()?))
+        };
+        let action = AlterObjectAction::ColumnDefault(column, default);
+        return Ok(Some(Statement::AlterObject { kind, name, if_exists, action }));
+    }
+    if kind == "TYPE" && c.is_word(1, "attribute") {
+        let action = AlterObjectAction::Attributes(c.list(attribute_action)?);
+        return Ok(Some(Statement::AlterObject { kind, name, if_exists, action }));
+    }
     // The library reads a table's renaming and owner as actions among others.
     let leave = kind == "TABLE" && !(c.is_word(0, "set") && c.is_word(1, "schema"));
     if !leave && let Some(action) = object_action(c)? {
@@ -571,6 +613,14 @@ fn alter_object(c: &mut Cursor, kind: &str) -> Result<Option<Statement>> {
                 action: AlterObjectAction::SetOptions(list),
             }));
         }
+    }
+    if matches!(kind.as_str(), "TABLE" | "INDEX" | "VIEW" | "MATERIALIZED VIEW")
+        && c.is_word(0, "reset")
+        && matches!(c.parser.peek_nth_token_ref(1).token, Token::LParen)
+    {
+        c.parser.advance_token();
+        let action = AlterObjectAction::ResetOptions(c.parens(|c| Ok(c.name()?.parts.join(".")))?);
+        return Ok(Some(Statement::AlterObject { kind, name, if_exists, action }));
     }
     if kind == "DOMAIN" {
         return domain_action(c).map(|action| Some(Statement::AlterDomain { name, action: Box::new(action) }));
@@ -775,7 +825,7 @@ fn alter_database(c: &mut Cursor) -> Result<Statement> {
 }
 
 /// The arguments of a function as they were written, with their parentheses: they stand as the last part of its name.
-fn parens_text(c: &mut Cursor) -> Result<String> {
+pub(super) fn parens_text(c: &mut Cursor) -> Result<String> {
     let start = c.offset();
     skip_parens(c)?;
     Ok(c.text.get(start..c.last_end()).unwrap_or_default().to_owned())

@@ -12,7 +12,11 @@ mod cursor;
 mod grammar;
 mod rewrite;
 mod roles;
+mod search;
 mod session;
+
+pub(crate) use search::PART as SEARCH_PART;
+
 
 use std::sync::Arc;
 

@@ -72,7 +72,11 @@ pub(super) fn plain(text: &str, like: &TokenWithSpan) -> TokenWithSpan {
 /// # Errors
 /// 42601 for a clause that is malformed inside.
 pub(crate) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
-    let mut tokens = super::clauses::rewrite(text, element_targets(text, without_noise(tokens)));
+    let mut tokens = without_noise(tokens);
+    if tokens.iter().any(|t| word(t, "operator") || word(t, "search") || word(t, "cycle")) {
+        tokens = super::search::rewrite(text, named_operators(tokens))?;
+    }
+    let mut tokens = super::clauses::rewrite(text, element_targets(text, tokens));
     for at in 2..tokens.len() {
         if let [Token::RParen, Token::Period, Token::Mul] =
             [&tokens[at - 2].token, &tokens[at - 1].token, &tokens[at].token]
@@ -169,10 +173,46 @@ pub(crate) fn rewrite(text: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<Toke
     Ok(out)
 }
 
+/// `OPERATOR(pg_catalog.=) ANY (…)` and `OPERATOR(pg_catalog.-) x` become `= ANY (…)` and `- x`; the library reads the
+/// form between two operands. Operators of other schemas are left: there are none.
+fn named_operators(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let before_operand = |token: &TokenWithSpan| {
+        matches!(token.token, Token::LParen | Token::Comma | Token::Eq)
+            || ["select", "where", "and", "or", "not", "when", "then", "else", "on", "by", "returning"]
+                .iter()
+                .any(|text| word(token, text))
+    };
+    let mut out = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        let open = tokens.get(at + 1).is_some_and(|t| t.token == Token::LParen);
+        let qualified = words(&tokens, at + 2, &["pg_catalog"])
+            && tokens.get(at + 3).is_some_and(|t| t.token == Token::Period);
+        let operator = if qualified { at + 4 } else { at + 2 };
+        if word(&tokens[at], "operator")
+            && open
+            && tokens.get(operator + 1).is_some_and(|t| t.token == Token::RParen)
+            && !matches!(tokens[operator].token, Token::Word(_))
+        {
+            let quantified = tokens
+                .get(operator + 2)
+                .is_some_and(|t| ["any", "all", "some"].iter().any(|text| word(t, text)));
+            if quantified || out.last().is_some_and(before_operand) {
+                out.push(tokens[operator].clone());
+                at = operator + 2;
+                continue;
+            }
+        }
+        out.push(tokens[at].clone());
+        at += 1;
+    }
+    out
+}
+
 /// Removes what has no meaning here and the library cannot read: ONLY (there are no child tables), TABLESPACE, a
-/// function's COST and ROWS, parentheses around FETCH FIRST's number.
+/// function's COST and ROWS, NOT VALID of a new table's constraint, parentheses around FETCH FIRST's number.
 fn without_noise(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let any = ["only", "tablespace", "cost", "rows", "first", "next"];
+    let any = ["only", "tablespace", "cost", "rows", "first", "next", "valid"];
     let noisy = tokens
         .iter()
         .any(|t| matches!(&t.token, Token::Word(w) if any.iter().any(|n| w.value.eq_ignore_ascii_case(n))));
@@ -186,6 +226,20 @@ fn without_noise(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         let token = &tokens[at];
         let after = |text: &str| word(&tokens[at - 1], text);
         let name_follows = matches!(tokens.get(at + 1).map(|t| &t.token), Some(Token::Word(_)));
+        // A constraint of a new table has no rows that it could not hold for.
+        if create
+            && at > 1
+            && word(token, "valid")
+            && after("not")
+            && matches!(tokens.get(at + 1).map(|t| &t.token), Some(Token::Comma | Token::RParen))
+            && (tokens[at - 2].token == Token::RParen
+                || ["deferred", "immediate", "deferrable", "full", "cascade", "restrict", "action", "null", "default"]
+                    .iter()
+                    .any(|text| word(&tokens[at - 2], text)))
+        {
+            drop[at - 1] = true;
+            drop[at] = true;
+        }
         if word(token, "only")
             && name_follows
             && (after("update") || after("from") || after("join") || create && after("on"))

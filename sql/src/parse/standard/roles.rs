@@ -3,10 +3,10 @@
 use sqlparser::tokenizer::Token;
 
 use super::Cursor;
-use super::admin::{role, skip_parens, unsupported};
+use super::admin::{parens_text, role, unsupported};
 use super::session::setting;
 use crate::error::{Result, Span, SqlError};
-use crate::parse::{DefaultPrivileges, GrantStatement, ObjectName, RoleOption, Statement};
+use crate::parse::{DefaultPrivileges, GrantStatement, ObjectName, RoleOption, SettingChange, Statement};
 
 pub(super) fn create_role(c: &mut Cursor, user: bool) -> Result<Statement> {
     let name = c.ident()?;
@@ -68,18 +68,22 @@ pub(super) fn alter_role(c: &mut Cursor) -> Result<Statement> {
     }
     let name = role(c)?;
     let mut statement = (Vec::new(), None, None);
-    if c.words(&["rename", "to"]) {
+    let database = if c.words(&["in", "database"]) { Some(c.ident()?) } else { None };
+    if database.is_none() && c.words(&["rename", "to"]) {
         statement.1 = Some(c.ident()?);
-    } else if c.is_word(0, "in") && c.is_word(1, "database") || c.is_word(0, "reset") {
-        return Ok(unsupported(c, "ALTER", "ROLE … RESET or IN DATABASE"));
+    } else if c.word("reset") {
+        let name = if c.words(&["time", "zone"]) { "timezone".to_owned() } else { c.name()?.parts.join(".") };
+        statement.2 = Some(SettingChange { name: name.to_lowercase(), value: None });
     } else if c.is_word(0, "add") || c.is_word(0, "drop") {
         return Ok(unsupported(c, "ALTER", "GROUP"));
     } else if c.word("set") {
         statement.2 = Some(setting(c)?);
+    } else if database.is_some() {
+        return Err(c.error());
     } else {
         statement.0 = role_options(c)?;
     }
-    Ok(Statement::AlterRole { name, options: statement.0, rename: statement.1, set: statement.2 })
+    Ok(Statement::AlterRole { name, options: statement.0, rename: statement.1, set: statement.2, database })
 }
 
 /// ALTER DEFAULT PRIVILEGES, from PRIVILEGES on.
@@ -131,6 +135,7 @@ pub(super) fn grant(c: &mut Cursor, revoke: bool) -> Result<Statement> {
         grantees: Vec::new(),
         grant_option,
         cascade: false,
+        granted_by: None,
     };
     if c.word("on") {
         statement.privileges =
@@ -163,9 +168,9 @@ pub(super) fn grant(c: &mut Cursor, revoke: bool) -> Result<Statement> {
         };
         statement.object_kind = kind.to_owned();
         statement.objects = c.list(|c| {
-            let name = c.name()?;
+            let mut name = c.name()?;
             if *c.peek() == Token::LParen {
-                skip_parens(c)?;
+                name.parts.push(parens_text(c)?);
             }
             Ok(name)
         })?;
@@ -186,7 +191,7 @@ pub(super) fn grant(c: &mut Cursor, revoke: bool) -> Result<Statement> {
         statement.grant_option = true;
     }
     if c.words(&["granted", "by"]) {
-        role(c)?;
+        statement.granted_by = Some(role(c)?);
     }
     if revoke {
         statement.cascade = c.word("cascade");

@@ -156,9 +156,13 @@ impl Binder<'_> {
     fn write_target(&mut self, table: &Arc<TableDef>) -> Result<Arc<WriteTarget>> {
         let target = write_target(&self.context, table)?;
         match &self.through {
-            Some(through) if !through.checks().is_empty() => {
+            Some(through) if !through.checks().is_empty() || !through.defaults().is_empty() => {
                 let mut own = (*target).clone();
                 own.views = through.checks().to_vec();
+                for (place, name, text) in through.defaults() {
+                    let ty = table.columns[*place].ty;
+                    own.defaults[*place] = Some(bind_default(&self.context, text, name, ty)?);
+                }
                 Ok(Arc::new(own))
             }
             _ => Ok(target),

@@ -52,6 +52,10 @@ impl Binder<'_> {
                     ast::DataType::Bit(None) => DataType::new(oid::BIT),
                     ty => self.written_type(ty)?,
                 };
+                if let ast::Value::Placeholder(text) = &typed.value.value {
+                    let error = SqlError::syntax(format!("syntax error at or near \"{text}\""));
+                    return Err(error.at(self.position(typed.value.span)));
+                }
                 let text = literal_text(&typed.value.value);
                 let value = self.literal(text.unwrap_or_default(), to, CastContext::Explicit);
                 value.map(|value| Expr::Const(value, to)).map_err(|e| e.at(self.position(typed.value.span)))
@@ -352,8 +356,22 @@ impl Binder<'_> {
 
     pub(super) fn access(&mut self, root: &Ast, chain: &[ast::AccessExpr]) -> Result<Expr> {
         let fields = matches!(chain, [ast::AccessExpr::Dot(_), ..]);
-        let mut input = if fields { self.record(root)? } else { self.expr(root)? };
         let mut rest = chain;
+        // In `t.c[1]` a table's column comes before a field of a column t.
+        let column = match (root, chain) {
+            (Ast::Identifier(table), [ast::AccessExpr::Dot(Ast::Identifier(column)), ast::AccessExpr::Subscript(_), ..]) => {
+                self.expr(&Ast::CompoundIdentifier(vec![table.clone(), column.clone()])).ok()
+            }
+            _ => None,
+        };
+        let mut input = match column {
+            Some(column) => {
+                rest = &chain[1..];
+                column
+            }
+            None if fields => self.record(root)?,
+            None => self.expr(root)?,
+        };
         while let Some(first) = rest.first() {
             if let ast::AccessExpr::Dot(field) = first {
                 let Ast::Identifier(ident) = field else {

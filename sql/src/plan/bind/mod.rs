@@ -53,7 +53,7 @@ pub use self::text::{
     bind_ami_argument, bind_check, bind_default, bind_domain_check, bind_domain_unfolded, bind_generated,
     bind_index_expr, bind_scalar, bind_unfolded, resolve_type, resolve_type_text, written_columns,
 };
-pub use self::uses::{NameUse, Named, domain_uses, expression_uses, query_uses};
+pub use self::uses::{NameUse, Named, domain_uses, expression_uses, query_uses, view_text};
 
 /// How deeply expressions and queries may nest.
 pub const DEPTH_MAX: usize = 1000;

@@ -447,7 +447,11 @@ impl Binder<'_> {
 /// The text of an operator.
 pub(super) fn operator_name(op: &BinaryOperator) -> String {
     match op {
-        BinaryOperator::PGCustomBinaryOperator(parts) => parts.last().cloned().unwrap_or_default(),
+        // There are none but pg_catalog's: with any other schema none is found.
+        BinaryOperator::PGCustomBinaryOperator(parts) => match parts.as_slice() {
+            [schema, own] if schema.eq_ignore_ascii_case("pg_catalog") => own.clone(),
+            parts => parts.join("."),
+        },
         BinaryOperator::NotEq => "<>".to_owned(),
         BinaryOperator::Eq => "=".to_owned(),
         other => other.to_string(),

@@ -67,8 +67,7 @@ impl Params {
                     return Err(SqlError::new(
                         SqlState::INDETERMINATE_DATATYPE,
                         format!("could not determine data type of parameter ${}", place + 1),
-                    )
-                    .at(binder.position(param.span)));
+                    ));
                 }
                 None => types.push(DataType::TEXT),
             }

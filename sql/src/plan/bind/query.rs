@@ -8,6 +8,7 @@
 //! output.
 
 mod cte;
+mod search;
 mod stages;
 mod targets;
 mod order;

@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArgument
 
 use super::coerce::type_of;
 use super::{Binder, Clause, SET_MARK, bind_default};
-use crate::catalog::{FunctionDef, FunctionKind, SQL_FUNCTIONS};
+use crate::catalog::{FunctionDef, FunctionKind, Privilege, SQL_FUNCTIONS};
 use crate::error::{Result, Span, SqlError, SqlState};
 use crate::expr::{Call, Expr, Function, FunctionBody, Volatility, resolve_function};
 use crate::plan::SetCall;
@@ -59,11 +59,11 @@ impl Binder<'_> {
                 && def.name == name
                 && match (schema, wanted) {
                     (Some(_), wanted) => wanted == Some(def.schema),
-                    (None, _) => self.context.search_path.contains(&def.schema),
+                    (None, _) => self.search_path.contains(&def.schema),
                 }
         };
         let mut found: Vec<_> = self.catalog.functions().filter(seen).cloned().collect();
-        let place = |def: &Arc<FunctionDef>| self.context.search_path.iter().position(|schema| *schema == def.schema);
+        let place = |def: &Arc<FunctionDef>| self.search_path.iter().position(|schema| *schema == def.schema);
         found.sort_by_key(|def| (place(def), def.oid));
         found
     }
@@ -80,6 +80,7 @@ impl Binder<'_> {
         let Some(given) = self.given(&list.args) else { return Ok(None) };
         let Some((def, args)) = self.choose(found, name, &given, position)? else { return Ok(None) };
         self.note_function(&call.name, def.oid);
+        self.need_as(None, def.oid, Privilege::Execute, None);
         if call.over.is_some() {
             return Err(SqlError::new(
                 SqlState::WRONG_OBJECT_TYPE,
@@ -156,6 +157,7 @@ impl Binder<'_> {
         let name = self.name_parts(written).pop().unwrap_or_default();
         let Some((def, args)) = self.choose(found, &name, &given, position)? else { return Ok(None) };
         self.note_function(written, def.oid);
+        self.need_as(None, def.oid, Privilege::Execute, None);
         self.volatile |= def.volatility.is_none_or(|volatility| volatility == 'v');
         let named = self.routine_columns(&def);
         let columns = named.iter().map(|(_, ty)| *ty).collect();

@@ -15,7 +15,8 @@ use super::{BindContext, Binder, Clause};
 use crate::catalog::TableDef;
 use crate::error::Result;
 use crate::expr::Expr;
-use crate::plan::deparse::quote_name;
+use crate::parse::DialectSetting;
+use crate::plan::deparse::{quote_name, relation_name, type_text};
 use crate::types::{DataType, Oid};
 
 /// What a name stands for.
@@ -81,16 +82,91 @@ pub fn expression_uses(context: &BindContext<'_>, text: &str, table: Option<&Arc
 }
 
 /// The names that a domain's condition uses. Errors: as binding it.
-pub fn domain_uses(context: &BindContext<'_>, text: &str) -> Result<Vec<NameUse>> {
+pub fn domain_uses(context: &BindContext<'_>, text: &str, base: DataType) -> Result<Vec<NameUse>> {
     let tree = super::text::parse_expr(text)?;
     let mut binder = super::text::text_binder(context, None, Clause::Check)?;
-    let value = ItemColumn { name: "value".to_owned(), expr: Expr::Column(0, DataType::TEXT), origin: (0, 0) };
+    let value = ItemColumn { name: "value".to_owned(), expr: Expr::Column(0, base), origin: (0, 0) };
     let item = binder.list_item(vec![value], None, None)?;
     binder.frames.push(Frame { items: vec![item], width: 1, hidden: false, uses: Vec::new() });
     binder.uses = Some(RefCell::default());
-    // The value's type is not known here: what cannot be told about it does not concern the names.
-    let _ = binder.expr(&tree);
+    binder.expr(&tree)?;
     Ok(binder.uses.take().map(RefCell::into_inner).unwrap_or_default())
+}
+
+/// A view's query as pg_get_viewdef shows it: what the search path does not find has its schema, and the columns have the
+/// view's names. `path`: the schemas that the text was written under. Errors: as binding it.
+pub fn view_text(context: &BindContext<'_>, text: &str, path: &[Oid], columns: &[String]) -> Result<String> {
+    let under = BindContext { search_path: path, ..*context };
+    let uses = query_uses(&under, text)?;
+    let catalog = context.catalogs.database(context.database);
+    let mut edits: Vec<(usize, usize, String)> = Vec::new();
+    for one in &uses {
+        let shown = catalog.and_then(|catalog| match &one.named {
+            Named::Relation(oid) => {
+                Some(relation_name(catalog, context.search_path, &catalog.relation_by_oid(*oid)?))
+            }
+            Named::Type(oid) => Some(type_text(catalog, context.search_path, DataType::new(*oid))),
+            Named::Function(oid) => {
+                let def = catalog.function(*oid)?;
+                let seen = context.search_path.contains(&def.schema);
+                let schema = catalog.schema(def.schema).map_or("", |schema| schema.name.as_str());
+                Some(if seen { quote_name(&def.name) } else { format!("{}.{}", quote_name(schema), quote_name(&def.name)) })
+            }
+            _ => None,
+        });
+        edits.extend(shown.map(|shown| (one.start, one.end, shown)));
+    }
+    edits.sort_by_key(|(start, ..)| *start);
+    let (mut out, mut at) = (String::with_capacity(text.len() + 32), 0);
+    for (start, end, new) in edits {
+        if start >= at && end <= text.len() {
+            out.push_str(&text[at..start]);
+            out.push_str(&new);
+            at = end;
+        }
+    }
+    out.push_str(&text[at..]);
+    let parsed = crate::parse::parse_one(&out, &crate::parse::ParseOptions { dialect: DialectSetting::Postgres })?;
+    let everywhere = BindContext { search_path: context.search_path, ..*context };
+    let own = crate::plan::plan(&parsed, &everywhere, &[])?.columns;
+    if own.iter().map(|column| &column.name).eq(columns) {
+        return Ok(out);
+    }
+    Ok(renamed(&out, columns).unwrap_or_else(|| {
+        let names = columns.iter().map(|name| quote_name(name)).collect::<Vec<_>>();
+        let items = names.iter().map(|name| format!("v.{name}")).collect::<Vec<_>>();
+        format!("SELECT {} FROM ({out}) v({})", items.join(", "), names.join(", "))
+    }))
+}
+
+/// A plain SELECT whose items have these names; none if the names may matter elsewhere in it.
+fn renamed(text: &str, columns: &[String]) -> Option<String> {
+    let mut query = super::text::parse_query(text).ok()?;
+    let numbered = |expr: &ast::Expr| matches!(expr, ast::Expr::Value(_) | ast::Expr::CompoundIdentifier(_));
+    let ordered = match query.order_by.as_ref().map(|order| &order.kind) {
+        None => true,
+        Some(ast::OrderByKind::Expressions(keys)) => keys.iter().all(|key| numbered(&key.expr)),
+        Some(ast::OrderByKind::All(_)) => false,
+    };
+    if !ordered || query.with.is_some() {
+        return None;
+    }
+    let ast::SetExpr::Select(select) = query.body.as_mut() else { return None };
+    match &select.group_by {
+        ast::GroupByExpr::Expressions(exprs, more) if more.is_empty() && exprs.iter().all(numbered) => {}
+        _ => return None,
+    }
+    if select.projection.len() != columns.len() {
+        return None;
+    }
+    for (item, name) in select.projection.iter_mut().zip(columns) {
+        let expr = match item {
+            ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. } => expr.clone(),
+            _ => return None,
+        };
+        *item = ast::SelectItem::ExprWithAlias { expr, alias: ast::Ident::with_quote('"', name) };
+    }
+    Some(query.to_string())
 }
 
 /// First byte of a span, and the byte after; none for a name that the text does not have.

@@ -41,6 +41,8 @@ pub(in crate::plan::bind) struct Through {
     /// Conditions that new rows must meet, innermost view first.
     checks: Vec<(Arc<str>, Expr)>,
     passed: Vec<Passed>,
+    /// Defaults of the views' columns: the place in the table, the column's name in the view, and the text.
+    defaults: Vec<(usize, String, String)>,
 }
 
 impl Through {
@@ -90,6 +92,11 @@ impl Through {
             mark: None,
             scalar: false,
         }
+    }
+
+    /// What the views' columns are when nothing is said, where the views have a word in it.
+    pub(super) fn defaults(&self) -> &[(usize, String, String)] {
+        &self.defaults
     }
 
     /// What WITH CHECK OPTION demands of new rows.
@@ -205,6 +212,7 @@ impl Binder<'_> {
                         filter: Vec::new(),
                         checks: Vec::new(),
                         passed: vec![(table.id.0, binder.view_owner, places)],
+                        defaults: Vec::new(),
                         table: table.clone(),
                     };
                     (below, binder.target_item(&table, renamed, 0))
@@ -276,6 +284,10 @@ impl Binder<'_> {
         for (column, place) in made.columns.iter().map(place_of).enumerate() {
             if let Some(place) = place {
                 places[place] = Some(column);
+                if let Some(text) = view.columns.get(column).and_then(|own| own.default.clone()) {
+                    made.defaults.retain(|(other, ..)| *other != place);
+                    made.defaults.push((place, view.columns[column].name.clone(), text));
+                }
             }
         }
         made.passed.push((view.oid, role, places));

@@ -16,6 +16,8 @@ impl Binder<'_> {
     pub(in crate::plan::bind) fn with_queries(&mut self, with: &ast::With) -> Result<Vec<(Cte, bool)>> {
         let mut ctes = Vec::with_capacity(with.cte_tables.len());
         for (place, cte) in with.cte_tables.iter().enumerate() {
+            let written_out = self.searched(cte, with.recursive)?;
+            let cte = written_out.as_ref().unwrap_or(cte);
             let name = self.fold(&cte.alias.name);
             if with.cte_tables[..place].iter().any(|other| self.fold(&other.alias.name) == name) {
                 return Err(SqlError::new(
