@@ -209,6 +209,14 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
         if let crate::catalog::TypeKind::Domain(domain) = &def.kind {
             let base = if domain.parent == 0 { domain.base.oid } else { domain.parent };
             rows.extend(type_below(&own, base).map(|base| row(TYPE, def.oid, TYPE, base, 0, b'n')));
+            // Stored texts call functions by schema and name.
+            let texts = || domain.default.iter().chain(domain.checks.iter().map(|check| &check.expr));
+            let called = own.functions().filter(|function| {
+                let schema = super::quote_identifier(&super::schema_name(&own, function.schema));
+                let call = format!("{schema}.{}(", super::quote_identifier(&function.name));
+                texts().any(|text| text.contains(&call))
+            });
+            rows.extend(called.map(|function| row(TYPE, def.oid, 1255, function.oid, 0, b'n')));
         }
         rows.push(row(TYPE, def.oid, 2615, def.schema, 0, b'n'));
     }
