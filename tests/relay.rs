@@ -7,6 +7,8 @@ mod node;
 mod port;
 #[path = "relay/durable.rs"]
 mod durable;
+#[path = "relay/hostile.rs"]
+mod hostile;
 #[path = "relay/messages.rs"]
 mod messages;
 #[path = "relay/postgres.rs"]

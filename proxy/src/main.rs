@@ -6,8 +6,10 @@ use std::time::Duration;
 use tripline_proxy::config::{self, Action, Config, LoadError};
 use tripline_proxy::{STACK_BYTES, StartError, demo, log, run};
 
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+// Stands in for the C library's `malloc` and `free`, which do not ask for the size of what is given back: LuaJIT gives a
+// function whose creation failed for want of memory back with a size that is not its own, which an allocator of Rust's
+// (`#[global_allocator]`) would have to believe.
+use tikv_jemallocator as _;
 
 fn main() -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();

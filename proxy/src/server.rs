@@ -351,6 +351,11 @@ async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: watch::Rec
         }
     }
     drop(listener);
+    drain(connections, &shared).await;
+}
+
+/// Ends what is left of the connections of a port; sessions that do not end in time are left behind.
+pub(crate) async fn drain(mut connections: JoinSet<()>, shared: &Shared) {
     let drained = async {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
         while !connections.is_empty() {

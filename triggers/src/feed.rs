@@ -204,6 +204,8 @@ impl Shared {
     /// Keeps one thread per subscriber in the committed catalog.
     fn supervise(self: Arc<Self>) {
         let mut running: HashMap<TriggerId, Running> = HashMap::new();
+        // Told to stop, and not followed by another: nobody waits for them.
+        let mut leaving: Vec<(TriggerId, Running)> = Vec::new();
         let mut version = None;
         let mut counted = None;
         while !self.stop.load(Ordering::Acquire) {
@@ -213,7 +215,13 @@ impl Shared {
             let ended = running.values().any(|running| running.thread.is_finished());
             if version != Some(now) || ended {
                 version = Some(now);
-                self.match_catalog(&mut running);
+                self.match_catalog(&mut running, &mut leaving);
+            }
+            for (id, left) in leaving.extract_if(.., |(_, leaving)| leaving.thread.is_finished()) {
+                join(left);
+                if !running.contains_key(&id) {
+                    self.engine.subscriber_status().remove(id);
+                }
             }
             let time = self.engine.env().clock.elapsed();
             if counted.is_none_or(|at| time.saturating_sub(at) >= NAP) {
@@ -231,14 +239,16 @@ impl Shared {
             subscriber.stop(&self.engine);
         }
         self.fire.signal().wake();
-        for (_, subscriber) in running {
-            if subscriber.thread.join().is_err() {
-                tracing::error!(trigger = %subscriber.def.name, "a subscriber's thread panicked");
-            }
+        for subscriber in running.into_values().chain(leaving.into_iter().map(|(_, leaving)| leaving)) {
+            join(subscriber);
         }
     }
 
-    fn match_catalog(self: &Arc<Self>, running: &mut HashMap<TriggerId, Running>) {
+    fn match_catalog(
+        self: &Arc<Self>,
+        running: &mut HashMap<TriggerId, Running>,
+        leaving: &mut Vec<(TriggerId, Running)>,
+    ) {
         let catalogs = self.engine.catalogs();
         for id in self.fire.consumers().keep(&self.engine) {
             self.engine.subscriber_status().remove(id);
@@ -264,16 +274,24 @@ impl Shared {
             })
             .map(|(id, _)| *id)
             .collect();
-        for id in gone {
-            let Some(old) = running.remove(&id) else { continue };
+        // All are told first: each may take its time.
+        let gone: Vec<(TriggerId, Running)> =
+            gone.into_iter().filter_map(|id| running.remove(&id).map(|old| (id, old))).collect();
+        for (_, old) in &gone {
             old.stop(&self.engine);
-            self.fire.signal().wake();
-            if old.thread.join().is_err() {
-                tracing::error!(trigger = %old.def.name, "a subscriber's thread panicked");
-            }
-            if !wanted.contains_key(&id) {
+        }
+        self.fire.signal().wake();
+        for (id, old) in gone {
+            if wanted.contains_key(&id) {
+                join(old);
+            } else {
                 self.engine.subscriber_status().remove(id);
+                leaving.push((id, old));
             }
+        }
+        // One that was stopped and is wanted again begins when it has ended.
+        for (_, old) in leaving.extract_if(.., |(id, _)| wanted.contains_key(id)) {
+            join(old);
         }
         for (id, (def, subscriber, catalog)) in wanted {
             if running.contains_key(&id) {
@@ -300,6 +318,13 @@ impl Shared {
                 Err(error) => tracing::error!(trigger = %def.name, %error, "no thread for a subscriber"),
             }
         }
+    }
+}
+
+/// Waits for a subscriber's end.
+fn join(subscriber: Running) {
+    if subscriber.thread.join().is_err() {
+        tracing::error!(trigger = %subscriber.def.name, "a subscriber's thread panicked");
     }
 }
 
@@ -340,7 +365,8 @@ impl Task {
     }
 
     fn run(&mut self) {
-        let session = internal::session_of(&self.shared.engine, self.catalog.database, self.subscriber.role());
+        let (role, settings) = (self.subscriber.role(), self.subscriber.settings());
+        let session = internal::session_of(&self.shared.engine, self.catalog.database, role, settings);
         let result = session.and_then(|session| {
             if self.subscriber.may_linger() {
                 self.pid.store(session.pid(), Ordering::Release);

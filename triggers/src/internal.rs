@@ -11,11 +11,16 @@ use tripline_sql::types::Oid;
 
 /// A session of the bootstrap superuser in a database. Errors: the database is gone.
 pub(crate) fn session(engine: &Engine, catalog: &Catalog) -> Result<Session> {
-    session_of(engine, catalog.database, BOOTSTRAP_ROLE)
+    session_of(engine, catalog.database, BOOTSTRAP_ROLE, Vec::new())
 }
 
-/// A session of a role in a database. Errors: the database or the role is gone.
-pub(crate) fn session_of(engine: &Engine, database: Oid, role: Oid) -> Result<Session> {
+/// A session of a role in a database, with settings beside the role's own. Errors: the database or the role is gone.
+pub(crate) fn session_of(
+    engine: &Engine,
+    database: Oid,
+    role: Oid,
+    parameters: Vec<(String, String)>,
+) -> Result<Session> {
     let catalogs = engine.catalogs();
     let database =
         catalogs.shared.database(database).ok_or_else(|| SqlError::internal("a catalog without its database"))?;
@@ -28,6 +33,7 @@ pub(crate) fn session_of(engine: &Engine, database: Oid, role: Oid) -> Result<Se
         user,
         database: database.name.clone(),
         internal: true,
+        parameters,
         ..SessionOptions::default()
     })
 }

@@ -202,6 +202,10 @@ pub trait Subscriber: Send + Sync {
     fn role(&self) -> Oid {
         BOOTSTRAP_ROLE
     }
+    /// Settings that its session begins with, beside those of the role.
+    fn settings(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
     /// What runs it on its thread, with a session of its own.
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>>;
 }

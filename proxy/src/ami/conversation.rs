@@ -8,6 +8,8 @@ use tripline_triggers::relay::{Outcome, Receiver};
 
 /// Longest pause that an instruction can ask for.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
+/// Longest text of an answer, in characters.
+const ANSWER_TEXT_MAX: usize = 500;
 const HELP: &str = "TYPE[#SEQNUM][@NOW]{|key=value}; L: login (I, O); O: object (T, columns); D: delete (T, columns); \
                     P: pause (D); X: exit; S, A, C, R: ignored; values: 1 1L 1.5 1.5F 1.5D 1T \"text\" \"{}\"J \"AQID\"U true null";
 
@@ -109,7 +111,12 @@ impl Conversation {
         if self.quiet {
             return None;
         }
-        let mut answer = Instruction::answer(number, outcome.status, &outcome.text);
+        // An answer that repeats what was sent is no longer than it has to be: many of them may have to wait.
+        let text = match outcome.text.char_indices().nth(ANSWER_TEXT_MAX) {
+            Some((end, _)) => format!("{}…", &outcome.text[..end]),
+            None => outcome.text,
+        };
+        let mut answer = Instruction::answer(number, outcome.status, &text);
         if greets && self.instance != 0 {
             answer = answer.with("origin", Field::Long(i64::try_from(self.instance).unwrap_or(0)));
         }

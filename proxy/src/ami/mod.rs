@@ -22,7 +22,7 @@ use tripline_triggers::relay::Receiver;
 use tripline_triggers::relay::message::{Instruction, LINE_BYTES_MAX};
 
 use self::conversation::{Conversation, Reply};
-use crate::server::Shared;
+use crate::server::{Shared, drain};
 
 /// Connections at one time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 256;
@@ -64,7 +64,7 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stoppe
         }
     }
     drop(listener);
-    connections.shutdown().await;
+    drain(connections, &shared).await;
 }
 
 /// Without a list only this machine may send.
@@ -122,6 +122,7 @@ async fn converse(
     patience: Duration,
 ) -> io::Result<()> {
     let mut buffer = BytesMut::with_capacity(16 << 10);
+    let login_until = tokio::time::Instant::now() + patience;
     // Bytes already seen to hold no end of a line.
     let mut seen = 0;
     loop {
@@ -152,7 +153,7 @@ async fn converse(
         let count = if conversation.logged_in() {
             more.await?
         } else {
-            tokio::time::timeout(patience, more).await.map_err(|_| io::Error::other("no login in time"))??
+            tokio::time::timeout_at(login_until, more).await.map_err(|_| io::Error::other("no login in time"))??
         };
         if count == 0 {
             return Ok(());

@@ -18,6 +18,9 @@ pub enum FunctionKind {
     Trigger,
 }
 
+/// The option of a Comdb2 procedure whose version the user named.
+pub const CLIENT_VERSIONED: &str = "client versioned";
+
 /// A function or procedure. Comdb2 procedures keep one definition per version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FunctionDef {
@@ -54,7 +57,7 @@ pub struct FunctionDef {
     pub strict: bool,
     /// Source text.
     pub body: String,
-    /// Further options as written.
+    /// Further options as written; `CLIENT_VERSIONED`.
     #[serde(default)]
     pub options: Vec<(String, String)>,
     /// Version, where the dialect has versions.

@@ -19,14 +19,14 @@ mod view;
 pub use acl::{Access, Guarded, Rights, Visited, hand_over};
 pub use changes::{CatalogChange, Entry, EntryKey};
 pub use database::{Catalog, CatalogSet, DatabaseDef, DefaultAcl, ObjectKind, Relation, SchemaDef, Shared};
-pub use function::{FunctionDef, FunctionKind, SQL_FUNCTIONS};
+pub use function::{CLIENT_VERSIONED, FunctionDef, FunctionKind, SQL_FUNCTIONS};
 pub use role::{AclItem, Privilege, RoleDef};
 pub use sequence::SequenceDef;
 pub use table::{
     Column, Constraint, ConstraintKind, ForeignKey, ForeignKeyAction, Generated, Identity, IndexDef, IndexKey,
     IndexMethod, MatchType, Persistence, Reserved, TableDef, TableId, TableShape,
 };
-pub use trigger::{Level, Timing, TriggerDef, TriggerEvent, TriggerId};
+pub use trigger::{Former, FormerColumn, Level, Timing, TriggerDef, TriggerEvent, TriggerId};
 pub use types::{DomainCheck, DomainDef, EnumDef, TypeDef, TypeKind};
 pub use view::{CheckOption, ViewBase, ViewDef};
 

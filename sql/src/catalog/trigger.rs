@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::table::{TableDef, TableId};
-use crate::types::Oid;
+use crate::types::{DataType, Oid};
 
 /// Identifies a trigger for ever: its OID. 0 is "the client" in log records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,6 +94,31 @@ pub struct TriggerDef {
     /// Comdb2: the names that the definition has for watched tables that were renamed since (CDB-1202).
     #[serde(default)]
     pub names: Vec<(TableId, String)>,
+    /// Comdb2: what the watched columns were before ALTER TABLE: changes of them may still wait (CDB-1201).
+    #[serde(default)]
+    pub former: Former,
+}
+
+/// Watched columns as they were.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Former {
+    /// Columns that were dropped or added, or had another type.
+    pub columns: Vec<FormerColumn>,
+    /// Names that columns had: the table, the name, and what it is now.
+    pub names: Vec<(TableId, String, String)>,
+}
+
+/// A watched column as it was in older changes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FormerColumn {
+    /// The table.
+    pub table: TableId,
+    /// The name that the definition has for it.
+    pub name: String,
+    /// Its place in a row and its type then; none: there was no such column.
+    pub was: Option<(usize, DataType)>,
+    /// The `TableDef::schema_version` from which on it was no longer so.
+    pub until: u32,
 }
 
 impl TriggerDef {

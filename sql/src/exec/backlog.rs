@@ -195,6 +195,7 @@ mod tests {
             internal: Vec::new(),
             gone: Vec::new(),
             names: Vec::new(),
+            former: crate::catalog::Former::default(),
         })
     }
 

@@ -592,6 +592,12 @@ impl Session {
         self.backend.settings.borrow().get(name).map(|value| value.to_string())
     }
 
+    /// OIDs of the schemas in which names are looked up: that of temporary tables first, then those of `search_path`.
+    #[must_use]
+    pub fn name_schemas(&self) -> Vec<Oid> {
+        self.temporary_schema().into_iter().chain(self.backend.search_path().iter().copied()).collect()
+    }
+
     /// OID of the schema of the session's temporary tables, once there is one.
     #[must_use]
     pub fn temporary_schema(&self) -> Option<Oid> {

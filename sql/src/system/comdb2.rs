@@ -3,7 +3,7 @@
 //! Found by their bare names from every session. What only the engine knows of a queue is taken from
 //! `tripline.subscriptions`; nothing is kept here.
 
-use crate::catalog::{Catalog, Column, ConstraintKind, TRIPLINE, TableDef, TableId, TriggerDef};
+use crate::catalog::{CLIENT_VERSIONED, Catalog, Column, ConstraintKind, TRIPLINE, TableDef, TableId, TriggerDef};
 use crate::error::Result;
 use crate::plan::{SystemContext, SystemRelation};
 use crate::types::{DecimalFormat, Oid, Row, Value, oid};
@@ -85,7 +85,7 @@ fn procedures(context: &dyn SystemContext, _: &[(usize, Value)]) -> Result<Vec<R
     let row = |def: &crate::catalog::FunctionDef| {
         let version = def.version.as_deref().unwrap_or_default();
         // The server numbers what the user did not name.
-        let named = version.parse::<u64>().is_err();
+        let named = def.options.iter().any(|(key, _)| key == CLIENT_VERSIONED) || version.parse::<u64>().is_err();
         vec![
             Value::text(&def.name),
             Value::text(version),

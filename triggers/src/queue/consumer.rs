@@ -22,8 +22,8 @@ use tripline_sql::types::{Oid, Value};
 use super::{event, last_number, numbered};
 use crate::cursor::{self, ReadAhead};
 use crate::kind::Delivery;
-use crate::script::lua::db::{Consumption, EventInfo, blocking_emit, remember_event, with_host, yielder};
-use crate::script::lua::{Budget, token};
+use crate::script::lua::comdb2::db::{Consumption, EventInfo, blocking_emit, remember_event, with_host};
+use crate::script::lua::{Budget, token, yielder};
 
 /// How long a client may take over a row before a waiting one may have the queue (CDB-716).
 const EMIT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -756,6 +756,21 @@ pub(super) fn install(lua: &Lua, db: &Table) -> mlua::Result<()> {
         })
     })?;
     let emit = blocking_emit(lua, offered, asked)?;
+    if with_consumer(lua, |consumer, _| Ok(super::is_default(&consumer.party.def)))? {
+        let watched = lua.create_function(|lua, _: MultiValue| {
+            let columns = with_consumer(lua, |consumer, _| {
+                let catalogs = consumer.party.engine.catalogs();
+                let catalog = catalogs.database(consumer.party.database).ok_or_else(|| consumer.dropped())?;
+                let def = catalog.trigger(consumer.party.def.id).ok_or_else(|| consumer.dropped())?;
+                Ok(super::default::watched(catalog, def))
+            })?;
+            columns
+                .into_iter()
+                .map(|(name, ty)| lua.create_sequence_from([name.as_str(), ty]))
+                .collect::<mlua::Result<Vec<_>>>()
+        })?;
+        db.raw_set("watched", watched)?;
+    }
     // Threads are for ordinary procedures (CDB-1033).
     db.raw_set("create_thread", LuaValue::Nil)?;
     lua.load(API).set_name("=api").call::<()>((

@@ -1,12 +1,9 @@
 //! Default consumers (section 8): the procedure that CREATE DEFAULT LUA CONSUMER makes, and the columns it gives.
 //!
-//! The procedure is an ordinary one, written in Lua. It is made with the names and types of the watched columns in
-//! it, so that it is as fixed as the definition of the queue is.
+//! The procedure is an ordinary one, written in Lua. Which columns it gives it asks when it begins (`db:watched()`): a
+//! column may be renamed or have another type since.
 
-use std::sync::Arc;
-
-use tripline_sql::catalog::{Catalog, TableDef, TriggerDef};
-use tripline_sql::error::{Result, SqlError};
+use tripline_sql::catalog::{Catalog, TriggerDef};
 use tripline_sql::types::{DataType, Value, oid};
 
 use super::consumer_columns;
@@ -51,12 +48,12 @@ fn chosen(arguments: &[Value]) -> Option<[bool; 4]> {
 
 /// The columns of a default consumer called with these arguments (CDB-802, CDB-910).
 pub(super) fn columns(catalog: &Catalog, def: &TriggerDef, arguments: &[Value]) -> Option<Vec<(String, DataType)>> {
-    let running = crate::script::lua::db::procedure(catalog, &def.name, None)?;
+    let running = crate::script::lua::comdb2::db::procedure(catalog, &def.name, None)?;
     if running.version.as_deref() != Some(VERSION) {
         return None;
     }
     let chosen = chosen(arguments)?;
-    let table = catalog.table(def.events.first()?.table)?;
+    let table = catalog.watched(def, def.events.last()?.table)?;
     let meta = [
         ("comdb2_id", DataType::BYTEA),
         ("comdb2_tid", DataType::INT8),
@@ -73,26 +70,15 @@ pub(super) fn columns(catalog: &Catalog, def: &TriggerDef, arguments: &[Value]) 
     Some(columns)
 }
 
-/// A Lua string of a name.
-fn lua_string(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n"))
+/// What `db:watched()` gives: names and types of the watched columns, in the table's order.
+pub(super) fn watched(catalog: &Catalog, def: &TriggerDef) -> Vec<(String, &'static str)> {
+    let table = def.events.last().and_then(|event| catalog.watched(def, event.table));
+    let columns = table.map(|table| consumer_columns(def, table)).unwrap_or_default();
+    columns.into_iter().map(|(name, ty)| (name, emitted(ty).0)).collect()
 }
 
-/// The procedure's source for a definition. Errors: its table is no more.
-pub(super) fn source(def: &TriggerDef, table: &Arc<TableDef>) -> Result<String> {
-    let mut list = String::new();
-    for (name, ty) in consumer_columns(def, table) {
-        list.push_str(&format!("  {{ {}, '{}' }},\n", lua_string(&name), emitted(ty).0));
-    }
-    if list.is_empty() {
-        return Err(SqlError::internal("a default consumer without columns"));
-    }
-    Ok(SOURCE.replace("--COLUMNS--", &list))
-}
-
-const SOURCE: &str = "
-local columns = {
---COLUMNS--}
+/// The procedure's source.
+pub(super) const SOURCE: &str = "
 local booleans = { with_id = true, with_tid = true, with_sequence = true, with_epoch = true,
   batch_consume = true, with_txn_sentinel = true }
 local numbers = { register_timeout = true, poll_timeout = true, emit_timeout = true, consume_count = true }
@@ -121,7 +107,7 @@ local function declare_columns()
   if options.with_tid then table.insert(all, { 'comdb2_tid', 'longlong' }) end
   if options.with_sequence then table.insert(all, { 'comdb2_sequence', 'longlong' }) end
   if options.with_epoch then table.insert(all, { 'comdb2_epoch', 'longlong' }) end
-  for _, column in ipairs(columns) do table.insert(all, column) end
+  for _, column in ipairs(db:watched()) do table.insert(all, column) end
   db:num_columns(#all)
   for i, column in ipairs(all) do
     db:column_name(column[1], i)
@@ -130,8 +116,7 @@ local function declare_columns()
 end
 
 local function row_of(event, kind, values)
-  local row = {}
-  for name, value in pairs(values) do row[name] = value end
+  local row = setmetatable({}, { __index = values })
   row.comdb2_event = kind
   row.comdb2_id = event.id
   row.comdb2_tid = event.tid

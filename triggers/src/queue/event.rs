@@ -4,16 +4,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use mlua::{Lua, LuaString, Table};
-use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerId};
+use mlua::{Lua, LuaString, Table, Value as LuaValue};
+use tripline_sql::catalog::{Catalog, TableDef, TableId, TriggerDef, TriggerEvent, TriggerId};
 use tripline_sql::change::{LoggedChange, Position, RowChange};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, TextStyle, Value, to_text};
 
 use crate::kind::{Delivery, Operation};
+use crate::script::lua::comdb2::db::EventInfo;
 use crate::script::lua::convert::{blob, to_lua};
-use crate::script::lua::db::EventInfo;
-use crate::script::lua::sql_error;
+use crate::script::lua::{Budget, sql_error};
 
 /// The columns that this change's event shows; none if it is no event of the trigger.
 pub(super) fn columns<'a>(def: &'a TriggerDef, change: &LoggedChange) -> Option<&'a [String]> {
@@ -29,25 +29,39 @@ pub(super) fn columns<'a>(def: &'a TriggerDef, change: &LoggedChange) -> Option<
     }
 }
 
+/// Shown columns per operation: name, place, type.
+type Shown = [Vec<(LuaString, usize, DataType)>; 3];
+
 /// A watched table as last seen: it may be dropped while events of it still wait.
 struct Watched {
     /// None: it is gone, and will not change any more.
     def: Option<Arc<TableDef>>,
     name: LuaString,
-    /// Shown columns per operation: name, place, type.
-    shown: [Vec<(LuaString, usize, DataType)>; 3],
+    shown: Shown,
+    /// What older changes show: those from before this version of the table, the lowest first.
+    older: Vec<(u32, Shown)>,
+    /// The metatable of rows whose columns had other names: these lead to them too.
+    former: Option<Table>,
 }
 
 /// The watched tables of a trigger.
 #[derive(Default)]
-pub(super) struct Tables(HashMap<TableId, Watched>);
+pub(super) struct Tables {
+    rule: Option<Arc<TriggerDef>>,
+    tables: HashMap<TableId, Watched>,
+}
 
 impl Tables {
-    /// Looks at the tables' newest definitions. Columns dropped meanwhile disappear (CDB-503).
-    pub(super) fn refresh(&mut self, lua: &Lua, def: &TriggerDef, catalog: &Catalog) -> Result<()> {
+    /// Looks at the tables' newest definitions. Columns dropped meanwhile disappear from later events (CDB-503).
+    pub(super) fn refresh(&mut self, lua: &Lua, def: &Arc<TriggerDef>, catalog: &Catalog) -> Result<()> {
+        let def = catalog.trigger(def.id).unwrap_or(def);
+        if !self.rule.as_ref().is_some_and(|rule| Arc::ptr_eq(rule, def)) {
+            self.tables.retain(|_, watched| watched.def.is_none());
+            self.rule = Some(def.clone());
+        }
         for event in &def.events {
             let there = catalog.table(event.table);
-            let have = self.0.get(&event.table).map(|have| have.def.as_ref());
+            let have = self.tables.get(&event.table).map(|have| have.def.as_ref());
             match (have, there) {
                 (Some(Some(have)), Some(there)) if Arc::ptr_eq(have, there) => continue,
                 // Dropped after it was seen: what is known of it is what it was.
@@ -56,35 +70,23 @@ impl Tables {
             }
             let Some(table) = catalog.watched(def, event.table) else { continue };
             let name = catalog.watched_name(def, event.table).unwrap_or(&table.name);
-            let shown = |columns: &Option<Vec<String>>| -> mlua::Result<Vec<(LuaString, usize, DataType)>> {
-                let mut out = Vec::new();
-                for name in columns.iter().flatten() {
-                    if let Some(place) = table.column_index(name) {
-                        out.push((lua.create_string(name)?, place, table.columns[place].ty));
-                    }
-                }
-                Ok(out)
-            };
-            let watched = (|| {
-                Ok(Watched {
-                    def: there.cloned(),
-                    name: lua.create_string(name)?,
-                    shown: [shown(&event.insert)?, shown(&event.update)?, shown(&event.delete)?],
-                })
-            })()
-            .map_err(|error: mlua::Error| sql_error(&error))?;
-            self.0.insert(event.table, watched);
+            let watched = Watched::new(lua, def, event, table, there, name).map_err(|error| sql_error(&error))?;
+            self.tables.insert(event.table, watched);
         }
         Ok(())
     }
 
-    /// The event table of a change, and what it is.
+    /// The event table of a change, and what it is. What its values take is no part of the procedure's own memory: an event
+    /// of any size reaches it (CDB-213).
     pub(super) fn event(&self, lua: &Lua, delivery: &Delivery<'_>, number: Option<i64>) -> Result<(Table, EventInfo)> {
         let info = EventInfo {
             tid: i64::try_from(delivery.position.commit.0).unwrap_or(i64::MAX),
             epoch: delivery.committed_at.div_euclid(1_000_000),
             sequence: number,
         };
+        let images = [delivery.change.change.new_row(), delivery.change.change.old()];
+        let bytes = images.into_iter().flatten().flatten().map(Value::heap_bytes).sum();
+        Budget::give(lua, bytes).map_err(|error| sql_error(&error))?;
         Ok((self.build(lua, delivery).map_err(|error| sql_error(&error))?, info))
     }
 
@@ -93,22 +95,98 @@ impl Tables {
         event.raw_set("id", blob(&id(delivery.position).map_err(mlua::Error::external)?))?;
         let operation = Operation::of(&delivery.change.change);
         event.raw_set("type", ["add", "upd", "del"][operation as usize])?;
-        let Some(watched) = self.0.get(&delivery.change.table) else { return Ok(event) };
+        let Some(watched) = self.tables.get(&delivery.change.table) else { return Ok(event) };
         event.raw_set("name", watched.name.clone())?;
-        let shown = &watched.shown[operation as usize];
+        let older = watched.older.iter().find(|(until, _)| delivery.change.schema_version < *until);
+        let shown = &older.map_or(&watched.shown, |(_, shown)| shown)[operation as usize];
         let change: &RowChange = &delivery.change.change;
         if let Some(new) = change.new_row() {
-            event.raw_set("new", row(lua, shown, new)?)?;
+            event.raw_set("new", row(lua, shown, new, watched.former.as_ref())?)?;
         }
         if let Some(old) = change.old() {
-            event.raw_set("old", row(lua, shown, old)?)?;
+            event.raw_set("old", row(lua, shown, old, watched.former.as_ref())?)?;
         }
         Ok(event)
     }
 }
 
-fn row(lua: &Lua, shown: &[(LuaString, usize, DataType)], values: &[Value]) -> mlua::Result<Table> {
+impl Watched {
+    fn new(
+        lua: &Lua,
+        def: &TriggerDef,
+        event: &TriggerEvent,
+        table: &TableDef,
+        there: Option<&Arc<TableDef>>,
+        name: &str,
+    ) -> mlua::Result<Watched> {
+        // The columns of changes that were written before the table was of that version; none: the newest.
+        let shown = |version: Option<u32>| -> mlua::Result<Shown> {
+            let list = |columns: &Option<Vec<String>>| -> mlua::Result<Vec<(LuaString, usize, DataType)>> {
+                let mut out = Vec::new();
+                for name in columns.iter().flatten() {
+                    let was = version.and_then(|version| former_column(def, table.id, name, version));
+                    let now = || table.column_index(name).map(|place| (place, table.columns[place].ty));
+                    if let Some((place, ty)) = was.unwrap_or_else(now) {
+                        out.push((lua.create_string(name)?, place, ty));
+                    }
+                }
+                Ok(out)
+            };
+            Ok([list(&event.insert)?, list(&event.update)?, list(&event.delete)?])
+        };
+        let former = def.former.columns.iter().filter(|column| column.table == table.id);
+        let mut versions: Vec<u32> = former.map(|column| column.until).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        let older = versions.into_iter().map(|until| Ok((until, shown(Some(until))?))).collect::<mlua::Result<_>>()?;
+        Ok(Watched {
+            def: there.cloned(),
+            name: lua.create_string(name)?,
+            shown: shown(None)?,
+            older,
+            former: former_names(lua, def, table.id)?,
+        })
+    }
+}
+
+/// A column as it was in changes from before a version of its table, if it was another one or none at all.
+fn former_column(def: &TriggerDef, table: TableId, name: &str, version: u32) -> Option<Option<(usize, DataType)>> {
+    let all = def.former.columns.iter();
+    let was = all.filter(|column| column.table == table && column.name == name && column.until >= version);
+    was.min_by_key(|column| column.until).map(|column| column.was)
+}
+
+/// A metatable by which former names of columns lead to the columns (CDB-503).
+fn former_names(lua: &Lua, def: &TriggerDef, table: TableId) -> mlua::Result<Option<Table>> {
+    let renamed = def.former.names.iter().filter(|(id, _, _)| *id == table);
+    let names = lua.create_table()?;
+    for (_, was, now) in renamed {
+        names.raw_set(was.as_str(), now.as_str())?;
+    }
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let meta = lua.create_table()?;
+    let find =
+        lua.create_function(move |_, (row, name): (Table, LuaValue)| match names.raw_get::<LuaValue>(name)? {
+            LuaValue::Nil => Ok(LuaValue::Nil),
+            now => row.raw_get(now),
+        })?;
+    meta.raw_set("__index", find)?;
+    meta.raw_set("__metatable", false)?;
+    Ok(Some(meta))
+}
+
+fn row(
+    lua: &Lua,
+    shown: &[(LuaString, usize, DataType)],
+    values: &[Value],
+    former: Option<&Table>,
+) -> mlua::Result<Table> {
     let table = lua.create_table_with_capacity(0, shown.len())?;
+    if let Some(former) = former {
+        table.set_metatable(Some(former.clone()))?;
+    }
     for (name, place, ty) in shown {
         match values.get(*place).unwrap_or(&Value::Null) {
             // Comdb2 has no such type: its text (CDB-403).
@@ -142,13 +220,13 @@ const LOW_39: u64 = 1 << 39;
 
 #[cfg(test)]
 mod tests {
-    use tripline_sql::catalog::{Column, Entry, Level, Persistence, Timing, TriggerEvent, TriggerId};
+    use tripline_sql::catalog::{Column, Entry, Level, Persistence, Timing, TriggerId};
     use tripline_sql::change::{CommitNo, RowId};
     use tripline_sql::types::Oid;
 
     use super::*;
     use crate::script::Limits;
-    use crate::script::lua::Machine;
+    use crate::script::lua::{Machine, comdb2};
 
     fn table(names: &[&str]) -> TableDef {
         let column = |name: &&str| Column {
@@ -210,6 +288,7 @@ mod tests {
             internal: Vec::new(),
             gone: Vec::new(),
             names: Vec::new(),
+            former: tripline_sql::catalog::Former::default(),
         }
     }
 
@@ -257,13 +336,13 @@ end";
             update: columns(&["j", "k"]),
             delete: columns(&["k", "gone"]),
         };
-        let def = definition(events);
+        let def = Arc::new(definition(events));
         let mut catalog = Catalog::default();
         catalog.put(Entry::Table(Arc::new(table(&["i", "j", "k"]))));
         let machine = Machine::new(Limits::LUA).unwrap();
         let mut tables = Tables::default();
         tables.refresh(machine.lua(), &def, &catalog).unwrap();
-        let main = machine.load(MAIN, &|_, _| Ok(())).unwrap();
+        let main = comdb2::load(&machine, MAIN, &|_, _| Ok(())).unwrap();
         let row = |values: [Option<i32>; 3]| values.iter().map(|v| Value::from(*v)).collect::<Vec<_>>();
         let run = |ordinal: u32, table: Oid, change: RowChange| {
             let change = LoggedChange {

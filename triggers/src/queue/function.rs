@@ -17,9 +17,9 @@ use tripline_sql::plan::LUA_FUNCTIONS;
 use tripline_sql::types::{DataType, TextStyle, Value, oid, to_text};
 
 use crate::script::Limits;
+use crate::script::lua::comdb2::db::{Host, function_world, procedure};
 use crate::script::lua::convert::{convert, from_lua, is_null, to_lua};
-use crate::script::lua::db::{Host, function_world, procedure};
-use crate::script::lua::{Machine, sql_error};
+use crate::script::lua::{Machine, comdb2, sql_error};
 
 /// Instructions of one call at most, whatever `max_lua_instructions` says: a call cannot be cancelled in between.
 const STEPS_MAX: u64 = 10_000_000;
@@ -60,7 +60,7 @@ fn load(ctx: &dyn HookContext, catalog: Arc<Catalog>, clock: Option<Arc<dyn Cloc
     machine.lua().set_app_data(Host { clock, name: name.to_owned(), ..Host::default() });
     let main = match kind {
         FunctionKind::Aggregate => None,
-        _ => machine.functions(&source.body, &[name], &function_world)?.pop(),
+        _ => comdb2::functions(&machine, &source.body, &[name], &function_world)?.pop(),
     };
     Ok(Loaded { catalog, kind, source, machine, main })
 }
@@ -73,7 +73,8 @@ impl Loaded {
                 self.machine.call(main, self.arguments(row, call.types)?)?
             }
             (None, FunctionKind::Aggregate) => {
-                let functions = self.machine.functions(&self.source.body, &["step", "final"], &function_world)?;
+                let functions =
+                    comdb2::functions(&self.machine, &self.source.body, &["step", "final"], &function_world)?;
                 let [step, end] = functions.as_slice() else { return Err(SqlError::internal("a chunk's functions")) };
                 for row in call.rows {
                     self.machine.call(step, self.arguments(row, call.types)?)?;

@@ -24,8 +24,8 @@ use tripline_sql::types::{DataType, Oid, Value};
 use crate::cursor;
 use crate::kind::{self, Attachment, Delivery, Instance, Kind, Subscriber, Worker, table_of};
 use crate::script::Limits;
-use crate::script::lua::db::{Host, interrupt, procedure as procedure_of, remember_event, trigger_world};
-use crate::script::lua::{Interrupt, Machine, sql_error};
+use crate::script::lua::comdb2::db::{Host, interrupt, procedure as procedure_of, remember_event, trigger_world};
+use crate::script::lua::{Interrupt, Machine, comdb2, sql_error};
 
 pub use consumer::{Consumers, Standing};
 
@@ -42,7 +42,8 @@ impl Kind for LuaTrigger {
         "lua_trigger"
     }
 
-    fn check(&self, ctx: &mut dyn HookContext, def: TriggerDef) -> Result<TriggerDef> {
+    fn check(&self, ctx: &mut dyn HookContext, mut def: TriggerDef) -> Result<TriggerDef> {
+        def.options.extend(ctx.setting(SEARCH_PATH).map(|path| (SEARCH_PATH.to_owned(), path)));
         check_queue(ctx, def, true)
     }
 
@@ -139,9 +140,7 @@ impl Kind for LuaConsumer {
     fn created(&self, ctx: &mut dyn HookContext, instance: &Arc<Instance>, def: &TriggerDef) -> Result<()> {
         make_queue(ctx, instance, def)?;
         if is_default(def) {
-            let catalog = ctx.catalog();
-            let event = def.events.first().ok_or_else(|| SqlError::internal("a consumer without its table"))?;
-            let source = default::source(def, &table_of(&catalog, event.table)?)?;
+            let source = default::SOURCE;
             let (name, version) = (format!("\"{}\"", def.name.replace('"', "\"\"")), default::VERSION);
             let tag = "$tripline_default$";
             ctx.query(&format!("CREATE PROCEDURE {name} VERSION '{version}' {tag}{source}{tag}"), &[])?;
@@ -165,6 +164,9 @@ impl Kind for LuaConsumer {
         Ok(None)
     }
 }
+
+/// The setting that a trigger keeps from its creation.
+const SEARCH_PATH: &str = "search_path";
 
 /// CREATE DEFAULT LUA CONSUMER.
 fn is_default(def: &TriggerDef) -> bool {
@@ -241,6 +243,12 @@ impl Subscriber for Queue {
     /// Whoever made the trigger may do no more through it than without it (CDB-513).
     fn role(&self) -> Oid {
         self.def.owner
+    }
+
+    /// Names mean what they meant to whoever made the trigger (CDB-513).
+    fn settings(&self) -> Vec<(String, String)> {
+        let path = self.def.option(SEARCH_PATH);
+        path.map(|path| (SEARCH_PATH.to_owned(), path.to_owned())).into_iter().collect()
     }
 
     fn worker(self: Arc<Self>, engine: &Engine, session: Session) -> Result<Box<dyn Worker>> {
@@ -350,7 +358,7 @@ impl Runner {
                     SqlError::new(SqlState::UNDEFINED_FUNCTION, format!("no such procedure: {}", self.queue.def.name))
                 })?;
                 self.drop_temporary_tables()?;
-                let main = self.machine.load(&source.body, &trigger_world)?;
+                let main = comdb2::load(&self.machine, &source.body, &trigger_world)?;
                 self.main = Some(main.clone());
                 main
             }

@@ -20,11 +20,11 @@ use tripline_sql::types::{DataType, Row, Value};
 
 use super::consumer::{self, Consumer, Consumers, Party};
 use crate::script::Limits;
-use crate::script::lua::convert::to_lua;
-use crate::script::lua::db::{
+use crate::script::lua::comdb2::db::{
     Emitter, Host, Source, block_world, emit_source, interrupt, procedure, procedure_world, rows_of,
 };
-use crate::script::lua::{Budget, Interrupt, Machine, Turn};
+use crate::script::lua::convert::to_lua;
+use crate::script::lua::{Budget, Interrupt, Machine, Turn, comdb2};
 
 /// The consumer whose queue a procedure owns.
 fn consumer_of(catalog: &Catalog, name: &str) -> Option<Arc<TriggerDef>> {
@@ -90,7 +90,7 @@ pub(crate) fn start(
         procedure_world(lua, env)?;
         if consumes { consumer::install(lua, &env.raw_get("db")?) } else { Ok(()) }
     };
-    let entry = machine.entry(&found.body, &world)?;
+    let entry = comdb2::entry(&machine, &found.body, &world)?;
     let started = || -> mlua::Result<(Thread, MultiValue)> {
         let mut arguments = Vec::new();
         for (value, ty) in &call.arguments {

@@ -11,6 +11,7 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::session::Session;
 use tripline_sql::types::{DataType, Row, Value, equal, format_type};
 
+use super::client::shortened;
 use super::ident;
 use super::message::{Field, Instruction};
 use crate::script::ami::{find_column, to_column};
@@ -162,7 +163,11 @@ impl Receiver {
                 Ok(find_table(&*self.catalog()?, name))
             }
             _ => {
-                tracing::warn!(table = name, login = %self.login, "a message names an unknown table");
+                tracing::warn!(
+                    table = shortened(name),
+                    login = shortened(&self.login),
+                    "a message names an unknown table"
+                );
                 refuse(2, format!("unknown table: {name}"))
             }
         }

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::apply::ORIGIN_KEY;
-use super::message::{Field, Instruction};
+use super::message::{Field, Instruction, LINE_BYTES_MAX};
 use super::options::Options;
 use super::outbox::Queued;
 use super::report::Failure;
@@ -24,6 +24,18 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 const LOGIN_PATIENCE: Duration = Duration::from_secs(1);
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Characters that are kept of a receiver's words.
+const WORDS_MAX: usize = 500;
+/// A receiver that takes less than this in the time that it is given takes nothing.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// The beginning of a long text.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(WORDS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
 
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
@@ -36,15 +48,21 @@ fn broken(what: &str, error: impl std::fmt::Display) -> Failure {
 pub(super) struct Answers {
     read: ReadHalf<Box<dyn Duplex>>,
     buffer: Vec<u8>,
+    /// Where the next line begins.
+    begin: usize,
+    /// Up to here no end of a line was found.
+    seen: usize,
 }
 
 impl Answers {
     /// The next answer: its number, status and text, and the receiver's id if it named it.
     pub(super) async fn next(&mut self) -> Result<Answer, Failure> {
         loop {
-            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                let line = line[..end].strip_suffix(b"\r").unwrap_or(&line[..end]);
+            if let Some(at) = self.buffer[self.seen..].iter().position(|byte| *byte == b'\n') {
+                let line = &self.buffer[self.begin..self.seen + at];
+                self.seen += at + 1;
+                self.begin = self.seen;
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
                 let line = line.strip_prefix(b"\r").unwrap_or(line);
                 if line.is_empty() {
                     continue;
@@ -61,11 +79,13 @@ impl Answers {
                 return Ok(Answer {
                     sequence,
                     status: number("S").unwrap_or(0),
-                    text: answer.text("M").unwrap_or_default().to_owned(),
+                    text: shortened(answer.text("M").unwrap_or_default()),
                     instance: number("origin"),
                 });
             }
-            if self.buffer.len() > ANSWER_BYTES_MAX {
+            self.buffer.drain(..self.begin);
+            (self.begin, self.seen) = (0, self.buffer.len());
+            if self.seen > ANSWER_BYTES_MAX {
                 return Err(Failure::Broken("an answer without end".to_owned()));
             }
             match self.read.read_buf(&mut self.buffer).await {
@@ -110,23 +130,33 @@ impl Sender {
         origin != 0 && origin != self.instance && origin == self.peer
     }
 
-    /// Writes a message's line.
-    pub(super) fn put(&mut self, queued: &Queued, out: &mut String) {
+    /// Writes a message's line. Error: refused, as no receiver has to take so long a line (AMI-177).
+    pub(super) fn put(&mut self, queued: &Queued, out: &mut String) -> Result<(), Failure> {
+        let before = out.len();
+        line(queued, self.sequence + 1, (self.peer != 0).then_some(self.instance), out);
+        let length = out.len() - before - 1;
+        if length > LINE_BYTES_MAX {
+            out.truncate(before);
+            return Err(Failure::Refused(format!("a message of {length} bytes is longer than a line may be")));
+        }
         self.sequence += 1;
-        line(queued, self.sequence, (self.peer != 0).then_some(self.instance), out);
+        Ok(())
     }
 
     /// Sends lines.
     pub(super) async fn write(&mut self, lines: &str) -> Result<(), Failure> {
-        let written = async {
-            self.write.write_all(lines.as_bytes()).await?;
-            self.write.flush().await
-        };
-        match timeout(PATIENCE, written).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(broken("connection lost", error)),
-            Err(_) => Err(Failure::Broken("the receiver takes nothing".to_owned())),
+        for piece in lines.as_bytes().chunks(PIECE_BYTES) {
+            let written = async {
+                self.write.write_all(piece).await?;
+                self.write.flush().await
+            };
+            match timeout(PATIENCE, written).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(broken("connection lost", error)),
+                Err(_) => return Err(Failure::Broken("the receiver takes nothing".to_owned())),
+            }
         }
+        Ok(())
     }
 
     /// Says good-bye.
@@ -181,7 +211,7 @@ pub(super) async fn connect(
         }
     };
     let (read, write) = tokio::io::split(stream);
-    let mut receiver = Answers { read, buffer: Vec::new() };
+    let mut receiver = Answers { read, buffer: Vec::new(), begin: 0, seen: 0 };
     let mut sender = Sender { write, sequence: 0, peer: 0, instance };
     let mut login = Instruction::new('L').with("I", Field::Text(options.login.clone()));
     login.sequence = Some(0);

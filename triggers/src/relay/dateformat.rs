@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str, pattern: &str) -> Option<i64> {
         // Digits next to digits have the width of their letters.
         let adjacent = pattern.get(at).is_some_and(char::is_ascii_alphabetic);
         let mut number = |max: usize| -> Option<i64> {
-            let width = if adjacent { count } else { max };
+            let width = if adjacent { count.min(max) } else { max };
             let end = rest.bytes().take(width).take_while(u8::is_ascii_digit).count();
             let value = rest.get(..end)?.parse().ok()?;
             rest = &rest[end..];
@@ -76,7 +76,8 @@ pub(super) fn parse(text: &str, pattern: &str) -> Option<i64> {
     if let Some(half) = half {
         hour = half + afternoon.unwrap_or(0);
     }
-    Some(days_from_epoch(year, month, day) * 86_400_000 + hour * 3_600_000 + millis - offset)
+    let day = days_from_epoch(year, month, day).checked_mul(86_400_000)?;
+    day.checked_add(hour * 3_600_000 + millis)?.checked_sub(offset)
 }
 
 /// Offset from UTC in milliseconds, and what stands behind it.
@@ -135,9 +136,15 @@ mod tests {
         ] {
             assert_eq!(parse(text, pattern), Some(millis), "{text} {pattern}");
         }
-        for (text, pattern) in
-            [("2014", "yyyyMMdd"), ("20140230", "yyyyMMdd"), ("20140503x", "yyyyMMdd"), ("1", "q"), ("é", "MMM")]
-        {
+        for (text, pattern) in [
+            ("999999999", "y"),
+            ("99999999999999999901", "yyyyyyyyyyyyyyyyyyMM"),
+            ("2014", "yyyyMMdd"),
+            ("20140230", "yyyyMMdd"),
+            ("20140503x", "yyyyMMdd"),
+            ("1", "q"),
+            ("é", "MMM"),
+        ] {
             assert_eq!(parse(text, pattern), None, "{text} {pattern}");
         }
     }

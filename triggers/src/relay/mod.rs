@@ -11,6 +11,7 @@
 //! back there: so two servers that relay to each other come to rest.
 
 mod apply;
+mod bounded;
 mod client;
 mod dateformat;
 pub mod message;

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_rustls::rustls::ClientConfig;
 use tripline_sql::error::SqlError;
+use tripline_sql::types::Value;
 
 use super::client;
 use super::options::{Options, Protocol};
@@ -18,12 +19,14 @@ use super::postgres;
 use super::report::{Failure, Report};
 use crate::retry::Backoff;
 
-/// Messages that may wait (AMI-157).
+/// Messages that may wait (AMI-157), and bytes that their values may hold.
 const QUEUE_MAX: usize = 100_000;
-/// Messages sent in one piece.
-const BATCH: usize = 512;
+const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Messages sent in one piece, and bytes of their values after which no more are added.
+pub(super) const BATCH: usize = 512;
+pub(super) const BATCH_BYTES: usize = 256 << 10;
 /// How long the queue may still be sent at the end.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Waits between attempts to connect.
 pub(super) const RECONNECT: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(10) };
 
@@ -34,14 +37,28 @@ pub(super) struct Queued {
     pub(super) item: Item,
 }
 
+impl Queued {
+    /// Bytes that its values hold.
+    pub(super) fn bytes(&self) -> usize {
+        let values = self.item.values.iter().chain(&self.item.key);
+        values.map(Value::heap_bytes).sum()
+    }
+}
+
 /// The queue of one trigger.
 pub(super) struct Outbox {
-    queue: Mutex<VecDeque<Queued>>,
+    queue: Mutex<Queue>,
     connected: AtomicBool,
     /// Something was queued, or it is the end.
     news: Notify,
-    stop: AtomicBool,
+    stop: watch::Sender<bool>,
     report: Report,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Queued>,
+    bytes: usize,
 }
 
 impl Outbox {
@@ -50,7 +67,7 @@ impl Outbox {
             queue: Mutex::default(),
             connected: AtomicBool::new(false),
             news: Notify::new(),
-            stop: AtomicBool::new(false),
+            stop: watch::Sender::new(false),
             report,
         })
     }
@@ -58,12 +75,15 @@ impl Outbox {
     /// Takes a change over, or drops it.
     pub(super) fn push(&self, queued: Queued) {
         let mut queue = self.queue.lock();
+        let bytes = queued.bytes();
+        let full = queue.waiting.len() >= QUEUE_MAX || (queue.bytes > 0 && queue.bytes + bytes > QUEUE_BYTES_MAX);
         // Looked at under the lock: whoever disconnects empties the queue afterwards.
-        if !self.connected.load(Ordering::Acquire) || queue.len() >= QUEUE_MAX {
+        if full || !self.connected.load(Ordering::Acquire) {
             drop(queue);
             return self.report.dropped(1);
         }
-        queue.push_back(queued);
+        queue.bytes += bytes;
+        queue.waiting.push_back(queued);
         drop(queue);
         self.news.notify_one();
     }
@@ -76,18 +96,24 @@ impl Outbox {
 
     /// Ends the task after what is queued.
     pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
+        self.stop.send_replace(true);
         self.news.notify_one();
     }
 
     fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
+        *self.stop.borrow()
     }
 
     fn take(&self) -> Vec<Queued> {
         let mut queue = self.queue.lock();
-        let count = queue.len().min(BATCH);
-        queue.drain(..count).collect()
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
+            let Some(queued) = queue.waiting.pop_front() else { break };
+            bytes += queued.bytes();
+            batch.push(queued);
+        }
+        queue.bytes -= bytes;
+        batch
     }
 
     /// The next messages; none: it is the end.
@@ -104,10 +130,10 @@ impl Outbox {
         }
     }
 
-    fn disconnect(&self, lost: u64) {
+    fn disconnect(&self) {
         self.connected.store(false, Ordering::Release);
-        let waiting = std::mem::take(&mut *self.queue.lock()).len() as u64;
-        self.report.dropped(waiting + lost);
+        let waiting = std::mem::take(&mut *self.queue.lock()).waiting.len() as u64;
+        self.report.dropped(waiting);
     }
 
     /// Connects, sends, connects again, until the end.
@@ -121,18 +147,19 @@ impl Outbox {
                 }
             };
             // At the end what is queued may be sent for a while, and no longer.
+            let mut stop = self.stop.subscribe();
             let ended = async {
-                while !self.stopped() {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                let _ = stop.wait_for(|stop| *stop).await;
+                if self.connected.load(Ordering::Acquire) {
+                    tokio::time::sleep(LAST_WORDS).await;
                 }
-                tokio::time::sleep(LAST_WORDS).await;
             };
             let result = tokio::select! {
                 result = served => result,
                 () = ended => Ok(()),
             };
             let was_connected = self.connected.load(Ordering::Acquire);
-            self.disconnect(0);
+            self.disconnect();
             let Err(failure) = result else { return };
             self.report.failed(&failure);
             failures = if was_connected { 1 } else { failures + 1 };
@@ -148,6 +175,8 @@ impl Outbox {
         self.connected.store(true, Ordering::Release);
         let sent = AtomicU64::new(0);
         let peer = AtomicU64::new(sender.peer);
+        // Messages that are being written: lost if the connection is.
+        let under_way = AtomicU64::new(0);
         // Answers are read all the time: a receiver that waits for us to take them would stall us both.
         let reading = async {
             loop {
@@ -174,30 +203,31 @@ impl Outbox {
                 sender.peer = peer.load(Ordering::Acquire);
                 let before = sender.sequence;
                 for queued in &batch {
-                    if !sender.comes_from_peer(queued) {
-                        sender.put(queued, &mut out);
+                    if !sender.comes_from_peer(queued)
+                        && let Err(failure) = sender.put(queued, &mut out)
+                    {
+                        self.report.rejected(1, failure.text());
                     }
                 }
                 let count = sender.sequence - before;
                 sent.store(sender.sequence, Ordering::Release);
-                if let Err(failure) = sender.write(&out).await {
-                    self.report.dropped(count);
-                    return Err(failure);
-                }
+                under_way.store(count, Ordering::Release);
+                sender.write(&out).await?;
+                under_way.store(0, Ordering::Release);
                 self.report.sent(count);
                 out.clear();
             }
             Ok(())
         };
-        tokio::select! {
+        let result = tokio::select! {
             result = reading => result,
-            result = writing => {
-                if result.is_ok() {
-                    sender.close().await;
-                }
-                result
-            }
+            result = writing => result,
+        };
+        match result {
+            Ok(()) => sender.close().await,
+            Err(_) => self.report.dropped(under_way.load(Ordering::Acquire)),
         }
+        result
     }
 
     async fn serve_postgres(

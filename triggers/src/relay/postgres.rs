@@ -17,7 +17,12 @@ use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult, Timeouts};
 use futures::future::try_join_all;
 use parking_lot::Mutex;
-use tokio::time::timeout;
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Statement};
@@ -27,7 +32,8 @@ use tripline_sql::catalog::TriggerId;
 use tripline_sql::change::{CommitNo, Position};
 use tripline_sql::types::{DataType, TextStyle, Value, to_text};
 
-use super::client::PATIENCE;
+use super::bounded::{Bounded, BoundedTls};
+use super::client::{PATIENCE, shortened};
 use super::ident;
 use super::options::Options;
 use super::outbox::Queued;
@@ -38,6 +44,10 @@ use crate::script::ami::type_of;
 
 /// For the statements of one transaction.
 const APPLY_PATIENCE: Duration = Duration::from_secs(60);
+/// So long a connection is silent before it is asked whether it is there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// So long a connection that is not used any more may take to end.
+const LEAVE: Duration = Duration::from_secs(1);
 /// What is told when an update or delete finds no row.
 pub(super) const MISSING: &str = "the receiver has no such row";
 const POSITIONS: &str = "CREATE TABLE IF NOT EXISTS tripline_relay (instance bigint NOT NULL, trigger_id bigint NOT NULL, \
@@ -55,9 +65,27 @@ pub(super) struct Applied {
 /// A pooled connection.
 pub(super) struct Connection {
     client: Client,
+    /// What carries the connection.
+    carrier: JoinHandle<()>,
     statements: HashMap<String, Statement>,
     /// The receiver's instance; 0: it has none, as PostgreSQL.
     peer: u64,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // It takes leave by itself, unless the receiver owes it answers: those it would wait for as long as it takes.
+        if self.client.is_closed() {
+            return;
+        }
+        let carrier = self.carrier.abort_handle();
+        if let Ok(runtime) = super::worker::runtime() {
+            runtime.spawn(async move {
+                sleep(LEAVE).await;
+                carrier.abort();
+            });
+        }
+    }
 }
 
 impl Connection {
@@ -76,33 +104,55 @@ impl Connection {
 }
 
 struct Manager {
+    host: String,
+    port: u16,
     config: Config,
     tls: Option<MakeRustlsConnect>,
 }
 
+/// A client, and the task that carries its connection.
+fn carried<S, T>((client, connection): (Client, tokio_postgres::Connection<S, T>)) -> (Client, JoinHandle<()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let carrier = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!("a relay's connection ended: {error}");
+        }
+    });
+    (client, carrier)
+}
+
 impl managed::Manager for Manager {
     type Type = Connection;
-    type Error = tokio_postgres::Error;
+    type Error = Failure;
 
-    async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
-        let client = match &self.tls {
+    async fn create(&self) -> Result<Connection, Failure> {
+        let lost = |error: std::io::Error| Failure::Broken(format!("{}:{}: {error}", self.host, self.port));
+        let socket = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(lost)?;
+        socket.set_nodelay(true).map_err(lost)?;
+        set_socket_keepalive(&socket, true).map_err(|error| lost(error.into()))?;
+        set_tcp_keepidle(&socket, KEEPALIVE).map_err(|error| lost(error.into()))?;
+        let (client, carrier) = match &self.tls {
             Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await?;
-                tokio::spawn(connection);
-                client
+                let tls = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls.clone(), &self.host);
+                let tls = tls.map_err(|error| Failure::Broken(format!("TLS: {error}")))?;
+                carried(self.config.connect_raw(socket, BoundedTls(tls)).await.map_err(|error| failure(&error))?)
             }
             None => {
-                let (client, connection) = self.config.connect(NoTls).await?;
-                tokio::spawn(connection);
-                client
+                let made = self.config.connect_raw(Bounded::new(socket), NoTls).await;
+                carried(made.map_err(|error| failure(&error))?)
             }
         };
-        let row = client.query_one("SELECT current_setting('tripline.instance', true)", &[]).await?;
-        let peer = row.try_get::<_, Option<String>>(0)?.and_then(|id| id.parse().ok()).unwrap_or(0);
-        Ok(Connection { client, statements: HashMap::new(), peer })
+        let mut connection = Connection { client, carrier, statements: HashMap::new(), peer: 0 };
+        let row = connection.client.query_one("SELECT current_setting('tripline.instance', true)", &[]).await;
+        let id = row.and_then(|row| row.try_get::<_, Option<String>>(0)).map_err(|error| failure(&error))?;
+        connection.peer = id.and_then(|id| id.parse().ok()).unwrap_or(0);
+        Ok(connection)
     }
 
-    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<tokio_postgres::Error> {
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Failure> {
         if connection.client.is_closed() {
             return Err(RecycleError::message("closed"));
         }
@@ -153,7 +203,7 @@ impl Drop for Link {
 fn failure(error: &tokio_postgres::Error) -> Failure {
     match error.as_db_error() {
         Some(refusal) => {
-            let text = format!("{}: {}", refusal.code().code(), refusal.message());
+            let text = format!("{}: {}", refusal.code().code(), shortened(refusal.message()));
             // Connection exceptions, resources, an operator who ends it: not the change's fault.
             if matches!(refusal.code().code().get(..2), Some("08" | "28" | "3D" | "40" | "53" | "57" | "58")) {
                 Failure::Broken(text)
@@ -196,8 +246,7 @@ impl Link {
             return Ok(Link { key, pool: pool.clone(), instance, durable, stored: None });
         }
         let mut config = Config::new();
-        config.host(&options.host).port(options.port).dbname(&options.database).user(&options.user);
-        config.application_name("tripline relay").connect_timeout(PATIENCE).keepalives_idle(Duration::from_secs(30));
+        config.dbname(&options.database).user(&options.user).application_name("tripline relay");
         config.ssl_mode(match options.tls {
             true => tokio_postgres::config::SslMode::Require,
             false => tokio_postgres::config::SslMode::Disable,
@@ -207,8 +256,8 @@ impl Link {
         }
         let tls = tls.map(|tls| MakeRustlsConnect::new((*tls).clone()));
         let waits = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) };
-        let pool =
-            Pool::builder(Manager { config, tls }).max_size(options.pool_size).timeouts(waits).runtime(Runtime::Tokio1);
+        let manager = Manager { host: options.host.clone(), port: options.port, config, tls };
+        let pool = Pool::builder(manager).max_size(options.pool_size).timeouts(waits).runtime(Runtime::Tokio1);
         let pool = pool.build().map_err(|error| Failure::Broken(error.to_string()))?;
         pools.push((key.clone(), pool.clone(), 1));
         Ok(Link { key, pool, instance, durable, stored: None })
@@ -216,7 +265,7 @@ impl Link {
 
     async fn connection(&self) -> Result<Object<Manager>, Failure> {
         self.pool.get().await.map_err(|error| match error {
-            managed::PoolError::Backend(error) => Failure::Broken(failure(&error).text().to_owned()),
+            managed::PoolError::Backend(failure) => Failure::Broken(failure.text().to_owned()),
             managed::PoolError::Timeout(_) => Failure::Broken("no connection in time".to_owned()),
             other => Failure::Broken(other.to_string()),
         })

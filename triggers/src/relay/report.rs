@@ -21,6 +21,12 @@ pub(super) enum Failure {
     Stopped,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
 impl Failure {
     pub(super) fn text(&self) -> &str {
         match self {

@@ -5,6 +5,7 @@
 //! durable   log → deliver: item → buffer → flush: sent, then the cursor   a failure: again from the cursor
 //! ```
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,9 +21,9 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::session::Session;
 use tripline_sql::types::Oid;
 
-use super::client::{self, Answers, PATIENCE, Sender};
+use super::client::{self, Answer, Answers, Sender};
 use super::options::{Delivery as Way, Options, Protocol};
-use super::outbox::{Outbox, Queued, RECONNECT};
+use super::outbox::{BATCH_BYTES, Outbox, Queued, RECONNECT};
 use super::plan::Plan;
 use super::postgres;
 use super::report::{Failure, Report};
@@ -32,9 +33,23 @@ use crate::retry::Backoff;
 
 /// Messages whose answers may be awaited at one time.
 const WINDOW: usize = 256;
+/// How long an answer is waited for.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The next answer. Its time begins when all is written.
+async fn answer_to(answers: &mut Answers, written: &AtomicBool) -> std::result::Result<Answer, Failure> {
+    loop {
+        let all_written = written.load(Ordering::Acquire);
+        match timeout(ANSWER_PATIENCE, answers.next()).await {
+            Ok(answer) => return answer,
+            Err(_) if all_written => return Err(Failure::Broken("no answer in time".to_owned())),
+            Err(_) => {}
+        }
+    }
+}
 
 /// The runtime of all relays' connections: they are few and mostly wait. Made at first use, for the life of the process.
-fn runtime() -> Result<&'static Runtime> {
+pub(super) fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
@@ -174,7 +189,7 @@ impl Drop for Dropping {
         self.outbox.stop();
         if let (Some(task), Ok(runtime)) = (self.task.take(), runtime()) {
             // It says good-bye (AMI-166), if the receiver lets it.
-            let _ = runtime.block_on(async { timeout(Duration::from_secs(4), task).await });
+            let _ = runtime.block_on(async { timeout(Duration::from_secs(2), task).await });
         }
     }
 }
@@ -314,28 +329,43 @@ impl DurableLink {
         let Connection::Ami(ends) = &mut self.connection else { return Ok(()) };
         let (sender, answers) = &mut **ends;
         let wanted: Vec<&Queued> = batch.iter().filter(|queued| !sender.comes_from_peer(queued)).collect();
-        for window in wanted.chunks(WINDOW) {
+        let mut rest = wanted.as_slice();
+        while !rest.is_empty() {
             let first = sender.sequence + 1;
-            let mut out = String::new();
-            for queued in window {
-                sender.put(queued, &mut out);
+            let (mut out, mut window) = (String::new(), Vec::new());
+            while window.len() < WINDOW && out.len() < BATCH_BYTES {
+                let Some((queued, behind)) = rest.split_first() else { break };
+                rest = behind;
+                // One that cannot be sent is passed over in its turn.
+                window.push((*queued, sender.put(queued, &mut out).err()));
             }
             // Answers come while we still write: both at once, lest both sides wait.
             let report = &self.report;
-            let writing = sender.write(&out);
+            let written = AtomicBool::new(false);
+            let writing = async {
+                sender.write(&out).await?;
+                written.store(true, Ordering::Release);
+                Ok(())
+            };
             let reading = async {
-                for (place, queued) in window.iter().enumerate() {
-                    let answer = timeout(PATIENCE.max(Duration::from_secs(30)), answers.next())
-                        .await
-                        .map_err(|_| Failure::Broken("no answer in time".to_owned()))??;
-                    let expected = first + place as u64;
-                    if answer.sequence != expected {
-                        return Err(Failure::Broken(format!("answer to {} instead of {expected}", answer.sequence)));
-                    }
-                    if answer.status == 0 {
-                        report.sent(1);
+                let mut expected = first;
+                for (queued, refusal) in &window {
+                    if let Some(refusal) = refusal {
+                        report.rejected(1, refusal.text());
                     } else {
-                        report.rejected(1, &answer.refusal());
+                        let answer = answer_to(answers, &written).await?;
+                        if answer.sequence != expected {
+                            return Err(Failure::Broken(format!(
+                                "answer to {} instead of {expected}",
+                                answer.sequence
+                            )));
+                        }
+                        expected += 1;
+                        if answer.status == 0 {
+                            report.sent(1);
+                        } else {
+                            report.rejected(1, &answer.refusal());
+                        }
                     }
                     *done = Some(queued.item.position);
                 }

@@ -30,4 +30,4 @@ pub trait Language: Sync {
 }
 
 /// All languages.
-pub static LANGUAGES: &[&dyn Language] = &[&lua::Lua51, &ami::Ami];
+pub static LANGUAGES: &[&dyn Language] = &[&lua::comdb2::Lua51, &ami::Ami];

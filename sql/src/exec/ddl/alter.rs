@@ -152,6 +152,7 @@ impl Ddl<'_> {
         }
         let not_null = column.not_null;
         column.not_null = false;
+        self.keep_watched_column(table.id, &column.name, None, changed.schema_version + 1)?;
         changed.columns.push(column);
         changed.schema_version += 1;
         for sequence in sequences {
@@ -238,6 +239,7 @@ impl Ddl<'_> {
             ConstraintKind::ForeignKey(key) => !key.columns.contains(&place),
         });
         changed.indexes.retain(|index| !gone.contains(&index.oid));
+        self.keep_watched_column(table.id, name, Some((place, changed.columns[place].ty)), changed.schema_version + 1)?;
         let column = &mut changed.columns[place];
         let sequence = column.sequence.take();
         column.name = format!("........pg.dropped.{}........", place + 1);
@@ -310,7 +312,8 @@ impl Ddl<'_> {
             }
         }
         changed.schema_version += 1;
-        self.put_table(changed).map(|_| ())
+        self.put_table(changed)?;
+        self.rename_watched(table, from, to)
     }
 
     /// ALTER VIEW … RENAME COLUMN. Errors: 42703, 42701, 42501.

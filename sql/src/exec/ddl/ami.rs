@@ -519,6 +519,7 @@ impl Ddl<'_> {
             display.insert(at, place);
             changed.display = display;
         }
+        self.keep_watched_column(table.id, name, None, changed.schema_version + 1)?;
         changed.columns.push(plain_column(name, data_type, false));
         changed.schema_version += 1;
         if let Some(ty) = ty {

@@ -242,6 +242,7 @@ impl Ddl<'_> {
         // The value of rows older than the column stays until they are rewritten.
         changed.columns[place].ty = ty;
         changed.schema_version += 1;
+        self.keep_watched_column(table.id, &name, Some((place, from)), changed.schema_version)?;
         if let Some(text) = changed.columns[place].default.clone() {
             if self.bind(|context| bind_default(context, &text, &name, ty)).is_err() {
                 return Err(SqlError::new(

@@ -9,7 +9,7 @@ use sqlparser::ast;
 
 use super::{Ddl, find_column};
 use crate::catalog::{
-    Entry, EntryKey, FunctionDef, FunctionKind, PUBLIC, TableDef, TriggerDef, TriggerEvent, TriggerId,
+    CLIENT_VERSIONED, Entry, EntryKey, FunctionDef, FunctionKind, PUBLIC, TableDef, TriggerDef, TriggerEvent, TriggerId,
 };
 use crate::error::{Result, SqlError, SqlState};
 use crate::parse::{ObjectName, ProcedureSpec, TriggerSpec, object_name};
@@ -83,6 +83,7 @@ impl Ddl<'_> {
             internal: Vec::new(),
             gone: Vec::new(),
             names: Vec::new(),
+            former: crate::catalog::Former::default(),
         };
         let hooks = self.backend.shared.hooks.clone();
         let def = self.with_context(|context| hooks.check(context, def))?;
@@ -239,6 +240,11 @@ impl Ddl<'_> {
                 (numbers.max().map_or(1, |last| last + 1).to_string(), true)
             }
         };
+        let mut options = Vec::new();
+        if spec.dialect == COMDB2 && !announced {
+            // Its name may look like a number that the server gave (CDB-1104).
+            options.push((CLIENT_VERSIONED.to_owned(), String::new()));
+        }
         let existing = versions.iter().find(|def| def.version.as_deref() == Some(&version));
         let has_default = versions.iter().any(|def| def.default_version);
         let def = FunctionDef {
@@ -256,7 +262,7 @@ impl Ddl<'_> {
             volatility: Some('v'),
             strict: false,
             body: spec.body.clone(),
-            options: Vec::new(),
+            options,
             version: Some(version.clone()),
             default_version: existing.map_or(!has_default, |def| def.default_version),
             owner: self.user(),

@@ -117,8 +117,11 @@ fn roman(n: i128) -> Option<String> {
 
 fn exponent_form(n: &Numeric, places: usize) -> String {
     let value = n.to_f64();
-    let text = format!("{value:.places$e}");
+    // A double has no more digits than that.
+    let shown = places.min(1000);
+    let text = format!("{value:.shown$e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text.as_str(), "0"));
+    let mantissa = format!("{mantissa}{}", "0".repeat(places - shown));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let sign = if exponent < 0 { '-' } else { '+' };
     let lead = if value < 0.0 { "" } else { " " };

@@ -9,8 +9,8 @@ use super::Binder;
 use crate::catalog::{PG_CATALOG, Relation, TypeDef, TypeKind};
 use crate::error::{Result, SqlError, SqlState};
 use crate::types::{
-    DataType, Oid, apply_type_modifiers, array_type_of, element_type_of, is_domain, oid, sql_type_by_name,
-    type_by_name, type_info,
+    DataType, DecimalFormat, Oid, apply_type_modifiers, array_type_of, element_type_of, is_domain, oid,
+    sql_type_by_name, type_by_name, type_info,
 };
 
 /// Splits a name given as text (`'public."T"'`) into folded parts. Errors: 42602.
@@ -218,7 +218,7 @@ impl Binder<'_> {
         match self.find_relation_in(schema, name)? {
             Some(Relation::Table(def)) => Ok(DataType::new(def.row_type)),
             Some(Relation::View(def)) => Ok(DataType::new(def.row_type)),
-            _ => Err(missing()),
+            _ => schema.is_none().then(|| comdb2_type(name)).flatten().ok_or_else(missing),
         }
     }
 
@@ -354,4 +354,19 @@ fn interval_mask(fields: &ast::IntervalFields) -> i64 {
         F::HourToSecond => HOUR | MINUTE | SECOND,
         F::MinuteToSecond => MINUTE | SECOND,
     }
+}
+
+/// A type that Comdb2 has by another name, or as another form, and PostgreSQL not at all (CDB-401). Those that are a type
+/// and a condition on its values stand in definitions of columns alone.
+fn comdb2_type(name: &str) -> Option<DataType> {
+    Some(match name {
+        "short" => DataType::INT2,
+        "longlong" | "largeint" => DataType::INT8,
+        "smallfloat" => DataType::FLOAT4,
+        "vutf8" => DataType::TEXT,
+        "blob" => DataType::BYTEA,
+        "datetime" => DataType::with_typmod(oid::TIMESTAMPTZ, 3),
+        "datetimeus" => DataType::with_typmod(oid::TIMESTAMPTZ, 6),
+        name => return DecimalFormat::type_named(name),
+    })
 }

@@ -107,15 +107,16 @@ const ANY: &[Type] = &[];
 
 static METHODS: &[Method] = &[
     m("getClassName", ANY, 0, 0, Type::String, false, |_, t, _| Ok(Val::text(class_name(t)))),
-    m("toJson", ANY, 0, 0, Type::String, false, |frame, t, _| {
+    m("toJson", ANY, 0, 0, Type::String, false, |_, t, _| {
         let mut out = String::new();
         write_json(t, &mut out, 0, &mut Parts::new())?;
-        frame.charge(out.len())?;
         Ok(Val::text(out))
     }),
     m("get", &[Type::List, Type::Map], 1, 1, Type::Object, false, |_, t, a| Ok(index(t, &a[0]))),
     m("put", &[Type::Map], 2, 2, Type::Object, true, |frame, t, a| {
         frame.charge(KEY_BYTES)?;
+        frame.loops.note(t, &a[0]);
+        frame.loops.note(t, &a[1]);
         let Val::Map(map) = t else {
             return set_index(t, a[0].clone(), a[1].clone()).map(|()| Val::NULL);
         };
@@ -124,11 +125,15 @@ static METHODS: &[Method] = &[
     m("putAll", &[Type::Map], 1, 1, Type::Object, true, |frame, t, a| {
         for (key, item) in pairs(&a[0]) {
             frame.charge(KEY_BYTES)?;
+            frame.loops.note(t, &key);
+            frame.loops.note(t, &item);
             set_index(t, key, item)?;
         }
         Ok(Val::NULL)
     }),
-    m("set", &[Type::List], 2, 2, Type::Object, true, |_, t, a| {
+    m("set", &[Type::List], 2, 2, Type::Object, true, |frame, t, a| {
+        frame.charge(32)?;
+        frame.loops.note(t, &a[1]);
         let before = index(t, &a[0]);
         set_index(t, a[0].clone(), a[1].clone())?;
         Ok(before)
@@ -143,10 +148,12 @@ static METHODS: &[Method] = &[
     m("containsValue", &[Type::Map], 1, 1, Type::Boolean, false, |_, t, a| {
         Ok(Val::bool(pairs(t).iter().any(|(_, item)| equals(item, &a[0]))))
     }),
-    m("getKeys", &[Type::Map], 0, 0, Type::Set, false, |_, t, _| {
+    m("getKeys", &[Type::Map], 0, 0, Type::Set, false, |frame, t, _| {
+        frame.charge(size(t) * KEY_BYTES)?;
         Ok(Val::Set(Arc::new(Mutex::new(Keyed::of(pairs(t).into_iter().map(|(key, _)| (key, Val::NULL)))))))
     }),
-    m("getValues", &[Type::Map], 0, 0, Type::List, false, |_, t, _| {
+    m("getValues", &[Type::Map], 0, 0, Type::List, false, |frame, t, _| {
+        frame.charge(size(t) * 32)?;
         Ok(Val::list(pairs(t).into_iter().map(|(_, item)| item).collect()))
     }),
     m("size", COLLECTIONS, 0, 0, Type::Int, false, |_, t, _| Ok(Val::int(size(t)))),
@@ -168,7 +175,10 @@ static METHODS: &[Method] = &[
         }))
     }),
     m("indexOf", &[Type::List, Type::String], 1, 1, Type::Int, false, index_of),
-    m("iterator", LINES, 0, 0, Type::List, false, |_, t, _| Ok(Val::list(items(t)))),
+    m("iterator", LINES, 0, 0, Type::List, false, |frame, t, _| {
+        frame.charge(size(t) * 32)?;
+        Ok(Val::list(items(t)))
+    }),
     m("sort", &[Type::List], 0, 0, Type::List, true, |_, t, _| {
         if let Val::List(list) = t {
             list.lock().0.sort_by(value::sort_order);
@@ -198,10 +208,15 @@ static METHODS: &[Method] = &[
     m("getRowsCount", &[Type::Table], 0, 0, Type::Int, false, |_, t, _| {
         Ok(table(t).map_or(Val::NULL, |r| Val::int(r.rows.len())))
     }),
-    m("getRows", &[Type::Table], 0, 0, Type::List, false, |_, t, _| Ok(Val::list(items(t)))),
-    m("getRow", &[Type::Table], 1, 1, Type::Map, false, |_, t, a| {
-        let place = position(&a[0]);
-        Ok(place.and_then(|place| items(t).into_iter().nth(place)).unwrap_or(Val::NULL))
+    m("getRows", &[Type::Table], 0, 0, Type::List, false, |frame, t, _| {
+        frame.charge(table(t).map_or(0, |rows| rows.rows.len() * (rows.columns.len() + 1) * KEY_BYTES))?;
+        Ok(Val::list(items(t)))
+    }),
+    m("getRow", &[Type::Table], 1, 1, Type::Map, false, |frame, t, a| {
+        let Some(rows) = table(t) else { return Ok(Val::NULL) };
+        frame.charge(rows.columns.len() * KEY_BYTES)?;
+        let row = position(&a[0]).and_then(|place| rows.rows.get(place));
+        Ok(row.map_or(Val::NULL, |row| row_map(rows, row)))
     }),
     m("getValue", &[Type::Table], 2, 2, Type::Object, false, |_, t, a| {
         let Some(rows) = table(t) else { return Ok(Val::NULL) };
@@ -374,8 +389,8 @@ fn replace(frame: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {
     let (Some(text), Some(from), Some(to)) = (target.as_text(), args[0].as_text(), args[1].as_text()) else {
         return Ok(Val::NULL);
     };
-    frame
-        .charge(text.len().saturating_mul(to.len().max(1)).min(text.len() + text.matches(&*from).count() * to.len()))?;
+    // Before it is made: it may be large.
+    frame.has_room(text.len() + text.matches(&*from).count().saturating_mul(to.len()))?;
     Ok(Val::text(text.replace(&*from, &to)))
 }
 
@@ -452,8 +467,12 @@ pub(crate) fn like(_: &mut Frame<'_>, args: &[Val]) -> Result<Val> {
 
 fn split(frame: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {
     let (Some(text), Some(pattern)) = (target.as_text(), args[0].as_text()) else { return Ok(Val::NULL) };
-    frame.charge(text.len() * 2)?;
-    Ok(Val::list(regex(&pattern)?.split(&text).map(Val::text).collect()))
+    let mut parts = Vec::new();
+    for part in regex(&pattern)?.split(&text) {
+        frame.charge(part.len() + 64)?;
+        parts.push(Val::text(part));
+    }
+    Ok(Val::list(parts))
 }
 
 fn index_of(_: &mut Frame<'_>, target: &Val, args: &[Val]) -> Result<Val> {
@@ -501,17 +520,17 @@ pub(crate) fn items(value: &Val) -> Vec<Val> {
     match value {
         Val::List(items) => items.lock().0.clone(),
         Val::Set(set) => set.lock().pairs().into_iter().map(|(key, _)| key).collect(),
-        Val::Map(_) | Val::Row(_) => pairs(value).into_iter().map(|(key, _)| key).collect(),
-        Val::Table(rows) => rows
-            .rows
-            .iter()
-            .map(|row| {
-                let pairs = rows.columns.iter().zip(row);
-                Val::map(pairs.map(|(name, v)| (Val::S(Value::Text(name.clone())), Val::S(v.clone()))))
-            })
-            .collect(),
+        Val::Map(_) => pairs(value).into_iter().map(|(key, _)| key).collect(),
+        Val::Table(rows) => rows.rows.iter().map(|row| row_map(rows, row)).collect(),
+        Val::Row(_) => pairs(value).into_iter().map(|(key, _)| key).collect(),
         Val::S(_) => Vec::new(),
     }
+}
+
+/// A row of a query: its columns' names and values.
+fn row_map(rows: &Rows, row: &[Value]) -> Val {
+    let pairs = rows.columns.iter().zip(row);
+    Val::map(pairs.map(|(name, v)| (Val::S(Value::Text(name.clone())), Val::S(v.clone()))))
 }
 
 fn pairs(value: &Val) -> Vec<(Val, Val)> {
@@ -597,6 +616,7 @@ fn remove(target: &Val, key: &Val) -> Val {
 }
 
 fn add(frame: &mut Frame<'_>, target: &Val, new: &[Val]) -> Result<Val> {
+    new.iter().for_each(|item| frame.loops.note(target, item));
     match target {
         Val::List(items) => {
             frame.charge(new.len() * 32)?;

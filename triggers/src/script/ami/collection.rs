@@ -7,9 +7,9 @@
 
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use parking_lot::Mutex;
 use tripline_sql::types::{Numeric, Value};
 
@@ -299,6 +299,121 @@ pub(crate) fn remove(keyed: &Mutex<Keyed>, key: &Val) -> Option<Val> {
     keyed.remove_at(found?)
 }
 
+/// The collections that others were put into during a run: one that holds itself by some way would be kept for ever, as
+/// they are counted references.
+#[derive(Debug, Default)]
+pub(crate) struct Loops(Vec<Noted>);
+
+#[derive(Debug)]
+enum Noted {
+    List(Weak<Mutex<Items>>),
+    Keyed(Weak<Mutex<Keyed>>),
+}
+
+/// A collection among those that hold each other.
+struct Node {
+    value: Val,
+    /// How many of the others hold it.
+    held: usize,
+    live: bool,
+}
+
+/// Where a collection lies, and how many references to it there are.
+fn address(value: &Val) -> Option<(usize, usize)> {
+    match value {
+        Val::List(items) => Some((Arc::as_ptr(items).addr(), Arc::strong_count(items))),
+        Val::Set(keyed) | Val::Map(keyed) => Some((Arc::as_ptr(keyed).addr(), Arc::strong_count(keyed))),
+        Val::S(_) | Val::Table(_) | Val::Row(_) => None,
+    }
+}
+
+/// The collections that stand in one; none if it has more parts than `left`, which is lessened by them.
+fn inside(value: &Val, left: &mut usize) -> Option<Vec<Val>> {
+    let nested = |values: &mut dyn Iterator<Item = &Val>| values.filter(|value| nests(value)).cloned().collect();
+    match value {
+        Val::List(items) => {
+            let items = items.lock();
+            *left = left.checked_sub(items.0.len())?;
+            Some(nested(&mut items.0.iter()))
+        }
+        Val::Set(keyed) | Val::Map(keyed) => {
+            let keyed = keyed.lock();
+            *left = left.checked_sub(keyed.entries.len())?;
+            Some(nested(&mut keyed.iter().flat_map(|(key, item)| [key, item])))
+        }
+        Val::S(_) | Val::Table(_) | Val::Row(_) => Some(Vec::new()),
+    }
+}
+
+impl Loops {
+    /// A value was put into a collection.
+    pub(crate) fn note(&mut self, target: &Val, item: &Val) {
+        if !nests(item) {
+            return;
+        }
+        match (target, self.0.last()) {
+            (Val::List(items), Some(Noted::List(last))) if last.as_ptr() == Arc::as_ptr(items) => {}
+            (Val::Set(keyed) | Val::Map(keyed), Some(Noted::Keyed(last))) if last.as_ptr() == Arc::as_ptr(keyed) => {}
+            (Val::List(items), _) => self.0.push(Noted::List(Arc::downgrade(items))),
+            (Val::Set(keyed) | Val::Map(keyed), _) => self.0.push(Noted::Keyed(Arc::downgrade(keyed))),
+            _ => {}
+        }
+    }
+
+    /// Whether nothing was.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Empties those that only hold each other and that nobody else holds. At most so many parts are looked at: what hangs
+    /// on a large collection of a trigger's variables is let be.
+    pub(crate) fn settle(&mut self, parts: usize) {
+        let (mut nodes, mut open, mut left) = (HashMap::<usize, Node>::new(), Vec::new(), parts);
+        for noted in self.0.drain(..) {
+            let value = match noted {
+                Noted::List(items) => items.upgrade().map(Val::List),
+                Noted::Keyed(keyed) => keyed.upgrade().map(Val::Map),
+            };
+            if let Some((value, (at, _))) = value.and_then(|value| address(&value).map(|at| (value, at))) {
+                nodes.entry(at).or_insert_with(|| {
+                    open.push(at);
+                    Node { value, held: 0, live: false }
+                });
+            }
+        }
+        while let Some(at) = open.pop() {
+            let Some(found) = nodes.get(&at).map(|node| inside(&node.value, &mut left)) else { continue };
+            let Some(found) = found else { return };
+            for value in found {
+                let Some((at, _)) = address(&value) else { continue };
+                let node = nodes.entry(at).or_insert_with(|| {
+                    open.push(at);
+                    Node { value, held: 0, live: false }
+                });
+                node.held += 1;
+            }
+        }
+        // Besides the others there is the reference from here.
+        let held_from_outside = |node: &Node| address(&node.value).is_some_and(|(_, count)| count > node.held + 1);
+        open.extend(nodes.iter().filter(|(_, node)| held_from_outside(node)).map(|(at, _)| *at));
+        while let Some(at) = open.pop() {
+            let Some(node) = nodes.get_mut(&at).filter(|node| !node.live) else { continue };
+            node.live = true;
+            let found = inside(&node.value, &mut { usize::MAX }).unwrap_or_default();
+            open.extend(found.iter().filter_map(address).map(|(at, _)| at));
+        }
+        let mut garbage = Vec::new();
+        for node in nodes.into_values().filter(|node| !node.live) {
+            match &node.value {
+                Val::List(items) => garbage.append(&mut items.lock().0),
+                Val::Set(keyed) | Val::Map(keyed) => garbage.append(&mut keyed.lock().take()),
+                Val::S(_) | Val::Table(_) | Val::Row(_) => {}
+            }
+        }
+        dismantle(garbage);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::str::FromStr;
@@ -405,6 +520,54 @@ mod tests {
                 assert_eq!(shown, wanted.collect::<Vec<_>>());
                 assert_eq!(map.lock().len(), model.len());
             }
+        }
+    }
+
+    // AMI-68
+    #[test]
+    fn what_only_holds_itself_is_let_go_of() {
+        let counted = |value: &Val| match value {
+            Val::List(items) => Arc::downgrade(items),
+            _ => unreachable!("a list"),
+        };
+        let put = |loops: &mut Loops, target: &Val, item: &Val| {
+            if let Val::List(items) = target {
+                items.lock().0.push(item.clone());
+            }
+            loops.note(target, item);
+        };
+        let (mut loops, list) = (Loops::default(), || Val::list(Vec::new()));
+        // One that holds itself, two that hold each other by way of a map, and one that hangs on them.
+        let (own, a, b, hangs) = (list(), list(), list(), list());
+        put(&mut loops, &own, &own);
+        put(&mut loops, &a, &Val::map([(Val::text("b"), b.clone())]));
+        put(&mut loops, &b, &a);
+        put(&mut loops, &b, &hangs);
+        // The same, held by somebody.
+        let (held, other) = (list(), list());
+        put(&mut loops, &held, &other);
+        put(&mut loops, &other, &held);
+        let gone = [&own, &a, &b, &hangs].map(counted);
+        let kept = [&held, &other].map(counted);
+        drop((own, a, b, hangs, other));
+        // Too little is looked at.
+        let mut short = Loops::default();
+        put(&mut short, &held, &Val::S(Value::Null));
+        assert!(short.is_empty());
+        loops.settle(1000);
+        assert!(gone.iter().all(|list| list.upgrade().is_none()));
+        assert!(kept.iter().all(|list| list.upgrade().is_some_and(|list| !list.lock().0.is_empty())));
+        let large = Val::list(vec![Val::NULL; 5000]);
+        put(&mut loops, &large, &large);
+        let left = counted(&large);
+        drop(large);
+        loops.settle(1000);
+        assert!(left.upgrade().is_some_and(|list| !list.lock().0.is_empty()), "beyond the bound it is let be");
+        if let Some(list) = left.upgrade() {
+            list.lock().0.clear();
+        }
+        if let Val::List(held) = &held {
+            held.lock().0.clear();
         }
     }
 

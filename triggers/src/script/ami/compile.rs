@@ -87,6 +87,8 @@ pub(crate) enum Code {
     /// `~~` with a constant pattern.
     Like(Arc<Pattern>, Box<Code>),
     Call(BuiltinFn, Vec<Code>),
+    /// A text that a function or method made.
+    Made(Box<Code>),
     /// A user method by its place in `Methods`.
     UserCall(usize, Vec<Code>),
     Method(MethodFn, Box<Code>, Vec<Code>),
@@ -218,6 +220,11 @@ pub(crate) fn expression(tree: &Expr, scope: Scope<'_>) -> Result<(Code, Type)> 
         }
         _ => compiler.expr(tree),
     }
+}
+
+/// What a function or method made: a text counts as memory of the script.
+fn made(code: Code, result: Type) -> Code {
+    if result == Type::String { Code::Made(Box::new(code)) } else { code }
 }
 
 /// A column as an expression reads it: a `char(n)` is a String without the blanks at its end.
@@ -787,8 +794,8 @@ impl<'a> Compiler<'a> {
             ));
         }
         self.acts |= builtin.acts();
-        let code = builtin.code;
-        Ok((Code::Call(code, self.all(args)?), builtin.result))
+        let code = Code::Call(builtin.code, self.all(args)?);
+        Ok((made(code, builtin.result), builtin.result))
     }
 
     fn method(&mut self, target: &Expr, name: &str, args: &[Expr], line: u32) -> Result<(Code, Type)> {
@@ -814,7 +821,7 @@ impl<'a> Compiler<'a> {
                 format!("method {name} does not take {} arguments", args.len()),
             ));
         }
-        let code = method.code;
-        Ok((Code::Method(code, Box::new(target), self.all(args)?), method.result))
+        let code = Code::Method(method.code, Box::new(target), self.all(args)?);
+        Ok((made(code, method.result), method.result))
     }
 }

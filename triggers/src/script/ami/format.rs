@@ -95,6 +95,13 @@ fn items(pattern: &str) -> Result<Vec<Item>> {
     Ok(out)
 }
 
+/// Digits with zeros before them, so that there are so many. (A format's own width has a limit of its own.)
+fn padded(digits: &str, width: usize) -> String {
+    let mut out = "0".repeat(width.saturating_sub(digits.len()));
+    out.push_str(digits);
+    out
+}
+
 fn offset(seconds: i32, colon: bool, out: &mut String) {
     let sign = if seconds < 0 { '-' } else { '+' };
     let minutes = seconds.abs() / 60;
@@ -120,7 +127,9 @@ pub(crate) fn format_date(millis: i64, pattern: &str, tz: &str) -> Result<Option
 
 fn field(at: &Zoned, letter: char, width: usize, out: &mut String) {
     let number = |n: i64, out: &mut String| {
-        let _ = write!(out, "{n:0width$}");
+        let sign = if n < 0 { "-" } else { "" };
+        out.push_str(sign);
+        out.push_str(&padded(&n.unsigned_abs().to_string(), width - sign.len().min(width)));
     };
     let hour = i64::from(at.hour());
     match letter {
@@ -417,7 +426,7 @@ fn parts(n: &BigDecimal, shape: &Shape) -> (String, String) {
         fraction.push('0');
     }
     let whole = whole.trim_start_matches('0');
-    (format!("{whole:0>width$}", width = shape.whole_min), fraction)
+    (padded(whole, shape.whole_min), fraction)
 }
 
 fn plain(n: &BigDecimal, shape: &Shape) -> String {
@@ -458,7 +467,8 @@ fn scientific(n: &BigDecimal, shape: &Shape) -> String {
     }
     let sign = if exponent < 0 { "-" } else { "" };
     let point = if fraction.is_empty() { "" } else { "." };
-    format!("{whole}{point}{fraction}E{sign}{:0width$}", exponent.abs(), width = shape.exponent)
+    let exponent = padded(&exponent.unsigned_abs().to_string(), shape.exponent);
+    format!("{whole}{point}{fraction}E{sign}{exponent}")
 }
 
 #[cfg(test)]
@@ -488,6 +498,18 @@ mod tests {
         assert_eq!(parse_date("nonsense", "yyyy", "UTC").unwrap(), None);
         assert!(parse_date("1", "yyyy", "Nowhere/Land").is_err());
         assert!(format_date(0, "bbb", "UTC").is_err());
+    }
+
+    // AMI-69: wider than Rust's own formats may be.
+    #[test]
+    fn wide_patterns() {
+        let wide = "0".repeat(100_000);
+        let number = BigDecimal::from(1);
+        assert_eq!(format_number(&number, &wide).unwrap().len(), 100_000);
+        assert_eq!(format_number(&number, &format!("0E{wide}")).unwrap().len(), 100_002);
+        assert_eq!(format_number(&number, &format!("0.{wide}")).unwrap().len(), 100_002);
+        assert_eq!(format_date(0, &"y".repeat(100_000), "UTC").unwrap().unwrap().len(), 100_000);
+        assert_eq!(format_date(-99_999_999_999_999, "yyyyy", "UTC").unwrap().unwrap(), "-1199");
     }
 
     // AMI-69

@@ -12,6 +12,7 @@ use tripline_sql::types::{Row, Value};
 
 use super::ast::{Arith, Type};
 use super::builtins;
+use super::collection::Loops;
 use super::compile::{Block, Code, Image, Op, Piece, Program};
 use super::methods::Methods;
 use super::sql::Site;
@@ -49,9 +50,13 @@ pub(crate) struct Frame<'a> {
     pub(crate) defers: bool,
     /// Where it stopped, innermost first.
     pub(crate) path: Vec<Resume>,
+    /// Collections that may hold themselves.
+    pub(crate) loops: Loops,
     steps: u64,
     memory: u64,
     calls: u32,
+    /// How many scripts and methods are running.
+    running: u32,
     /// How many `catch` stand around what runs.
     trying: u32,
 }
@@ -73,6 +78,8 @@ pub(crate) enum Resume {
 
 /// What a key of a set or map takes, with its value and its hashes.
 pub(crate) const KEY_BYTES: usize = 128;
+/// So many parts of collections are looked at, at the least, for such as hold themselves.
+const LOOP_PARTS: usize = 256;
 /// Room that must be left on the stack when a script begins: its longest expression fits in it.
 const STACK_LEFT: usize = 768 << 10;
 const STACK_MORE: usize = 4 << 20;
@@ -115,9 +122,11 @@ impl<'a> Frame<'a> {
             line: 0,
             defers: false,
             path: Vec::new(),
+            loops: Loops::default(),
             steps: 0,
             memory: 0,
             calls: 0,
+            running: 0,
             trying: 0,
         }
     }
@@ -141,9 +150,22 @@ impl<'a> Frame<'a> {
         if let Some(methods) = &program.methods {
             self.methods = Some(methods.clone());
         }
-        match stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.block(&program.body))? {
+        self.running += 1;
+        let flow = stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.block(&program.body));
+        self.running -= 1;
+        self.settle();
+        match flow? {
             Flow::Return(value) => Ok(Some(value)),
             Flow::Next | Flow::Break | Flow::Continue | Flow::Defer => Ok(None),
+        }
+    }
+
+    /// At the end of all that runs: collections that hold only themselves go.
+    fn settle(&mut self) {
+        if self.running == 0 && !self.loops.is_empty() {
+            self.locals.clear();
+            // In proportion to what the run may have made.
+            self.loops.settle(LOOP_PARTS + usize::try_from(self.memory / 32).unwrap_or(usize::MAX));
         }
     }
 
@@ -158,8 +180,13 @@ impl<'a> Frame<'a> {
         if let Some(methods) = &program.methods {
             self.methods = Some(methods.clone());
         }
+        self.running += 1;
         let flow = stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.block(&program.body));
+        self.running -= 1;
         self.defers = false;
+        if !matches!(flow, Ok(Flow::Defer)) {
+            self.settle();
+        }
         Ok(match flow? {
             Flow::Return(value) => End::Return(value),
             Flow::Defer => End::Deferred,
@@ -173,7 +200,11 @@ impl<'a> Frame<'a> {
             self.methods = Some(methods.clone());
         }
         self.path = path;
-        self.block(&program.body).map(|_| ())
+        self.running += 1;
+        let flow = stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.block(&program.body));
+        self.running -= 1;
+        self.settle();
+        flow.map(|_| ())
     }
 
     /// Calls a user method with locals of its own (AMI-76).
@@ -221,10 +252,15 @@ impl<'a> Frame<'a> {
             .ok_or_else(|| SqlError::unsupported("a statement or session function in this expression"))
     }
 
-    /// Counts memory that a script took.
+    /// Counts memory that a script took. Errors: 53200.
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<()> {
-        self.memory += bytes as u64;
-        if self.memory > self.limits.memory_bytes {
+        self.memory = self.memory.saturating_add(bytes as u64);
+        self.has_room(0)
+    }
+
+    /// Whether a script may take so much more memory. Errors: 53200.
+    pub(crate) fn has_room(&self, bytes: usize) -> Result<()> {
+        if self.memory.saturating_add(bytes as u64) > self.limits.memory_bytes {
             return Err(SqlError::new(SqlState::OUT_OF_MEMORY, "script uses too much memory")
                 .detail(format!("The limit is {} bytes for one run.", self.limits.memory_bytes)));
         }
@@ -494,6 +530,8 @@ impl<'a> Frame<'a> {
                 let (object, index) = (self.eval(object)?, self.eval(index)?);
                 let value = self.eval(inner)?;
                 self.charge(KEY_BYTES)?;
+                self.loops.note(&object, &value);
+                self.loops.note(&object, &index);
                 builtins::set_index(&object, index, value.clone())?;
                 value
             }
@@ -548,6 +586,13 @@ impl<'a> Frame<'a> {
             Code::Call(function, args) => {
                 let args = self.all(args)?;
                 function(self, &args)?
+            }
+            Code::Made(inner) => {
+                let value = self.eval(inner)?;
+                if let Val::S(Value::Text(text)) = &value {
+                    self.charge(text.len())?;
+                }
+                value
             }
             Code::UserCall(place, args) => {
                 let args = self.all(args)?;

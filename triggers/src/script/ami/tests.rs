@@ -418,6 +418,7 @@ fn trigger(mock: &mut Mock, options: &[(&str, &str)]) -> Result<(Arc<dyn RowTrig
         internal: Vec::new(),
         gone: Vec::new(),
         names: Vec::new(),
+        former: tripline_sql::catalog::Former::default(),
     };
     let def = Arc::new(AmiScript.check(mock, def)?);
     let instance = Arc::new(Instance::default());
@@ -529,6 +530,7 @@ fn stored(mock: &mut Mock, id: Oid, priority: i64, options: &[(&str, &str)]) {
         internal: Vec::new(),
         gone: Vec::new(),
         names: Vec::new(),
+        former: tripline_sql::catalog::Former::default(),
     };
     let mut catalog = Catalog::clone(&mock.catalog);
     catalog.put(Entry::Trigger(Arc::new(def)));

@@ -15,6 +15,9 @@ use tripline_sql::error::{Result, SqlError, SqlState};
 /// Instructions between two looks at the budget.
 pub(super) const HOOK_EVERY: u32 = 500;
 
+/// The part of the heap, as one in so many, that is left for what is made between two looks at the budget.
+const SPARE: u64 = 16;
+
 /// After this time a run that did not wait lets others have the thread, then after twice that, and so on.
 const LONG: Duration = Duration::from_millis(2);
 
@@ -28,6 +31,11 @@ pub(crate) struct Budget {
     pub(crate) used: u64,
     /// Instructions allowed.
     pub(crate) limit: u64,
+    /// Bytes that the run may allocate of its own, and more for what it was given.
+    own: u64,
+    given: u64,
+    /// Bytes of the interpreter's heap that many small values may take together.
+    heap: usize,
     /// Why it was ended.
     pub(super) killed: Option<SqlError>,
 }
@@ -36,7 +44,44 @@ pub(crate) struct Budget {
 #[derive(Clone, Copy)]
 pub(crate) struct Interrupt(pub(crate) fn(&Lua) -> Result<()>);
 
+/// How often a run may hold what it was given.
+const COPIES: u64 = 4;
+
+/// What is left of a heap without the part to spare.
+fn most_of(bytes: u64) -> usize {
+    usize::try_from(bytes - bytes / SPARE).unwrap_or(usize::MAX)
+}
+
 impl Budget {
+    /// All that a run may use, and nothing used.
+    pub(super) fn new(steps: u64, memory_bytes: u64) -> Budget {
+        Budget { used: 0, limit: steps, own: memory_bytes, given: 0, heap: most_of(memory_bytes), killed: None }
+    }
+
+    /// A run is given so many bytes that it did not ask for, instead of those before: it may hold them beside its own
+    /// memory, as what it got, as what it makes of it, and as what the host makes of that for a client or a statement.
+    pub(crate) fn give(lua: &Lua, bytes: usize) -> mlua::Result<()> {
+        let limit = {
+            let Some(mut budget) = lua.app_data_mut::<Budget>() else { return Ok(()) };
+            let small = budget.own / SPARE;
+            let given = if (bytes as u64) < small { 0 } else { (bytes as u64).saturating_mul(COPIES) };
+            if given == budget.given {
+                return Ok(());
+            }
+            budget.given = given;
+            let limit = budget.own.saturating_add(given);
+            budget.heap = most_of(limit);
+            limit
+        };
+        // What was given before is gone, as a rule.
+        lua.gc_collect()?;
+        lua.set_memory_limit(usize::try_from(limit).unwrap_or(usize::MAX))?;
+        if let Some(mut outside) = lua.app_data_mut::<Outside>() {
+            outside.limit = limit;
+        }
+        Ok(())
+    }
+
     /// Takes from the running script's budget. Errors: 54000 when it is spent, or why the run has to end; no `pcall` can
     /// hold that back.
     pub(crate) fn spend(lua: &Lua, instructions: u64) -> mlua::Result<()> {
@@ -56,9 +101,24 @@ impl Budget {
         if let Some(error) = &budget.killed {
             return Err(mlua::Error::external(error.clone()));
         }
+        let heap = budget.heap;
         drop(budget);
+        if lua.used_memory() > heap {
+            Self::make_room(lua, heap)?;
+        }
         Turn::look(lua);
         Ok(())
+    }
+
+    /// Small values that fill the heap are met here, before the interpreter is refused one: it cannot stand that when it
+    /// makes a function. The function is given back with the size of one that captures nothing, so that from then on its
+    /// own count of the heap is wrong, which a debug build checks when it closes the state. What nobody can reach any
+    /// more goes first. Errors: 53200.
+    #[cold]
+    fn make_room(lua: &Lua, heap: usize) -> mlua::Result<()> {
+        lua.gc_collect()?;
+        // With less to spare all would be looked through again and again.
+        if lua.used_memory() > heap - heap / 16 { Err(mlua::Error::external(out_of_memory())) } else { Ok(()) }
     }
 
     /// Ends the run with an error that `pcall` cannot hold back.

@@ -728,7 +728,7 @@ pub(crate) fn blob(bytes: &[u8]) -> Typed {
 mod tests {
     use super::*;
     use crate::script::Limits;
-    use crate::script::lua::Machine;
+    use crate::script::lua::{Machine, comdb2};
 
     // int8 stays exact beyond 2^53 and compares with numbers
     #[test]
@@ -739,9 +739,8 @@ mod tests {
             let there = to_lua(lua, &Value::Int8(n), DataType::INT8).unwrap();
             assert_eq!(from_lua(lua, &there).unwrap().0, Value::Int8(n), "{n}");
             assert_eq!(text(lua, &there).unwrap(), n.to_string());
-            let main = machine
-                .load("local function main(v) return tostring(v) .. '|' .. type(v) end", &|_, _| Ok(()))
-                .unwrap();
+            let source = "local function main(v) return tostring(v) .. '|' .. type(v) end";
+            let main = comdb2::load(&machine, source, &|_, _| Ok(())).unwrap();
             let got = machine.call(&main, there).unwrap();
             let kind = if n.abs_diff(0) > PLAIN.unsigned_abs() { "int" } else { "number" };
             assert_eq!(got.to_string().unwrap(), format!("{n}|{kind}"));
@@ -752,9 +751,8 @@ mod tests {
     #[test]
     fn null_is_not_nil() {
         let machine = Machine::new(Limits::LUA).unwrap();
-        let main = machine
-            .load("local function main(v) return v ~= nil and v == NULL and tostring(v) == 'NULL' and ('a'..v) == 'aNULL' and not pcall(function() return v + 1 end) end", &|_, _| Ok(()))
-            .unwrap();
+        let source = "local function main(v) return v ~= nil and v == NULL and tostring(v) == 'NULL' and ('a'..v) == 'aNULL' and not pcall(function() return v + 1 end) end";
+        let main = comdb2::load(&machine, source, &|_, _| Ok(())).unwrap();
         assert_eq!(machine.call(&main, null(machine.lua(), Kind::Cstring).unwrap()).unwrap(), LuaValue::Boolean(true));
     }
 

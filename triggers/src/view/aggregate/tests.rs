@@ -250,6 +250,7 @@ fn definition(groups: &str, selects: &str) -> TriggerDef {
         internal: Vec::new(),
         gone: Vec::new(),
         names: Vec::new(),
+        former: tripline_sql::catalog::Former::default(),
     }
 }
 

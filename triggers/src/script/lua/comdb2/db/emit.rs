@@ -7,12 +7,12 @@ use mlua::{AnyUserData, Lua, MultiValue, Table, Value as LuaValue};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Row, oid};
 
-use super::super::budget::Outside;
-use super::super::convert::{self, Kind, assign, convert, from_lua};
-use super::super::token;
 use super::rows::{EmitAll, RowShape, Source, row_weight};
 use super::statement::rows_of;
-use super::{raise, with_host, yielder};
+use super::{raise, with_host};
+use crate::script::lua::budget::Outside;
+use crate::script::lua::convert::{self, Kind, assign, convert, from_lua};
+use crate::script::lua::{token, yielder};
 
 /// Rows that may wait before `db:emit` lets the client have them.
 const WAITING_MAX: usize = 256;

@@ -29,9 +29,9 @@ pub(crate) use emit::{Emitter, blocking_emit, emit_source};
 pub(crate) use rows::{Cursors, Source};
 pub(crate) use statement::rows_of;
 
-use super::budget::Outside;
-use super::convert::{self, EPOCH_MICROS, Kind, Typed, to_lua};
-use super::{Budget, token};
+use crate::script::lua::budget::Outside;
+use crate::script::lua::convert::{self, EPOCH_MICROS, Kind, Typed, to_lua};
+use crate::script::lua::{Budget, log, token, yielder};
 
 /// What an event is, for `db:get_event_*`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -427,11 +427,11 @@ fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
         })?,
     )?;
     set("spname", lua.create_function(|lua, _: MultiValue| with_host(lua, |host| Ok(host.name.clone())))?)?;
-    let log = lua.create_function(|lua, (_, value): (LuaValue, LuaValue)| {
-        super::log(&convert::text(lua, &value)?);
+    let trace = lua.create_function(|lua, (_, value): (LuaValue, LuaValue)| {
+        log(&convert::text(lua, &value)?);
         Ok(0)
     })?;
-    set("ctrace", log.clone())?;
+    set("ctrace", trace.clone())?;
     // What the client is told it is told at once: the host sends it while the script waits for no time at all (CDB-913).
     let tell = lua.create_function(move |lua, (value, trace, left): (LuaValue, bool, bool)| {
         let line = convert::text(lua, &value)?;
@@ -443,7 +443,7 @@ fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
             }
             if !emits {
                 // A trigger has no client.
-                super::log(&line);
+                log(&line);
                 return Ok(false);
             }
             // Where the script cannot be left, messages wait for it to be.
@@ -454,7 +454,7 @@ fn common(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
             Ok(true)
         })
     })?;
-    lua.load(TELLING).set_name("=api").call::<()>((db, token(lua)?, yielder(lua)?, tell, log))?;
+    lua.load(TELLING).set_name("=api").call::<()>((db, token(lua)?, yielder(lua)?, tell, trace))?;
     set(
         "get_event_tid",
         lua.create_function(|lua, (_, event): (LuaValue, LuaValue)| match event_info(lua, &event)? {
@@ -686,11 +686,6 @@ fn emitting(lua: &Lua, db: &Table) -> mlua::Result<()> {
     )
     .set_name("=api")
     .call::<()>((db, token(lua)?, yielder(lua)?, deadline, passed))
-}
-
-/// Lua's own `coroutine.yield`.
-pub(crate) fn yielder(lua: &Lua) -> mlua::Result<mlua::Function> {
-    lua.globals().get::<Table>("coroutine")?.get("yield")
 }
 
 /// `begin`, `commit`, `rollback` (CDB-209, CDB-1020).

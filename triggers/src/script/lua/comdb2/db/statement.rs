@@ -7,11 +7,11 @@ use tripline_sql::catalog::{Relation, TableDef};
 use tripline_sql::error::{Result, SqlError, SqlState};
 use tripline_sql::types::{DataType, Value, array_type_of, from_text, oid, to_text};
 
-use super::super::budget::{Held, Outside};
-use super::super::convert::{assign, from_lua, sql_text};
 use super::rows::{Found, Rows, Source, column_methods, copy_row, emits, rows_userdata};
 use super::{Host, is_final, raise, with_host};
 use crate::script::ami::PUBLIC;
+use crate::script::lua::budget::{Held, Outside};
+use crate::script::lua::convert::{assign, from_lua, sql_text};
 
 /// Puts `table`, `exec`, `prepare`, `bind`, `copyrow` into `db`.
 pub(super) fn install(lua: &Lua, db: &Table, emits: bool) -> mlua::Result<()> {
@@ -161,10 +161,11 @@ fn is_type(text: &str) -> bool {
 fn find_table(host: &mut Host, name: &str) -> Result<Arc<TableDef>> {
     let lower = name.to_ascii_lowercase();
     let session = host.begun()?;
-    let temporary = session.temporary_schema();
+    // As names in statements are, and where procedures' tables are as a rule.
+    let schemas = session.name_schemas();
     session.with_hook_context(&mut |ctx| {
         let catalog = ctx.catalog();
-        for schema in [temporary, Some(PUBLIC)].into_iter().flatten() {
+        for schema in schemas.iter().copied().chain([PUBLIC]) {
             for name in [name, lower.as_str()] {
                 if let Some(Relation::Table(def)) = catalog.relation(schema, name) {
                     return Ok(def);

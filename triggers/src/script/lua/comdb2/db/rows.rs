@@ -14,9 +14,9 @@ use tripline_sql::error::{Result, SqlError};
 use tripline_sql::session::{Begun, Reading, ResultColumn, Session};
 use tripline_sql::types::{DataType, Row, Value, format_type};
 
-use super::super::budget::{Held, Outside, out_of_memory};
-use super::super::convert::to_lua;
 use super::{Host, raise, with_host};
+use crate::script::lua::budget::{Held, Outside, out_of_memory};
+use crate::script::lua::convert::to_lua;
 
 /// Rows, and bytes of them, that are read at a time.
 const BATCH: usize = 256;

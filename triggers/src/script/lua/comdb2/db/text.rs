@@ -7,9 +7,9 @@ use mlua::{Lua, LuaString, Table, Value as LuaValue};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use tripline_sql::error::{SqlError, SqlState};
 
-use super::super::Budget;
-use super::super::budget::Outside;
-use super::super::convert::{self, Kind};
+use crate::script::lua::Budget;
+use crate::script::lua::budget::Outside;
+use crate::script::lua::convert::{self, Kind};
 
 const DEPTH_MAX: usize = 100;
 /// Pieces of work that are paid for at once.
