@@ -170,10 +170,9 @@ fn dumps_of_postgresql_are_loaded() {
 /// A dump without the lines that pg_dump makes up anew each time.
 fn dump(port: u16, arguments: &[&str]) -> String {
     let text = String::from_utf8_lossy(&program("pg_dump", port, arguments)).into_owned();
-    text.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")).fold(
-        String::new(),
-        |all, line| all + line + "\n",
-    )
+    text.lines()
+        .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+        .fold(String::new(), |all, line| all + line + "\n")
 }
 
 // PG-190: what pg_dump writes of a database of Tripline's is loaded back by psql and by pg_restore, and its dump is the same.
@@ -184,7 +183,10 @@ fn dumps_of_a_database_are_loaded_back() {
     let port = server.address().port();
     let directory = tempfile::tempdir().unwrap();
     let run = |database: &str, sql: &str| program("psql", port, &["-X", "-q", "-d", database, "-c", sql]);
-    run("postgres", "CREATE ROLE d_a; CREATE ROLE d_b; CREATE ROLE d_c IN ROLE d_a; ALTER ROLE d_c SET work_mem = '8MB'");
+    run(
+        "postgres",
+        "CREATE ROLE d_a; CREATE ROLE d_b; CREATE ROLE d_c IN ROLE d_a; ALTER ROLE d_c SET work_mem = '8MB'",
+    );
     for name in ["own", "plain", "custom"] {
         run("postgres", &format!("CREATE DATABASE {name}"));
     }
@@ -209,7 +211,11 @@ fn dumps_of_a_database_are_loaded_back() {
     let schema = dump(port, &["--schema-only", "own"]);
     assert!(schema.contains("CREATE TABLE s1.child") && !schema.contains("COPY "), "{schema}");
     let roles = String::from_utf8_lossy(&program("pg_dumpall", port, &["--globals-only"])).into_owned();
-    for line in ["GRANT d_a TO d_c GRANTED BY admin;", "ALTER ROLE d_c SET work_mem TO '8MB';", "ALTER ROLE d_a IN DATABASE own SET"] {
+    for line in [
+        "GRANT d_a TO d_c GRANTED BY admin;",
+        "ALTER ROLE d_c SET work_mem TO '8MB';",
+        "ALTER ROLE d_a IN DATABASE own SET",
+    ] {
         assert!(roles.contains(line), "{roles}");
     }
 }

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::catalog::{
-    Access, BOOTSTRAP_ROLE, CatalogChange, CatalogSet, DatabaseDef, Entry, Guarded, POSTGRES_DATABASE, Privilege, Rights,
-    RoleDef, Timing, TriggerId,
+    Access, BOOTSTRAP_ROLE, CatalogChange, CatalogSet, DatabaseDef, Entry, Guarded, POSTGRES_DATABASE, Privilege,
+    Rights, RoleDef, Timing, TriggerId,
 };
 use crate::change::{CommitNo, Hooks, Position};
 use crate::env::Env;

@@ -71,8 +71,7 @@ pub fn check_needs(backend: &Backend, needed: &[Need]) -> Result<()> {
             None => backend.current_user.get(),
         };
         let Some(entry) = guarded(catalog, need.relation) else { continue };
-        let by_column =
-            |wanted: &Vec<i16>| allows_columns(&set, role, entry.columns(), need.privilege, wanted);
+        let by_column = |wanted: &Vec<i16>| allows_columns(&set, role, entry.columns(), need.privilege, wanted);
         if !allows(&set, role, &entry, need.privilege) && !need.columns.as_ref().is_some_and(by_column) {
             let (kind, name) = entry.described();
             return Err(denied(kind, name));

@@ -29,12 +29,12 @@ pub use lex::NAME_LIMIT;
 pub use names::{cut, fold, object_name, offset};
 pub use normalise::normalise;
 pub use relations::relations;
+pub(crate) use standard::SEARCH_PART;
 pub use standard::{
     LikeTable, defining_query, delete_columns, element_mark, exclude_mark, insert_statement, is_defaults_mark,
     is_not_null_mark, is_rows_from_mark, is_star_mark, is_variadic_mark, item_end, like_mark, lock_clause,
     relation_literals, string_literals,
 };
-pub(crate) use standard::SEARCH_PART;
 pub use statement::*;
 
 /// Which grammars may read a text; the setting `dialect`.

@@ -77,12 +77,7 @@ struct Explainer<'a> {
 
 /// The lines of EXPLAIN's text form.
 #[must_use]
-pub fn explain_text(
-    plan: &Plan,
-    context: &BindContext<'_>,
-    options: ExplainOptions,
-    actuals: &Actuals,
-) -> Vec<String> {
+pub fn explain_text(plan: &Plan, context: &BindContext<'_>, options: ExplainOptions, actuals: &Actuals) -> Vec<String> {
     let shown = show(plan, context, actuals);
     let mut lines = Vec::new();
     write_text(&shown, "", 0, options, &mut lines);
@@ -252,7 +247,15 @@ impl Explainer<'_> {
     }
 
     fn leaf(kind: &str, target: String, columns: Vec<String>) -> Shown {
-        Shown { kind: kind.to_owned(), target, extra: Vec::new(), lines: Vec::new(), columns, children: Vec::new(), actual: None }
+        Shown {
+            kind: kind.to_owned(),
+            target,
+            extra: Vec::new(),
+            lines: Vec::new(),
+            columns,
+            children: Vec::new(),
+            actual: None,
+        }
     }
 
     fn table_columns(&self, table: &crate::catalog::TableDef, row_id: bool) -> Vec<String> {

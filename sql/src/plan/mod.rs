@@ -16,9 +16,10 @@ pub mod visit;
 use std::sync::Arc;
 
 pub use bind::{
-    BindContext, LUA_FUNCTIONS, NameUse, Named, PlanSource, bind_ami_argument, bind_check, bind_default, view_text,
+    BindContext, LUA_FUNCTIONS, NameUse, Named, PlanSource, bind_ami_argument, bind_check, bind_default,
     bind_domain_check, bind_generated, bind_index_expr, bind_scalar, bind_unfolded, domain_uses, exclusion_operator,
-    expression_uses, find_function, query_uses, resolve_type, resolve_type_text, write_target, written_columns,
+    expression_uses, find_function, query_uses, resolve_type, resolve_type_text, view_text, write_target,
+    written_columns,
 };
 pub use build::plan;
 

@@ -87,15 +87,12 @@ pub(super) fn pg_namespace(context: &dyn SystemContext, _: &[(usize, Value)]) ->
             rows.push(vec![Value::Oid(schema), name(text), Value::Oid(10), Value::Null]);
         }
     }
-    rows.extend(
-        own.schemas()
-            .map(|def| {
-                // PostgreSQL writes down what everybody may do in public.
-                let open = crate::catalog::Guarded::Public.defaults(def.owner);
-                let acl = if def.oid == crate::catalog::PUBLIC && def.acl.is_empty() { &open } else { &def.acl };
-                vec![Value::Oid(def.oid), name(&def.name), Value::Oid(def.owner), acl_value(context, acl)]
-            }),
-    );
+    rows.extend(own.schemas().map(|def| {
+        // PostgreSQL writes down what everybody may do in public.
+        let open = crate::catalog::Guarded::Public.defaults(def.owner);
+        let acl = if def.oid == crate::catalog::PUBLIC && def.acl.is_empty() { &open } else { &def.acl };
+        vec![Value::Oid(def.oid), name(&def.name), Value::Oid(def.owner), acl_value(context, acl)]
+    }));
     Ok(rows)
 }
 

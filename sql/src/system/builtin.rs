@@ -210,40 +210,41 @@ pub(super) fn pg_type(context: &dyn SystemContext, keys: &[(usize, Value)]) -> R
     }
     let (_, own) = catalog(context)?;
     let mut rows: Vec<Row> = builtin_types().iter().map(builtin_type_row).collect();
-    let mut composite = |relation: Oid, row_type: Oid, array_type: Oid, schema: Oid, (owner, acl): (Oid, Value), text: &str| {
-        let (len, facts) = (-1, oid::RECORD);
-        let mut row = TypeRow {
-            oid: row_type,
-            name: text,
-            schema,
-            owner,
-            len,
-            kind: b'c',
-            category: b'C',
-            preferred: false,
-            relation,
-            element: 0,
-            array: array_type,
-            facts,
-        };
-        let mut own = type_row(&row);
-        own[31] = acl;
-        rows.push(own);
-        if array_type != 0 {
-            let array_name = format!("_{text}");
-            row = TypeRow {
-                oid: array_type,
-                kind: b'b',
-                category: b'A',
-                relation: 0,
-                element: row_type,
-                array: 0,
-                facts: 2287,
-                ..row
+    let mut composite =
+        |relation: Oid, row_type: Oid, array_type: Oid, schema: Oid, (owner, acl): (Oid, Value), text: &str| {
+            let (len, facts) = (-1, oid::RECORD);
+            let mut row = TypeRow {
+                oid: row_type,
+                name: text,
+                schema,
+                owner,
+                len,
+                kind: b'c',
+                category: b'C',
+                preferred: false,
+                relation,
+                element: 0,
+                array: array_type,
+                facts,
             };
-            rows.push(type_row(&TypeRow { name: &array_name, ..row }));
-        }
-    };
+            let mut own = type_row(&row);
+            own[31] = acl;
+            rows.push(own);
+            if array_type != 0 {
+                let array_name = format!("_{text}");
+                row = TypeRow {
+                    oid: array_type,
+                    kind: b'b',
+                    category: b'A',
+                    relation: 0,
+                    element: row_type,
+                    array: 0,
+                    facts: 2287,
+                    ..row
+                };
+                rows.push(type_row(&TypeRow { name: &array_name, ..row }));
+            }
+        };
     for def in own.tables().filter(|def| (!def.hidden || def.is_composite()) && def.row_type != 0) {
         let acl = if def.is_composite() { super::access::acl_value(context, &def.acl) } else { Value::Null };
         composite(def.id.0, def.row_type, def.array_type, def.schema, (def.owner, acl), &def.name);

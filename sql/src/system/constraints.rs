@@ -267,9 +267,9 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
             if let Some(text) = default_text(&own, column) {
                 let attrdef = super::relations::attrdef_oid(def.id.0, place);
                 rows.push(row(2604, attrdef, PG_CLASS, def.id.0, place + 1, b'a'));
-                let called = own.sequences().filter(|sequence| {
-                    column.sequence == Some(sequence.oid) || calls(&own, &text, sequence)
-                });
+                let called = own
+                    .sequences()
+                    .filter(|sequence| column.sequence == Some(sequence.oid) || calls(&own, &text, sequence));
                 rows.extend(called.map(|sequence| row(2604, attrdef, PG_CLASS, sequence.oid, 0, b'n')));
             }
         }

@@ -192,7 +192,9 @@ impl ObjectNames for CatalogNames {
                 (!name.is_empty()).then(|| quote_identifier(&name))
             }
             oid::REGROLE => self.set.shared.role(object).map(|def| quote_identifier(&def.name)),
-            oid::REGCOLLATION => COLLATIONS.iter().find(|(own, _)| *own == object).map(|(_, name)| quote_identifier(name)),
+            oid::REGCOLLATION => {
+                COLLATIONS.iter().find(|(own, _)| *own == object).map(|(_, name)| quote_identifier(name))
+            }
             oid::REGOPER | oid::REGOPERATOR => {
                 let def = operators().iter().find(|def| def.oid == object)?;
                 if ty == oid::REGOPER {

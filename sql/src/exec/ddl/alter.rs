@@ -37,10 +37,8 @@ impl Ddl<'_> {
             self.follow(|| self.rename_view_column(&view, &fold(old_column_name), &fold(new_column_name)))?;
             return Ok("ALTER TABLE".to_owned());
         }
-        if let (
-            [ast::AlterTableOperation::AlterColumn { column_name, op }],
-            Some(Relation::View(view)),
-        ) = (alter.operations.as_slice(), self.find_relation(&name)?)
+        if let ([ast::AlterTableOperation::AlterColumn { column_name, op }], Some(Relation::View(view))) =
+            (alter.operations.as_slice(), self.find_relation(&name)?)
         {
             let column = fold(column_name);
             match op {
@@ -110,9 +108,7 @@ impl Ddl<'_> {
                 changed.name = to;
                 self.follow(|| self.put_table(changed).map(|_| ()))
             }
-            Op::OwnerTo { new_owner } => {
-                self.change_owner(Entry::Table(table.clone()), &owner_name(new_owner))
-            }
+            Op::OwnerTo { new_owner } => self.change_owner(Entry::Table(table.clone()), &owner_name(new_owner)),
             Op::EnableTrigger { name } | Op::EnableAlwaysTrigger { name } => self.toggle_on(table, &fold(name), true),
             Op::DisableTrigger { name } => self.toggle_on(table, &fold(name), false),
             // Physical hints that change nothing here (PG-2).

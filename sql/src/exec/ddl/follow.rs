@@ -207,7 +207,8 @@ impl Ddl<'_> {
         let over_row = |text: &str| self.bind(|context| expression_uses(context, text, Some(&whole)));
         for (place, column) in def.columns.iter_mut().enumerate() {
             let old = before.and_then(|before| before.columns.get(place));
-            if let Some(text) = column.default.as_mut().filter(|text| old.and_then(|old| old.default.as_ref()) != Some(*text))
+            if let Some(text) =
+                column.default.as_mut().filter(|text| old.and_then(|old| old.default.as_ref()) != Some(*text))
             {
                 *text = self.with_schemas(text, self.bind(|context| expression_uses(context, text, None)));
             }
@@ -221,7 +222,8 @@ impl Ddl<'_> {
         for constraint in &mut def.constraints {
             let old = before.and_then(|before| before.constraints.iter().find(|own| own.oid == constraint.oid));
             if let ConstraintKind::Check { expr, .. } = &mut constraint.kind {
-                if matches!(old.map(|old| &old.kind), Some(ConstraintKind::Check { expr: before, .. }) if before == expr) {
+                if matches!(old.map(|old| &old.kind), Some(ConstraintKind::Check { expr: before, .. }) if before == expr)
+                {
                     continue;
                 }
                 *expr = self.with_schemas(expr, over_row(expr));

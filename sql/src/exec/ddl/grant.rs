@@ -209,8 +209,7 @@ impl Ddl<'_> {
         }
         if available != wanted && (available.is_empty() || !all) {
             let number = if available.is_empty() { "no" } else { "not all" };
-            let (state, done) =
-                if grant.revoke { ("01006", "could be revoked") } else { ("01007", "were granted") };
+            let (state, done) = if grant.revoke { ("01006", "could be revoked") } else { ("01007", "were granted") };
             let text = format!("{number} privileges {done} for {of}");
             self.backend.notice(SqlError::notice(Severity::Warning, SqlState::new(state), text));
         }

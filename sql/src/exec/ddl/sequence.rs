@@ -248,10 +248,8 @@ impl Ddl<'_> {
                         let table = def.owned_by.and_then(|(table, _)| self.catalog().ok()?.table(table).cloned());
                         if let Some(table) = table.filter(|_| self.role(role).is_ok_and(|to| to.oid != def.owner)) {
                             let text = format!("cannot change owner of sequence \"{}\"", def.name);
-                            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text).detail(format!(
-                                "Sequence \"{}\" is linked to table \"{}\".",
-                                def.name, table.name
-                            )));
+                            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+                                .detail(format!("Sequence \"{}\" is linked to table \"{}\".", def.name, table.name)));
                         }
                         Entry::Sequence(def)
                     }

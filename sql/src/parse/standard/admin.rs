@@ -10,8 +10,8 @@ use super::roles::{alter_role, create_role, grant};
 use super::session::{setting, setting_name};
 use crate::error::{Result, Span, SqlError};
 use crate::parse::{
-    AlterDatabaseAction, AlterObjectAction, AlterSequenceAction, AttributeAction, ColumnAction, DomainAction, ObjectName,
-    SequenceOption, Statement,
+    AlterDatabaseAction, AlterObjectAction, AlterSequenceAction, AttributeAction, ColumnAction, DomainAction,
+    ObjectName, SequenceOption, Statement,
 };
 use crate::types::oid;
 

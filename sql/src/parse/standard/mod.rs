@@ -17,7 +17,6 @@ mod session;
 
 pub(crate) use search::PART as SEARCH_PART;
 
-
 use std::sync::Arc;
 
 use sqlparser::ast;

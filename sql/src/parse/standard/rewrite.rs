@@ -186,17 +186,16 @@ fn named_operators(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut at = 0;
     while at < tokens.len() {
         let open = tokens.get(at + 1).is_some_and(|t| t.token == Token::LParen);
-        let qualified = words(&tokens, at + 2, &["pg_catalog"])
-            && tokens.get(at + 3).is_some_and(|t| t.token == Token::Period);
+        let qualified =
+            words(&tokens, at + 2, &["pg_catalog"]) && tokens.get(at + 3).is_some_and(|t| t.token == Token::Period);
         let operator = if qualified { at + 4 } else { at + 2 };
         if word(&tokens[at], "operator")
             && open
             && tokens.get(operator + 1).is_some_and(|t| t.token == Token::RParen)
             && !matches!(tokens[operator].token, Token::Word(_))
         {
-            let quantified = tokens
-                .get(operator + 2)
-                .is_some_and(|t| ["any", "all", "some"].iter().any(|text| word(t, text)));
+            let quantified =
+                tokens.get(operator + 2).is_some_and(|t| ["any", "all", "some"].iter().any(|text| word(t, text)));
             if quantified || out.last().is_some_and(before_operand) {
                 out.push(tokens[operator].clone());
                 at = operator + 2;

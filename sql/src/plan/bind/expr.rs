@@ -359,9 +359,10 @@ impl Binder<'_> {
         let mut rest = chain;
         // In `t.c[1]` a table's column comes before a field of a column t.
         let column = match (root, chain) {
-            (Ast::Identifier(table), [ast::AccessExpr::Dot(Ast::Identifier(column)), ast::AccessExpr::Subscript(_), ..]) => {
-                self.expr(&Ast::CompoundIdentifier(vec![table.clone(), column.clone()])).ok()
-            }
+            (
+                Ast::Identifier(table),
+                [ast::AccessExpr::Dot(Ast::Identifier(column)), ast::AccessExpr::Subscript(_), ..],
+            ) => self.expr(&Ast::CompoundIdentifier(vec![table.clone(), column.clone()])).ok(),
             _ => None,
         };
         let mut input = match column {

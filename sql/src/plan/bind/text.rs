@@ -181,8 +181,7 @@ pub fn bind_index_expr(context: &BindContext<'_>, text: &str, table: &Arc<TableD
     let expr = if predicate { binder.as_bool(expr, &ast, "WHERE")? } else { binder.settle_text(expr)? };
     refuse_subqueries(&binder)?;
     // Keys are made where no statement runs.
-    let calls =
-        |expr: &Expr| matches!(expr, Expr::Call { function, .. } if super::routine::is_routine(function));
+    let calls = |expr: &Expr| matches!(expr, Expr::Call { function, .. } if super::routine::is_routine(function));
     if crate::plan::visit::any(&expr, &mut |expr| calls(expr)) {
         return Err(SqlError::unsupported("an index that calls a function in SQL"));
     }

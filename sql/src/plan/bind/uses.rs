@@ -102,15 +102,17 @@ pub fn view_text(context: &BindContext<'_>, text: &str, path: &[Oid], columns: &
     let mut edits: Vec<(usize, usize, String)> = Vec::new();
     for one in &uses {
         let shown = catalog.and_then(|catalog| match &one.named {
-            Named::Relation(oid) => {
-                Some(relation_name(catalog, context.search_path, &catalog.relation_by_oid(*oid)?))
-            }
+            Named::Relation(oid) => Some(relation_name(catalog, context.search_path, &catalog.relation_by_oid(*oid)?)),
             Named::Type(oid) => Some(type_text(catalog, context.search_path, DataType::new(*oid))),
             Named::Function(oid) => {
                 let def = catalog.function(*oid)?;
                 let seen = context.search_path.contains(&def.schema);
                 let schema = catalog.schema(def.schema).map_or("", |schema| schema.name.as_str());
-                Some(if seen { quote_name(&def.name) } else { format!("{}.{}", quote_name(schema), quote_name(&def.name)) })
+                Some(if seen {
+                    quote_name(&def.name)
+                } else {
+                    format!("{}.{}", quote_name(schema), quote_name(&def.name))
+                })
             }
             _ => None,
         });

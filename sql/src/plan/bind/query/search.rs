@@ -113,7 +113,8 @@ impl Binder<'_> {
         if !recursive {
             return Err(SqlError::syntax("WITH query is not recursive"));
         }
-        let SetExpr::SetOperation { left, op: ast::SetOperator::Union, set_quantifier, right } = cte.query.body.as_ref()
+        let SetExpr::SetOperation { left, op: ast::SetOperator::Union, set_quantifier, right } =
+            cte.query.body.as_ref()
         else {
             return Err(SqlError::syntax("WITH query is not recursive"));
         };
