@@ -181,6 +181,16 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
             flag(kind),
         ]
     };
+    // Of what the server came with only the schema tripline and its relations depend on something: pg_dump asks for each
+    // function in turn.
+    let (extension, schema) = (super::builtin::OWN_EXTENSION, crate::catalog::TRIPLINE);
+    if let Some(oid) = wanted_oid(keys, 1).filter(|oid| *oid < crate::catalog::FIRST_USER_OID) {
+        let relation = super::relation_by_oid(oid).filter(|relation| relation.schema == schema);
+        let class = if oid == schema { Some(2615) } else { relation.map(|_| PG_CLASS) };
+        let found = class.map(|class| row(class, oid, 3079, extension, 0, b'e'));
+        let other = wanted_oid(keys, 4);
+        return Ok(found.into_iter().filter(|_| other.is_none_or(|other| other == extension)).collect());
+    }
     let mut rows = Vec::new();
     for def in own.sequences() {
         if let Some((table, place)) = def.owned_by {
@@ -278,7 +288,6 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
         rows.extend(def.depends_on.iter().map(|other| row(2618, def.oid | 0x8000_0000, PG_CLASS, *other, 0, b'n')));
         rows.push(row(2618, def.oid | 0x8000_0000, PG_CLASS, def.oid, 0, b'i'));
     }
-    let (extension, schema) = (super::builtin::OWN_EXTENSION, crate::catalog::TRIPLINE);
     rows.push(row(2615, schema, 3079, extension, 0, b'e'));
     let system = super::relations().iter().filter(|relation| relation.schema == schema);
     rows.extend(system.map(|relation| row(PG_CLASS, relation.oid, 3079, extension, 0, b'e')));
