@@ -181,6 +181,16 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
             flag(kind),
         ]
     };
+    // Of what the server came with only the schema tripline and its relations depend on something: pg_dump asks for each
+    // function in turn.
+    let (extension, schema) = (super::builtin::OWN_EXTENSION, crate::catalog::TRIPLINE);
+    if let Some(oid) = wanted_oid(keys, 1).filter(|oid| *oid < crate::catalog::FIRST_USER_OID) {
+        let relation = super::relation_by_oid(oid).filter(|relation| relation.schema == schema);
+        let class = if oid == schema { Some(2615) } else { relation.map(|_| PG_CLASS) };
+        let found = class.map(|class| row(class, oid, 3079, extension, 0, b'e'));
+        let other = wanted_oid(keys, 4);
+        return Ok(found.into_iter().filter(|_| other.is_none_or(|other| other == extension)).collect());
+    }
     let mut rows = Vec::new();
     for def in own.sequences() {
         if let Some((table, place)) = def.owned_by {
@@ -209,6 +219,14 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
         if let crate::catalog::TypeKind::Domain(domain) = &def.kind {
             let base = if domain.parent == 0 { domain.base.oid } else { domain.parent };
             rows.extend(type_below(&own, base).map(|base| row(TYPE, def.oid, TYPE, base, 0, b'n')));
+            // Stored texts call functions by schema and name.
+            let texts = || domain.default.iter().chain(domain.checks.iter().map(|check| &check.expr));
+            let called = own.functions().filter(|function| {
+                let schema = super::quote_identifier(&super::schema_name(&own, function.schema));
+                let call = format!("{schema}.{}(", super::quote_identifier(&function.name));
+                texts().any(|text| text.contains(&call))
+            });
+            rows.extend(called.map(|function| row(TYPE, def.oid, 1255, function.oid, 0, b'n')));
         }
         rows.push(row(TYPE, def.oid, 2615, def.schema, 0, b'n'));
     }
@@ -270,7 +288,6 @@ pub(super) fn pg_depend(context: &dyn SystemContext, keys: &[(usize, Value)]) ->
         rows.extend(def.depends_on.iter().map(|other| row(2618, def.oid | 0x8000_0000, PG_CLASS, *other, 0, b'n')));
         rows.push(row(2618, def.oid | 0x8000_0000, PG_CLASS, def.oid, 0, b'i'));
     }
-    let (extension, schema) = (super::builtin::OWN_EXTENSION, crate::catalog::TRIPLINE);
     rows.push(row(2615, schema, 3079, extension, 0, b'e'));
     let system = super::relations().iter().filter(|relation| relation.schema == schema);
     rows.extend(system.map(|relation| row(PG_CLASS, relation.oid, 3079, extension, 0, b'e')));
