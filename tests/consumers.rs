@@ -566,7 +566,7 @@ $lua$; CREATE LUA CONSUMER w WITH SEQUENCE ON (TABLE t FOR INSERT)",
         let present = column(&client, "SELECT i FROM t").await.expect("the rows");
         let present: BTreeSet<i64> = present.iter().filter_map(|row| row.parse().ok()).collect();
         assert!(acknowledged.iter().all(|row| present.contains(row)), "an acknowledged row is lost");
-        // The rest is taken, the last one but for its acknowledgement.
+        // The rest is taken; the last one but for its acknowledgement, unless that was on its way at the last crash.
         known =
             tokio::time::timeout(Duration::from_secs(30), take_rows(server.url(), known, rows)).await.expect("in time");
         assert!(known.again > 0, "no row came again");
@@ -577,7 +577,9 @@ $lua$; CREATE LUA CONSUMER w WITH SEQUENCE ON (TABLE t FOR INSERT)",
         }
         for table in ["copied", "taken"] {
             let missing = format!("SELECT count(*) FROM t LEFT JOIN {table} USING (i) WHERE seq IS NULL");
-            assert_eq!(ask(&missing).await, i64::from(table == "taken"), "{table}");
+            let open = i64::from(table == "taken");
+            let least = if known.asked { 0 } else { open };
+            assert!((least..=open).contains(&ask(&missing).await), "{table}");
             let gaps = format!("SELECT max(seq) - count(DISTINCT seq) FROM {table}");
             assert_eq!(ask(&gaps).await, 0, "{table}");
         }

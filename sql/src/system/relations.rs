@@ -218,7 +218,7 @@ fn other_class(context: &dyn SystemContext, relation: &Relation) -> Option<Row> 
             let options: Vec<String> = barrier.into_iter().chain(option).collect();
             let mut row =
                 plain(def.oid, &def.name, def.schema, def.row_type, def.owner, b'v', count, true, persistence, acl);
-            row.options = if options.is_empty() { Value::Null } else { text_array(options.into_iter()) };
+            row.options = if options.is_empty() { Value::Null } else { text_array(options) };
             Some(class_row(row))
         }
         Relation::Sequence(def) => {

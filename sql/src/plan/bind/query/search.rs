@@ -95,7 +95,7 @@ fn over(template: &str, inner: SetExpr) -> Result<SetExpr> {
     if let SetExpr::Select(select) = query.body.as_mut()
         && let Some(ast::TableFactor::Derived { subquery, .. }) = select.from.first_mut().map(|from| &mut from.relation)
     {
-        subquery.body = Box::new(inner);
+        *subquery.body = inner;
         return Ok(*query.body);
     }
     Err(SqlError::internal("a template without a subquery"))
