@@ -96,14 +96,36 @@ pub struct Run {
     pub writer: RefCell<Writer>,
     caches: RefCell<Caches>,
     ticks: Cell<u32>,
-    /// When it was first looked at, and after which time it hands its thread over.
-    began: Cell<Option<(Duration, Duration)>>,
+    turn: Turn,
     /// What the operators did, if EXPLAIN ANALYZE asks.
     watched: Option<Box<RefCell<Actuals>>>,
 }
 
 /// A statement that runs for longer lets others have its network thread.
 const LONG: Duration = Duration::from_millis(1);
+
+/// What a statement does that has its thread for long: when it was first looked at, and after which time it hands the
+/// thread over.
+#[derive(Debug, Default)]
+struct Turn(Cell<Option<(Duration, Duration)>>);
+
+impl Turn {
+    /// Looked at now and then by every long loop, scripts' among them. Errors: 57014, 57P01 and why else the statement ends.
+    fn look(&self, backend: &Backend) -> Result<()> {
+        backend.check_cancel()?;
+        let now = backend.shared.env.clock.elapsed();
+        match self.0.get() {
+            None => self.0.set(Some((now, LONG))),
+            Some((began, limit)) if now.saturating_sub(began) > limit => {
+                // Perhaps nobody was there to take over: again after twice the time.
+                self.0.set(Some((began, limit * 2)));
+                backend.shared.env.blocker.hand_over();
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+}
 
 /// A run with its session: what operators and expressions work with.
 #[derive(Clone, Copy)]
@@ -203,7 +225,7 @@ impl Run {
             writer: RefCell::new(Writer::new(depth)),
             caches: RefCell::default(),
             ticks: Cell::new(0),
-            began: Cell::new(None),
+            turn: Turn::default(),
             watched: None,
         }
     }
@@ -233,18 +255,7 @@ impl<'a> Exec<'a> {
 
     #[cold]
     fn slow_tick(&self) -> Result<()> {
-        self.backend.check_cancel()?;
-        let now = self.backend.shared.env.clock.elapsed();
-        match self.run.began.get() {
-            None => self.run.began.set(Some((now, LONG))),
-            Some((began, limit)) if now.saturating_sub(began) > limit => {
-                // Perhaps nobody was there to take over: again after twice the time.
-                self.run.began.set(Some((began, limit * 2)));
-                self.backend.shared.env.blocker.hand_over();
-            }
-            Some(_) => {}
-        }
-        Ok(())
+        self.run.turn.look(self.backend)
     }
 }
 
