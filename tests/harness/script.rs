@@ -218,7 +218,7 @@ async fn blocks(session: &Session, url: &str) -> Result<bool, String> {
         let found = watcher.client.simple_query(&look).await.map_err(|error| error.to_string())?;
         let event = first_cell(&found);
         active += u32::from(event.is_some());
-        if done() || event.flatten().is_some() || active > 15 {
+        if done() || event.flatten().is_some() || active > 2 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
