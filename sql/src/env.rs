@@ -150,6 +150,31 @@ impl Pace {
     }
 }
 
+/// Work that has a thread for itself: when it is time to hand that over (`Blocker::hand_over`).
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    began: Duration,
+    patience: Duration,
+}
+
+impl Turn {
+    /// Begins at this time of the clock.
+    #[must_use]
+    pub fn new(began: Duration, patience: Duration) -> Turn {
+        Turn { began, patience }
+    }
+
+    /// Whether the work has lasted longer than its patience. Perhaps nobody is there to take over: it is asked again after
+    /// twice the time.
+    pub fn is_over(&mut self, now: Duration) -> bool {
+        let over = now.saturating_sub(self.began) > self.patience;
+        if over {
+            self.patience *= 2;
+        }
+        over
+    }
+}
+
 impl Default for Env {
     fn default() -> Self {
         Env { clock: Arc::new(SystemClock::default()), rng: Arc::new(SystemRng), blocker: Arc::new(InlineBlocker) }

@@ -28,7 +28,7 @@ pub struct HookCx<'a> {
     backend: &'a Backend,
     depth: u32,
     scratch: Option<Scratch>,
-    turn: super::Turn,
+    watch: super::Watch,
 }
 
 impl Drop for HookCx<'_> {
@@ -55,7 +55,7 @@ impl Prepared for TextStatement {
 impl<'a> HookCx<'a> {
     /// A door at this depth.
     pub fn new(backend: &'a Backend, depth: u32) -> HookCx<'a> {
-        HookCx { backend, depth, scratch: None, turn: super::Turn::default() }
+        HookCx { backend, depth, scratch: None, watch: super::Watch::default() }
     }
 
     /// Gives the kept values back before somebody else may want them.
@@ -527,7 +527,7 @@ impl HookContext for HookCx<'_> {
     }
 
     fn check_cancel(&self) -> Result<()> {
-        self.turn.look(self.backend)
+        self.watch.look(self.backend)
     }
 
     fn mark(&mut self) -> Result<Mark> {

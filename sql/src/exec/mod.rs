@@ -60,6 +60,7 @@ pub use shared::{
 pub use write::{RowInserter, Writer, insert_rows};
 
 use crate::catalog::SequenceDef;
+use crate::env::Turn;
 use crate::error::{Result, SqlState};
 use crate::expr::{EvalContext, OuterRow, SubplanId, eval, eval_predicate};
 use crate::plan::explain::{Actuals, node_key};
@@ -96,7 +97,7 @@ pub struct Run {
     pub writer: RefCell<Writer>,
     caches: RefCell<Caches>,
     ticks: Cell<u32>,
-    turn: Turn,
+    watch: Watch,
     /// What the operators did, if EXPLAIN ANALYZE asks.
     watched: Option<Box<RefCell<Actuals>>>,
 }
@@ -104,24 +105,21 @@ pub struct Run {
 /// A statement that runs for longer lets others have its network thread.
 const LONG: Duration = Duration::from_millis(1);
 
-/// What a statement does that has its thread for long: when it was first looked at, and after which time it hands the
-/// thread over.
+/// The turn of a statement, from the first look at it on.
 #[derive(Debug, Default)]
-struct Turn(Cell<Option<(Duration, Duration)>>);
+struct Watch(Cell<Option<Turn>>);
 
-impl Turn {
-    /// Looked at now and then by every long loop, scripts' among them. Errors: 57014, 57P01 and why else the statement ends.
+impl Watch {
+    /// For every long loop now and then, scripts' among them. Errors: 57014, 57P01 and why else the statement ends.
     fn look(&self, backend: &Backend) -> Result<()> {
         backend.check_cancel()?;
-        let now = backend.shared.env.clock.elapsed();
-        match self.0.get() {
-            None => self.0.set(Some((now, LONG))),
-            Some((began, limit)) if now.saturating_sub(began) > limit => {
-                // Perhaps nobody was there to take over: again after twice the time.
-                self.0.set(Some((began, limit * 2)));
-                backend.shared.env.blocker.hand_over();
-            }
-            Some(_) => {}
+        let env = &backend.shared.env;
+        let now = env.clock.elapsed();
+        let mut turn = self.0.get().unwrap_or_else(|| Turn::new(now, LONG));
+        let over = turn.is_over(now);
+        self.0.set(Some(turn));
+        if over {
+            env.blocker.hand_over();
         }
         Ok(())
     }
@@ -225,7 +223,7 @@ impl Run {
             writer: RefCell::new(Writer::new(depth)),
             caches: RefCell::default(),
             ticks: Cell::new(0),
-            turn: Turn::default(),
+            watch: Watch::default(),
             watched: None,
         }
     }
@@ -255,7 +253,7 @@ impl<'a> Exec<'a> {
 
     #[cold]
     fn slow_tick(&self) -> Result<()> {
-        self.run.turn.look(self.backend)
+        self.run.watch.look(self.backend)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mlua::Lua;
-use tripline_sql::env::Env;
+use tripline_sql::env::{self, Env};
 use tripline_sql::error::{Result, SqlError, SqlState};
 
 /// Instructions between two looks at the budget.
@@ -145,24 +145,23 @@ impl Budget {
 /// The thread of a run that shares it with other connections.
 pub(crate) struct Turn {
     env: Env,
-    began: Duration,
-    patience: Duration,
+    turn: env::Turn,
 }
 
 impl Turn {
     /// The run begins, or goes on after a wait.
     pub(crate) fn begin(lua: &Lua, env: &Env) {
-        lua.set_app_data(Turn { env: env.clone(), began: env.clock.elapsed(), patience: LONG });
+        lua.set_app_data(Turn { env: env.clone(), turn: env::Turn::new(env.clock.elapsed(), LONG) });
     }
 
     /// Lets others have the thread where the run has had it for long.
     fn look(lua: &Lua) {
         let env = match lua.app_data_mut::<Turn>() {
             Some(mut turn) => {
-                if turn.env.clock.elapsed().saturating_sub(turn.began) <= turn.patience {
+                let now = turn.env.clock.elapsed();
+                if !turn.turn.is_over(now) {
                     return;
                 }
-                turn.patience *= 2;
                 turn.env.clone()
             }
             None => return,
